@@ -1,0 +1,74 @@
+package trusthub
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"unicode"
+)
+
+// Auth signs requests. Authorize is called once for each attempt to send one, possibly from many goroutines at a time,
+// with a request of its own to change. When it fails, its error is returned and nothing is sent.
+type Auth interface {
+	Authorize(*http.Request) error
+}
+
+// AuthFunc is a function as an [Auth], for bearer tokens and the like.
+type AuthFunc func(*http.Request) error
+
+// Authorize calls f.
+func (f AuthFunc) Authorize(req *http.Request) error { return f(req) }
+
+// BasicAuth signs with HTTP Basic: an Account SID and its auth token, or the SID and the secret of an API key.
+// Credentials that cannot work make [NewClient] fail.
+//
+// See https://www.twilio.com/docs/usage/requests-to-twilio.
+func BasicAuth(username, password string) Auth {
+	header := "Basic " + base64.StdEncoding.EncodeToString([]byte(username+":"+password))
+	return basicAuth{
+		sign: func(req *http.Request) error { req.Header.Set("Authorization", header); return nil },
+		err:  checkCredentials(username, password),
+	}
+}
+
+// basicAuth keeps its secret in a closure, the one place that neither fmt nor reflection looks into.
+type basicAuth struct {
+	sign AuthFunc
+	err  error
+}
+
+func (a basicAuth) Authorize(req *http.Request) error { return a.sign(req) }
+
+// Format prints no secret, whatever the verb.
+func (basicAuth) Format(f fmt.State, _ rune) { fmt.Fprint(f, "trusthub.BasicAuth(…)") }
+
+// checkAuth finds what can be known to be wrong before the first request.
+func checkAuth(auth Auth) error {
+	switch auth := auth.(type) {
+	case nil:
+		return errors.New("trusthub: no Auth: pass BasicAuth or an AuthFunc")
+	case AuthFunc:
+		if auth == nil {
+			return errors.New("trusthub: the AuthFunc is nil")
+		}
+	case basicAuth:
+		return auth.err
+	}
+	return nil
+}
+
+func checkCredentials(username, password string) error {
+	switch {
+	case username == "":
+		return errors.New("trusthub: the user name is empty: pass an Account SID or the SID of an API key")
+	case password == "":
+		return errors.New("trusthub: the password is empty: pass an auth token or the secret of an API key")
+	case strings.Contains(username, ":"):
+		return errors.New("trusthub: the user name holds a colon, which HTTP Basic cannot carry")
+	case strings.ContainsFunc(username+password, unicode.IsControl):
+		return errors.New("trusthub: the credentials hold a control character, perhaps a line break read from a file")
+	}
+	return nil
+}

@@ -1,0 +1,100 @@
+package trusthub_test
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/seed07fc1495/trusthub"
+)
+
+func TestCredentialsThatCannotWork(t *testing.T) {
+	for name, auth := range map[string]trusthub.Auth{
+		"none":               nil,
+		"nil func":           trusthub.AuthFunc(nil),
+		"empty user name":    trusthub.BasicAuth("", "hunter2"),
+		"empty password":     trusthub.BasicAuth("AC1", ""),
+		"colon in user name": trusthub.BasicAuth("AC:1", "hunter2"),
+		"line break":         trusthub.BasicAuth("AC1", "hunter2\n"),
+		"control character":  trusthub.BasicAuth("AC1\x7f", "hunter2"),
+	} {
+		client, err := trusthub.NewClient(auth)
+		if client != nil || err == nil || strings.Contains(err.Error(), "hunter2") || !strings.HasPrefix(err.Error(), "trusthub: ") {
+			t.Errorf("%s: got %v, %v", name, client, err)
+		}
+	}
+}
+
+func TestBasicAuthSendsAnyPassword(t *testing.T) {
+	const password = `p:ä"\ %41&`
+	var got string
+	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		_, got, _ = r.BasicAuth()
+		answer(200, jsonType, "{}")(w, r)
+	})
+	client, err := trusthub.NewClient(trusthub.BasicAuth("SK1", password), trusthub.WithBaseURL(url))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.FetchCustomerProfile(t.Context(), sid); err != nil || got != password {
+		t.Errorf("server saw %q, client %v", got, err)
+	}
+}
+
+func TestFailedAuthenticationSendsNothing(t *testing.T) {
+	url := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("sent") })
+	failure := errors.New("no token")
+	client, err := trusthub.NewClient(trusthub.AuthFunc(func(*http.Request) error { return failure }), trusthub.WithBaseURL(url))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if profile, err := client.FetchCustomerProfile(t.Context(), sid); profile != nil || !errors.Is(err, failure) {
+		t.Errorf("got %v, %v", profile, err)
+	}
+	if answer, err := client.Generated().FetchCustomerProfileWithResponse(t.Context(), sid); answer != nil || !errors.Is(err, failure) {
+		t.Errorf("generated client: got %v, %v", answer, err)
+	}
+}
+
+// No printing of a client, its credentials or what the generated client returns shows a secret.
+func TestNothingPrintsSecrets(t *testing.T) {
+	const secret = "hunter2-hunter2"
+	auth := trusthub.BasicAuth("AC1", secret)
+	client, err := trusthub.NewClient(auth, trusthub.WithBaseURL(serve(t, answer(200, jsonType, "{}"))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	generated := client.Generated()
+	raw, err := generated.FetchCustomerProfile(t.Context(), sid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer raw.Body.Close()
+	type hidden struct { // fmt calls no methods on unexported fields
+		auth   trusthub.Auth
+		client *trusthub.Client
+	}
+	encoded := base64.StdEncoding.EncodeToString([]byte("AC1:" + secret))
+	for name, value := range map[string]any{
+		"auth": auth, "client": client, "client value": *client, "hidden": hidden{auth, client}, "pointer to hidden": &hidden{auth, client},
+		"generated": generated, "raw request": raw.Request, "raw request header": raw.Request.Header,
+	} {
+		var out bytes.Buffer
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x"} {
+			fmt.Fprintf(&out, verb, value)
+		}
+		for _, handler := range []slog.Handler{slog.NewJSONHandler(&out, nil), slog.NewTextHandler(&out, nil)} {
+			slog.New(handler).Info("m", "value", value)
+		}
+		hex := fmt.Sprintf("%x", secret)
+		if text := out.String(); strings.Contains(text, secret) || strings.Contains(text, encoded) || strings.Contains(text, hex) ||
+			strings.Contains(text, fmt.Sprintf("%x", encoded)) {
+			t.Errorf("%s: %s", name, text)
+		}
+	}
+}

@@ -1,0 +1,60 @@
+package trusthub
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+
+	"github.com/seed07fc1495/trusthub/gen"
+)
+
+// regionalURL is the base URL of an edge location and a region, both of which must be host labels, so that neither can
+// lead to another host.
+func regionalURL(edge, region string) (*url.URL, error) {
+	if !isHostLabel(edge) || !isHostLabel(region) {
+		return nil, fmt.Errorf("trusthub: edge %q and region %q must be host labels, such as \"dublin\" and \"ie1\"",
+			printable(edge, 63), printable(region, 63))
+	}
+	s, err := gen.NewServerURLRegional(gen.ServerURLRegionalEdgeVariable(edge), gen.ServerURLRegionalRegionVariable(region))
+	if err != nil {
+		return nil, err
+	}
+	return parseBaseURL(s)
+}
+
+// parseBaseURL never quotes its input: a URL that is refused for its user info would print it.
+func parseBaseURL(s string) (*url.URL, error) {
+	u, err := url.Parse(s)
+	switch {
+	case s == "":
+		return nil, errors.New("trusthub: the base URL is empty")
+	case err != nil || u.Opaque != "" || u.Hostname() == "":
+		return nil, errors.New("trusthub: the base URL is malformed: want https://host, a port and a path being optional")
+	case u.User != nil:
+		return nil, errors.New("trusthub: the base URL holds credentials: pass them to NewClient")
+	case u.RawQuery != "" || u.ForceQuery || strings.Contains(s, "#"):
+		return nil, errors.New("trusthub: the base URL has a query or a fragment")
+	case u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())):
+		return nil, errors.New("trusthub: the base URL is not https, which only a loopback address may do without")
+	}
+	return u.JoinPath("/"), nil
+}
+
+func isLoopback(host string) bool {
+	return host == "localhost" || net.ParseIP(host).IsLoopback()
+}
+
+// isHostLabel reports whether s is letters, digits and inner hyphens, 63 at most (RFC 1123).
+func isHostLabel(s string) bool {
+	if len(s) == 0 || len(s) > 63 || s[0] == '-' || s[len(s)-1] == '-' {
+		return false
+	}
+	for _, c := range []byte(s) {
+		if c != '-' && (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,343 @@
+package trusthub_test
+
+// The contract tests: the generated client, the facade and the fake server, each held against api/openapi.yaml.
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+	"github.com/getkin/kin-openapi/routers/legacy"
+
+	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/api"
+	"github.com/seed07fc1495/trusthub/trusthubtest"
+)
+
+// operations calls every operation of the document by facade and by generated client.
+var operations = map[string]struct {
+	facade    func(context.Context, *trusthub.Client, string) error
+	generated func(context.Context, *trusthub.Client, string) error
+}{
+	"FetchCustomerProfile": {
+		func(ctx context.Context, c *trusthub.Client, sid string) error {
+			_, err := c.FetchCustomerProfile(ctx, sid)
+			return err
+		},
+		func(ctx context.Context, c *trusthub.Client, sid string) error {
+			_, err := c.Generated().FetchCustomerProfileWithResponse(ctx, sid)
+			return err
+		},
+	},
+}
+
+// enums lists the constants of every enumeration of the document.
+var enums = map[string][]trusthub.CustomerProfileStatus{
+	"CustomerProfileStatus": {
+		trusthub.StatusDraft, trusthub.StatusPendingReview, trusthub.StatusInReview,
+		trusthub.StatusTwilioRejected, trusthub.StatusTwilioApproved,
+	},
+}
+
+func TestDocumentIsValid(t *testing.T) {
+	doc := loadSpec(t)
+	if err := doc.Validate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	content := doc.Paths.Find("/v1/CustomerProfiles/{Sid}").Get.Responses.Status(200).Value.Content.Get(jsonType)
+	if err := content.Schema.Value.VisitJSON(content.Example, openapi3.MultiErrors()); err != nil {
+		t.Errorf("the example does not fit its own schema: %v", err)
+	}
+}
+
+func TestEveryOperationAndEnumIsCovered(t *testing.T) {
+	doc := loadSpec(t)
+	var documentedOperations, documentedEnums []string
+	for _, path := range doc.Paths.Map() {
+		for _, operation := range path.Operations() {
+			documentedOperations = append(documentedOperations, operation.OperationID)
+		}
+	}
+	for name, schema := range doc.Components.Schemas {
+		if len(schema.Value.Enum) > 0 {
+			documentedEnums = append(documentedEnums, name)
+		}
+	}
+	compareNames(t, "operation", documentedOperations, slices.Collect(maps.Keys(operations)))
+	compareNames(t, "enumeration", documentedEnums, slices.Collect(maps.Keys(enums)))
+}
+
+func TestEnumsHaveConstants(t *testing.T) {
+	doc := loadSpec(t)
+	for name, constants := range enums {
+		var documented, defined []string
+		for _, value := range doc.Components.Schemas[name].Value.Enum {
+			documented = append(documented, value.(string))
+		}
+		for _, constant := range constants {
+			defined = append(defined, string(constant))
+			if !constant.Valid() {
+				t.Errorf("%s: %q is not Valid", name, constant)
+			}
+		}
+		compareNames(t, name+" value", documented, defined)
+	}
+}
+
+// Every property of every schema is sent by the fake and arrives in a field of its own.
+func TestEveryPropertyIsDecoded(t *testing.T) {
+	client := trusthubtest.NewServer(t).Client()
+	var response trusthub.Response
+	profile, err := client.FetchCustomerProfile(t.Context(), sid, trusthub.WithResponseInto(&response))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = client.FetchCustomerProfile(t.Context(), unknownSID)
+	var apiErr *trusthub.Error
+	if !errors.As(err, &apiErr) {
+		t.Fatalf("got %v", err)
+	}
+	decoded := map[string]map[string]any{
+		"CustomerProfile": {
+			"sid": profile.SID, "account_sid": profile.AccountSID, "policy_sid": profile.PolicySID,
+			"friendly_name": profile.FriendlyName, "status": profile.Status, "valid_until": profile.ValidUntil,
+			"email": profile.Email, "status_callback": profile.StatusCallback, "date_created": profile.DateCreated,
+			"date_updated": profile.DateUpdated, "url": profile.URL, "links": profile.Links, "errors": profile.Errors,
+		},
+		"CustomerProfileError": {"code": profile.Errors[0].Code},
+		"Error": {
+			"code": apiErr.Code, "message": apiErr.Message, "more_info": apiErr.MoreInfo, "status": apiErr.StatusCode,
+		},
+	}
+	sentProfile := unmarshal(t, response.Body)
+	sent := map[string]any{
+		"CustomerProfile":      sentProfile,
+		"CustomerProfileError": sentProfile["errors"].([]any)[0],
+		"Error":                unmarshal(t, apiErr.Body),
+	}
+	for name, schema := range loadSpec(t).Components.Schemas {
+		compareNames(t, name+" property", slices.Collect(maps.Keys(schema.Value.Properties)), slices.Collect(maps.Keys(decoded[name])))
+		if got := viaJSON(t, decoded[name]); !reflect.DeepEqual(got, sent[name]) {
+			t.Errorf("%s: decoded\n%v, sent\n%v", name, got, sent[name])
+		}
+		delete(decoded, name)
+	}
+	compareNames(t, "schema", nil, slices.Collect(maps.Keys(decoded)))
+}
+
+func TestFakeServesTheDocumentedExample(t *testing.T) {
+	documented := loadSpec(t).Paths.Find("/v1/CustomerProfiles/{Sid}").Get.Responses.Status(200).Value.Content.Get(jsonType).Example
+	var response trusthub.Response
+	if _, err := trusthubtest.NewServer(t).Client().FetchCustomerProfile(t.Context(), sid, trusthub.WithResponseInto(&response)); err != nil {
+		t.Fatal(err)
+	}
+	if served := unmarshal(t, response.Body); !reflect.DeepEqual(any(served), documented) {
+		t.Errorf("served\n%v, documented\n%v", served, documented)
+	}
+}
+
+// What facade and generated client really receive from the fake keeps the contract.
+func TestTrafficKeepsTheContract(t *testing.T) {
+	server := trusthubtest.NewServer(t)
+	server.Put(trusthub.CustomerProfile{SID: emptySID})
+	for name, test := range map[string]struct {
+		sid, password string
+		status        int
+	}{
+		"example":           {sid, trusthubtest.Password, 200},
+		"all null":          {emptySID, trusthubtest.Password, 200},
+		"unknown profile":   {unknownSID, trusthubtest.Password, 404},
+		"wrong credentials": {sid, "wrong", 401},
+	} {
+		for id, operation := range operations {
+			for way, call := range map[string]func(context.Context, *trusthub.Client, string) error{
+				"facade": operation.facade, "generated": operation.generated,
+			} {
+				t.Run(name+"/"+id+"/"+way, func(t *testing.T) {
+					judge := &judge{t: t, router: newRouter(t)}
+					client, err := trusthub.NewClient(trusthub.BasicAuth(trusthubtest.Username, test.password),
+						trusthub.WithBaseURL(server.URL), trusthub.WithHTTPClient(&http.Client{Transport: judge}))
+					if err != nil {
+						t.Fatal(err)
+					}
+					if err := call(t.Context(), client, test.sid); (err == nil) != (test.status == 200 || way == "generated") {
+						t.Errorf("got %v", err)
+					}
+					if !slices.Equal(judge.statuses, []int{test.status}) {
+						t.Errorf("judged the statuses %v, want %d", judge.statuses, test.status)
+					}
+				})
+			}
+		}
+	}
+}
+
+// The validation bites: each answer breaks the contract in one way.
+func TestBrokenAnswersAreReported(t *testing.T) {
+	router := newRouter(t)
+	req := httptest.NewRequest(http.MethodGet, "/v1/CustomerProfiles/"+sid, nil)
+	example := `{"sid":"` + sid + `","status":"draft","errors":[{"code":1}],"links":{"a":"https://a"}}`
+	good := http.Header{"Content-Type": {jsonType}, "Access-Control-Allow-Credentials": {"true"}}
+	if err := validate(router, req, 200, good, []byte(example)); err != nil {
+		t.Fatalf("a good answer is reported: %v", err)
+	}
+	for name, test := range map[string]struct {
+		status int
+		header http.Header
+		body   string
+	}{
+		"pattern":             {200, good, strings.Replace(example, "BU", "XX", 1)},
+		"length":              {200, good, strings.Replace(example, "BUa", "BU", 1)},
+		"enum":                {200, good, strings.Replace(example, "draft", "on-hold", 1)},
+		"type":                {200, good, strings.Replace(example, `"code":1`, `"code":"1"`, 1)},
+		"null status":         {200, good, strings.Replace(example, `"draft"`, `null`, 1)},
+		"null link":           {200, good, strings.Replace(example, `"https://a"`, `null`, 1)},
+		"date":                {200, good, `{"date_created":"yesterday"}`},
+		"array":               {200, good, `[]`},
+		"error type":          {404, good, `{"code":"20404"}`},
+		"header type":         {200, http.Header{"Content-Type": {jsonType}, "Access-Control-Allow-Credentials": {"maybe"}}, example},
+		"content type":        {200, http.Header{"Content-Type": {"text/html"}}, example},
+		"undocumented status": {302, good, example},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if err := validate(router, req, test.status, test.header, []byte(test.body)); err == nil {
+				t.Error("not reported")
+			}
+		})
+	}
+}
+
+// The SIDs that the client sends are those that the document permits.
+func TestSIDPatternIsTheDocuments(t *testing.T) {
+	parameter := loadSpec(t).Paths.Find("/v1/CustomerProfiles/{Sid}").Get.Parameters.GetByInAndName("path", "Sid")
+	pattern := regexp.MustCompile(parameter.Schema.Value.Pattern)
+	client := newClient(t, serve(t, answer(200, jsonType, "{}")))
+	candidates := append(slices.Clone(malformedSIDs), sid, "BU0123456789abcdefABCDEF0123456789")
+	for i := range 128 { // every ASCII character as a digit
+		candidates = append(candidates, sid[:33]+string(rune(i)))
+	}
+	for _, candidate := range candidates {
+		_, err := client.FetchCustomerProfile(t.Context(), candidate)
+		if documented := pattern.MatchString(candidate); documented != (err == nil) {
+			t.Errorf("%.40q: documented %v, client %v", candidate, documented, err)
+		}
+	}
+}
+
+const (
+	unknownSID = "BU00000000000000000000000000000000"
+	emptySID   = "BU11111111111111111111111111111111"
+)
+
+// judge is a transport that holds each exchange against the document.
+type judge struct {
+	t        *testing.T
+	router   routers.Router
+	statuses []int
+}
+
+func (j *judge) RoundTrip(req *http.Request) (*http.Response, error) {
+	answer, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return nil, err
+	}
+	answer.Body = io.NopCloser(bytes.NewReader(body))
+	j.statuses = append(j.statuses, answer.StatusCode)
+	if err := validate(j.router, req, answer.StatusCode, answer.Header, body); err != nil {
+		j.t.Errorf("%s %s: %v", req.Method, req.URL, err)
+	}
+	return answer, nil
+}
+
+// validate holds one exchange against the document.
+func validate(router routers.Router, req *http.Request, status int, header http.Header, body []byte) error {
+	route, params, err := router.FindRoute(req)
+	if err != nil {
+		return err
+	}
+	options := &openapi3filter.Options{
+		IncludeResponseStatus: true, MultiError: true, AuthenticationFunc: openapi3filter.NoopAuthenticationFunc,
+	}
+	input := &openapi3filter.RequestValidationInput{Request: req, PathParams: params, Route: route, Options: options}
+	if err := openapi3filter.ValidateRequest(req.Context(), input); err != nil {
+		return fmt.Errorf("request: %w", err)
+	}
+	return openapi3filter.ValidateResponse(req.Context(), &openapi3filter.ResponseValidationInput{
+		RequestValidationInput: input, Status: status, Header: header, Body: io.NopCloser(bytes.NewReader(body)), Options: options,
+	})
+}
+
+func loadSpec(t *testing.T) *openapi3.T {
+	t.Helper()
+	doc, err := openapi3.NewLoader().LoadFromData(api.Spec())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return doc
+}
+
+func newRouter(t *testing.T) routers.Router {
+	t.Helper()
+	doc := loadSpec(t)
+	doc.Servers = nil // the tests' servers are on loopback
+	router, err := legacy.NewRouter(doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return router
+}
+
+// compareNames fails for what is documented and not covered, and for what is covered and no longer documented.
+func compareNames(t *testing.T, kind string, documented, covered []string) {
+	t.Helper()
+	for _, name := range documented {
+		if !slices.Contains(covered, name) {
+			t.Errorf("%s %s of api/openapi.yaml has no coverage: add it to the tables in client_test.go", kind, name)
+		}
+	}
+	for _, name := range covered {
+		if !slices.Contains(documented, name) {
+			t.Errorf("%s %s is covered, but no longer in api/openapi.yaml: remove it from the tables in client_test.go", kind, name)
+		}
+	}
+}
+
+func unmarshal(t *testing.T, body []byte) (object map[string]any) {
+	t.Helper()
+	if err := json.Unmarshal(body, &object); err != nil {
+		t.Fatal(err)
+	}
+	return object
+}
+
+// viaJSON returns v as a JSON decoder would have made it.
+func viaJSON(t *testing.T, v any) (out any) {
+	t.Helper()
+	text, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, &out); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}

@@ -1,0 +1,51 @@
+package trusthub
+
+import (
+	"errors"
+	"mime"
+	"net/http"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// decodeJSON reads the JSON object of a 200 answer into value. What it cannot read it names by a JSON pointer.
+func decodeJSON(answer *http.Response, value any) (pointer string, err error) {
+	content := contentOf(answer)
+	if content.err != nil {
+		return "", content.err
+	}
+	if answer.StatusCode != http.StatusOK {
+		return "", problem("unexpected status")
+	}
+	if !isJSON(answer.Header.Get("Content-Type")) {
+		return "", problem("unexpected content type")
+	}
+	if jsontext.Value(content.body).Kind() == jsontext.KindNull { // which would decode as an empty profile
+		return "", problem("JSON null in place of an object")
+	}
+	err = json.Unmarshal(content.body, value)
+	var syntactic *jsontext.SyntacticError
+	var semantic *json.SemanticError
+	switch {
+	case errors.As(err, &syntactic):
+		return string(syntactic.JSONPointer), err
+	case errors.As(err, &semantic):
+		return string(semantic.JSONPointer), err
+	}
+	return "", err
+}
+
+// isJSON reports whether a Content-Type is application/json or built on JSON (RFC 6839), without regard to case and
+// parameters.
+func isJSON(contentType string) bool {
+	if contentType == "application/json" { // the usual answer need not be parsed
+		return true
+	}
+	mediaType, _, err := mime.ParseMediaType(contentType)
+	if err != nil && !errors.Is(err, mime.ErrInvalidMediaParameter) {
+		return false
+	}
+	return mediaType == "application/json" || strings.HasSuffix(mediaType, "+json")
+}

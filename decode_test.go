@@ -1,0 +1,184 @@
+package trusthub_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/seed07fc1495/trusthub"
+)
+
+const jsonType = "application/json"
+
+// A 2xx answer that is not the profile asked for is a *DecodeError that names the field and keeps the evidence.
+func TestBadAnswers(t *testing.T) {
+	for name, test := range map[string]struct {
+		status      int
+		contentType string
+		body        string
+		pointer     string
+		text        string // of the error, after the request
+	}{
+		"HTML":                   {200, "text/html", "<html>", "", "unexpected content type"},
+		"looks like JSON":        {200, "text/not-json", "{}", "", "unexpected content type"},
+		"no content type":        {200, "", "{}", "", "unexpected content type"},
+		"broken content type":    {200, "application/", "{}", "", "unexpected content type"},
+		"null":                   {200, jsonType, "null", "", "JSON null in place of an object"},
+		"empty":                  {200, jsonType, "", "", "truncated JSON"},
+		"white space":            {200, jsonType, " \n", "", "truncated JSON"},
+		"array":                  {200, jsonType, "[]", "", "JSON [ does not fit gen.CustomerProfile"},
+		"truncated":              {200, jsonType, `{"email":"secret@exam`, "/email", "truncated JSON"},
+		"trailing bytes":         {200, jsonType, `{"email":"secret@example.com"} x`, "", "malformed JSON"},
+		"duplicate key":          {200, jsonType, `{"email":"secret@example.com","email":"b"}`, "/email", "duplicate name"},
+		"invalid UTF-8":          {200, jsonType, "{\"email\":\"secret@\xff\"}", "/email", "malformed JSON"},
+		"wrong type":             {200, jsonType, `{"friendly_name":5}`, "/friendly_name", "JSON number does not fit string"},
+		"bad date":               {200, jsonType, `{"valid_until":"2026-02-30T00:00:00Z"}`, "/valid_until", "JSON string does not fit time.Time"},
+		"error item not object":  {200, jsonType, `{"errors":[{"code":1},5]}`, "/errors/1", "JSON number does not fit gen.CustomerProfileError"},
+		"another profile":        {200, jsonType, `{"sid":"BUbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"}`, "/sid", "another profile's SID"},
+		"status 201":             {201, jsonType, `{"email":"secret@example.com"}`, "", "unexpected status"},
+		"status 204":             {204, jsonType, "", "", "unexpected status"},
+		"status 299":             {299, jsonType, "{}", "", "unexpected status"},
+		"a link that is no text": {200, jsonType, `{"links":{"a/b":1}}`, "/links/a~1b", "JSON number does not fit string"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			client := newClient(t, serve(t, answer(test.status, test.contentType, test.body)))
+			var response trusthub.Response
+			profile, err := client.FetchCustomerProfile(t.Context(), sid, trusthub.WithResponseInto(&response))
+			var decodeErr *trusthub.DecodeError
+			if profile != nil || !errors.As(err, &decodeErr) {
+				t.Fatalf("got %v, %v, want a DecodeError", profile, err)
+			}
+			if decodeErr.StatusCode != test.status || decodeErr.RequestID != "RQ1" || string(decodeErr.Body) != test.body {
+				t.Errorf("evidence lost: %d, %q, %q", decodeErr.StatusCode, decodeErr.RequestID, []byte(decodeErr.Body))
+			}
+			if decodeErr.Pointer != test.pointer {
+				t.Errorf("pointer %q, want %q", decodeErr.Pointer, test.pointer)
+			}
+			if text := err.Error(); !strings.Contains(text, test.text) || strings.Contains(text, "secret") {
+				t.Errorf("text %q, want %q in it and no value", text, test.text)
+			}
+			if response.StatusCode != test.status || string(response.Body) != test.body || response.Attempts != 1 {
+				t.Errorf("response %v", response)
+			}
+		})
+	}
+}
+
+func TestAcceptedAnswers(t *testing.T) {
+	for name, test := range map[string]struct{ contentType, body string }{
+		"upper case, parameter": {"APPLICATION/JSON; charset=utf-8", `{"sid":"` + sid + `"}`},
+		"broken parameter":      {"application/json; charset", `{"sid":"` + sid + `"}`},
+		"JSON suffix":           {"application/x+json", `{"sid":"` + sid + `"}`},
+		"sid in other case":     {jsonType, `{"sid":"BU` + strings.ToUpper(sid[2:]) + `"}`},
+		"no sid":                {jsonType, `{"email":"x"}`},
+		"sid null":              {jsonType, `{"sid":null}`},
+		"unknown key":           {jsonType, `{"new":[1],"SID":5}`},
+		"unknown status":        {jsonType, `{"status":"on-hold"}`},
+		"all null":              {jsonType, `{"valid_until":null,"links":null,"errors":null}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			client := newClient(t, serve(t, answer(200, test.contentType, test.body)))
+			if profile, err := client.FetchCustomerProfile(t.Context(), sid); err != nil || profile == nil {
+				t.Fatalf("got %v, %v", profile, err)
+			}
+		})
+	}
+}
+
+func TestUnknownStatusIsPassedThrough(t *testing.T) {
+	client := newClient(t, serve(t, answer(200, jsonType, `{"status":"on-hold"}`)))
+	profile, err := client.FetchCustomerProfile(t.Context(), sid)
+	if err != nil || profile.Status != "on-hold" || profile.Status.Valid() {
+		t.Errorf("got %v, %v", profile, err)
+	}
+}
+
+func TestUnknownKeysOfErrorItemsAreKept(t *testing.T) {
+	client := newClient(t, serve(t, answer(200, jsonType, `{"errors":[{"code":18601,"message":"m"}]}`)))
+	profile, err := client.FetchCustomerProfile(t.Context(), sid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if message, ok := profile.Errors[0].Get("message"); !ok || message != "m" || profile.Errors[0].Code != 18601 {
+		t.Errorf("got %+v", profile.Errors)
+	}
+}
+
+// A body over the limit is cut there, and what was read of it is kept, whatever the status.
+func TestResponseTooLarge(t *testing.T) {
+	const limit = 1 << 20
+	endless := func(status int, header ...string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", jsonType)
+			w.Header().Set("Twilio-Request-Id", "RQ1")
+			for i := 0; i < len(header); i += 2 {
+				w.Header().Set(header[i], header[i+1])
+			}
+			var out io.Writer = w
+			if w.Header().Get("Content-Encoding") == "gzip" {
+				zipped := gzip.NewWriter(w)
+				defer zipped.Close()
+				out = zipped
+			}
+			w.WriteHeader(status)
+			chunk := bytes.Repeat([]byte(" "), 1<<16)
+			for range 64 {
+				if _, err := out.Write(chunk); err != nil {
+					return
+				}
+			}
+		}
+	}
+	for name, handler := range map[string]http.HandlerFunc{
+		"endless":              endless(200),
+		"gzip bomb":            endless(200, "Content-Encoding", "gzip"),
+		"with Content-Length":  endless(200, "Content-Length", strconv.Itoa(64<<16)),
+		"huge Content-Length":  endless(200, "Content-Length", strconv.Itoa(1<<60)),
+		"error":                endless(500),
+		"error, gzip bomb":     endless(404, "Content-Encoding", "gzip"),
+		"error, huge announce": endless(400, "Content-Length", strconv.Itoa(1<<60)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			client := newClient(t, serve(t, handler))
+			profile, err := client.FetchCustomerProfile(t.Context(), sid)
+			if profile != nil {
+				t.Fatalf("got a profile: %v", profile)
+			}
+			var decodeErr *trusthub.DecodeError
+			var apiErr *trusthub.Error
+			switch {
+			case strings.HasPrefix(name, "error"):
+				if !errors.As(err, &apiErr) || apiErr.RequestID != "RQ1" || len(apiErr.Body) != limit {
+					t.Errorf("got %v", err)
+				}
+			case !errors.As(err, &decodeErr) || !errors.Is(err, trusthub.ErrResponseTooLarge) ||
+				decodeErr.StatusCode != 200 || decodeErr.RequestID != "RQ1" || len(decodeErr.Body) != limit:
+				t.Errorf("got %v", err)
+			}
+			if _, err := client.Generated().FetchCustomerProfileWithResponse(t.Context(), sid); !errors.Is(err, trusthub.ErrResponseTooLarge) {
+				t.Errorf("generated client: got %v", err)
+			}
+		})
+	}
+}
+
+// A body that breaks off keeps what came before.
+func TestTornBody(t *testing.T) {
+	client := newClient(t, serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", jsonType)
+		w.Header().Set("Content-Length", "100")
+		w.Header().Set("Twilio-Request-Id", "RQ1")
+		_, _ = w.Write([]byte(`{"sid"`))
+	}))
+	_, err := client.FetchCustomerProfile(t.Context(), sid)
+	var decodeErr *trusthub.DecodeError
+	if !errors.As(err, &decodeErr) || !errors.Is(err, io.ErrUnexpectedEOF) ||
+		decodeErr.RequestID != "RQ1" || string(decodeErr.Body) != `{"sid"` {
+		t.Errorf("got %v", err)
+	}
+}

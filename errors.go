@@ -1,0 +1,188 @@
+package trusthub
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/seed07fc1495/trusthub/gen"
+)
+
+// The refusals that programs tell apart, by HTTP status: errors.Is(err, trusthub.ErrNotFound).
+var (
+	ErrUnauthorized    = errors.New("trusthub: unauthorized")      // 401
+	ErrForbidden       = errors.New("trusthub: forbidden")         // 403
+	ErrNotFound        = errors.New("trusthub: not found")         // 404
+	ErrTooManyRequests = errors.New("trusthub: too many requests") // 429
+)
+
+// Error is an answer with a status other than 2xx. Its text holds request, status, code, message and request id, in less
+// than 500 bytes.
+//
+// See https://www.twilio.com/docs/usage/twilios-response.
+type Error struct {
+	StatusCode int           // the HTTP status
+	Code       int           // Twilio's code, explained at https://www.twilio.com/docs/api/errors/{code}; 0 when the body had none
+	Message    string        // Twilio's message as received, for people
+	MoreInfo   string        // the address of the code's documentation
+	RequestID  string        // the Twilio-Request-Id header, which Twilio's support asks for
+	RetryAfter time.Duration // how long Twilio asked to wait; 0 when it did not
+	Body       Body          // as received, cut at the limit
+
+	op string
+}
+
+func (e *Error) Error() string {
+	text := describe(e.op, strings.TrimSpace(fmt.Sprintf("%d %s", e.StatusCode, http.StatusText(e.StatusCode))))
+	if e.Message != "" {
+		text += ": " + printable(e.Message, 180)
+	}
+	var notes []string
+	if e.Code != 0 {
+		notes = append(notes, fmt.Sprintf("code %d", e.Code))
+	}
+	return text + inBrackets(append(notes, requestNote(e.RequestID)...))
+}
+
+// Is reports whether target is the named error of e's status.
+func (e *Error) Is(target error) bool {
+	switch e.StatusCode {
+	case http.StatusUnauthorized:
+		return target == ErrUnauthorized
+	case http.StatusForbidden:
+		return target == ErrForbidden
+	case http.StatusNotFound:
+		return target == ErrNotFound
+	case http.StatusTooManyRequests:
+		return target == ErrTooManyRequests
+	}
+	return false
+}
+
+// DecodeError is a 2xx answer that is not what was asked for: another content type, malformed or truncated JSON, a value
+// of the wrong type, another profile. Its text names the place and the kind of the problem and quotes nothing of the
+// body.
+type DecodeError struct {
+	StatusCode int    // the HTTP status
+	RequestID  string // the Twilio-Request-Id header, which Twilio's support asks for
+	Pointer    string // the JSON pointer of the value that could not be read; "" for the whole body
+	Body       Body   // as received, cut at the limit
+	Err        error  `json:"-"` // the cause; its own text may quote the body
+
+	op string
+}
+
+func (e *DecodeError) Error() string {
+	text := describe(e.op, fmt.Sprintf("cannot decode the answer with status %d: ", e.StatusCode))
+	if e.Pointer != "" {
+		text += printable(e.Pointer, 100) + ": "
+	}
+	return text + kindOf(e.Err) + inBrackets(requestNote(e.RequestID))
+}
+
+// Unwrap returns the cause.
+func (e *DecodeError) Unwrap() error { return e.Err }
+
+func newError(answer *http.Response) *Error {
+	e := &Error{
+		StatusCode: answer.StatusCode,
+		RequestID:  requestID(answer),
+		Body:       contentOf(answer).body,
+		op:         operation(answer.Request),
+	}
+	// Both of Twilio's shapes have code and message; a body of any other kind says nothing that fits here.
+	var body gen.Error
+	if json.Unmarshal(e.Body, &body) == nil {
+		e.Code, e.Message, e.MoreInfo = body.Code, body.Message, body.MoreInfo
+	}
+	return e
+}
+
+func newDecodeError(answer *http.Response, pointer string, err error) *DecodeError {
+	return &DecodeError{
+		StatusCode: answer.StatusCode,
+		RequestID:  requestID(answer),
+		Pointer:    pointer,
+		Body:       contentOf(answer).body,
+		Err:        err,
+		op:         operation(answer.Request),
+	}
+}
+
+// problem is a cause of a DecodeError that this package found itself, and that quotes nothing.
+type problem string
+
+func (p problem) Error() string { return string(p) }
+
+// kindOf says what is wrong without the texts of the decoder and of the network, which quote what they read.
+func kindOf(err error) string {
+	var ours problem
+	var syntactic *jsontext.SyntacticError
+	var semantic *json.SemanticError
+	switch {
+	case errors.As(err, &ours):
+		return string(ours)
+	case errors.Is(err, ErrResponseTooLarge):
+		return "the body is larger than the limit"
+	case errors.Is(err, jsontext.ErrDuplicateName):
+		return "duplicate name"
+	case errors.As(err, &syntactic) && errors.Is(err, io.ErrUnexpectedEOF):
+		return "truncated JSON"
+	case errors.As(err, &syntactic):
+		return "malformed JSON"
+	case errors.As(err, &semantic):
+		return fmt.Sprintf("JSON %v does not fit %v", semantic.JSONKind, semantic.GoType)
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return "the body was cut off"
+	}
+	return "unreadable body"
+}
+
+// operation names a request as people write it down: GET /v1/CustomerProfiles/BU….
+func operation(req *http.Request) string { return req.Method + " " + req.URL.Path }
+
+func describe(op, what string) string {
+	if op == "" {
+		return "trusthub: " + what
+	}
+	return "trusthub: " + printable(op, 100) + ": " + what
+}
+
+func requestNote(id string) []string {
+	if id == "" {
+		return nil
+	}
+	return []string{"request " + printable(id, 64)}
+}
+
+func inBrackets(notes []string) string {
+	if len(notes) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(notes, ", ") + ")"
+}
+
+// printable makes text from outside fit for a log: printable characters only, at most limit bytes and a ….
+func printable(s string, limit int) string {
+	cut := len(s) > limit
+	if cut {
+		s = s[:limit]
+	}
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) && r != unicode.ReplacementChar {
+			return r
+		}
+		return -1
+	}, s)
+	if cut {
+		s += "…"
+	}
+	return s
+}

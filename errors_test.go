@@ -1,0 +1,93 @@
+package trusthub_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"unicode"
+
+	"github.com/seed07fc1495/trusthub"
+)
+
+const textType = "text/plain"
+
+func TestErrorAnswers(t *testing.T) {
+	for name, test := range map[string]struct {
+		status            int
+		contentType, body string
+		code              int
+		message, moreInfo string
+		text              string
+	}{
+		"documented shape": {
+			404, jsonType, `{"code":20404,"message":"not here","more_info":"https://i","status":404}`,
+			20404, "not here", "https://i", "404 Not Found: not here (code 20404, request RQ1)",
+		},
+		"newer shape": {
+			400, jsonType, `{"code":20001,"message":"bad","httpStatusCode":400,"params":{"a":1},"userError":true}`,
+			20001, "bad", "", "400 Bad Request: bad (code 20001, request RQ1)",
+		},
+		"text called JSON":  {503, jsonType, "upstream secret", 0, "", "", "503 Service Unavailable (request RQ1)"},
+		"HTML":              {502, "text/html", "<html>secret", 0, "", "", "502 Bad Gateway (request RQ1)"},
+		"array":             {500, jsonType, `["secret"]`, 0, "", "", "500 Internal Server Error (request RQ1)"},
+		"wrong types":       {400, jsonType, `{"code":"secret","message":"secret"}`, 0, "", "", "400 Bad Request (request RQ1)"},
+		"empty":             {401, textType, "", 0, "", "", "401 Unauthorized (request RQ1)"},
+		"unknown status":    {499, textType, "", 0, "", "", "499 (request RQ1)"},
+		"redirect":          {302, textType, "", 0, "", "", "302 Found (request RQ1)"},
+		"control character": {400, jsonType, `{"message":"a\u001b[31m\nb\u202ec"}`, 0, "a\x1b[31m\nb\u202ec", "", "400 Bad Request: a[31mbc (request RQ1)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			client := newClient(t, serve(t, answer(test.status, test.contentType, test.body)))
+			profile, err := client.FetchCustomerProfile(t.Context(), sid)
+			var apiErr *trusthub.Error
+			if profile != nil || !errors.As(err, &apiErr) {
+				t.Fatalf("got %v, %v", profile, err)
+			}
+			if apiErr.StatusCode != test.status || apiErr.RequestID != "RQ1" || string(apiErr.Body) != test.body {
+				t.Errorf("evidence lost: %#v", apiErr)
+			}
+			if apiErr.Code != test.code || apiErr.Message != test.message || apiErr.MoreInfo != test.moreInfo {
+				t.Errorf("got %#v", apiErr)
+			}
+			if want := "trusthub: GET /v1/CustomerProfiles/" + sid + ": " + test.text; err.Error() != want {
+				t.Errorf("text\n%s, want\n%s", err, want)
+			}
+		})
+	}
+}
+
+func TestErrorsByStatus(t *testing.T) {
+	named := map[int]error{
+		401: trusthub.ErrUnauthorized, 403: trusthub.ErrForbidden,
+		404: trusthub.ErrNotFound, 429: trusthub.ErrTooManyRequests,
+	}
+	for _, status := range []int{400, 401, 403, 404, 429, 500} {
+		err := fmt.Errorf("wrapped: %w", &trusthub.Error{StatusCode: status})
+		for of, target := range named {
+			if errors.Is(err, target) != (of == status) {
+				t.Errorf("status %d, error of %d: %v", status, of, !errors.Is(err, target))
+			}
+		}
+	}
+}
+
+// Whatever a server sends, the text of an error is short, on one line, and without the body.
+func TestErrorTextsAreShort(t *testing.T) {
+	long := strings.Repeat("é\x1b\n", 1<<12)
+	apiErr := &trusthub.Error{StatusCode: 511, Code: -1 << 63, Message: long, MoreInfo: long, RequestID: long, Body: trusthub.Body("secret")}
+	decodeErr := &trusthub.DecodeError{StatusCode: 200, RequestID: long, Pointer: long, Body: trusthub.Body("secret"), Err: errors.New(long + "secret")}
+	for _, err := range []error{apiErr, decodeErr, &trusthub.Error{}, &trusthub.DecodeError{}} {
+		text := err.Error()
+		if len(text) >= 500 || strings.ContainsFunc(text, unicode.IsControl) {
+			t.Errorf("%d bytes: %q", len(text), text)
+		}
+		encoded, _ := json.Marshal(err)
+		for _, text := range []string{text, fmt.Sprintf("%+v", err), fmt.Sprintf("%#v", err), fmt.Sprintf("%d", err), string(encoded)} {
+			if strings.Contains(text, "secret") {
+				t.Errorf("prints the body: %s", text)
+			}
+		}
+	}
+}

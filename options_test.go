@@ -1,0 +1,123 @@
+package trusthub_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seed07fc1495/trusthub"
+)
+
+func TestBaseURLs(t *testing.T) {
+	auth := trusthub.BasicAuth("AC1", "p")
+	for _, url := range []string{
+		"https://trusthub.twilio.com", "https://trusthub.twilio.com/", "https://h:8443/base/path", "HTTPS://H",
+		"http://localhost:1", "http://127.8.8.8", "http://[::1]:80/x",
+	} {
+		if _, err := trusthub.NewClient(auth, trusthub.WithBaseURL(url)); err != nil {
+			t.Errorf("%s: %v", url, err)
+		}
+	}
+	for _, url := range []string{
+		"", " ", "trusthub.twilio.com", "/v1", "http://trusthub.twilio.com", "ftp://h", "https://", "https:h", "https://:443",
+		"https://user:secret@h", "https://secret@h", "https://h?", "https://h?secret=1", "https://h#", "https://h#secret", "https://h:port",
+		"https://u:secret:x@h:p", "https://h\n", "http://localhost.example.com", "http://10.0.0.1", "https://[::1",
+	} {
+		client, err := trusthub.NewClient(auth, trusthub.WithBaseURL(url))
+		if client != nil || err == nil || strings.Contains(err.Error(), "secret") || !strings.HasPrefix(err.Error(), "trusthub: ") {
+			t.Errorf("%q: got %v, %v", url, client, err)
+		}
+	}
+}
+
+func TestEdges(t *testing.T) {
+	auth := trusthub.BasicAuth("AC1", "p")
+	client, err := trusthub.NewClient(auth, trusthub.WithEdge("dublin", "ie1"))
+	if err != nil || fmt.Sprint(client) != "trusthub.Client(https://trusthub.dublin.ie1.twilio.com/)" {
+		t.Errorf("got %v, %v", client, err)
+	}
+	for _, label := range []string{"", ".", "a.b", "evil.example/", "a@b", "a:1", "-a", "a-", "é", "{region}", strings.Repeat("a", 64)} {
+		for _, opt := range []trusthub.Option{trusthub.WithEdge(label, "us1"), trusthub.WithEdge("ashburn", label)} {
+			if client, err := trusthub.NewClient(auth, opt); client != nil || err == nil {
+				t.Errorf("%q: got %v", label, client)
+			}
+		}
+	}
+}
+
+// Two addresses contradict, in whatever order they are given.
+func TestOneAddressOnly(t *testing.T) {
+	auth := trusthub.BasicAuth("AC1", "p")
+	edge, url := trusthub.WithEdge("dublin", "ie1"), trusthub.WithBaseURL("https://h")
+	for _, opts := range [][]trusthub.Option{{edge, url}, {url, edge}, {url, url}, {edge, edge}} {
+		if client, err := trusthub.NewClient(auth, opts...); client != nil || err == nil {
+			t.Errorf("got %v", client)
+		}
+	}
+}
+
+func TestBasePathIsKept(t *testing.T) {
+	for _, path := range []string{"", "/", "/base", "/base/", "/a%20b/c%2Fd"} {
+		var got string
+		url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			got = r.URL.EscapedPath()
+			answer(200, jsonType, "{}")(w, r)
+		})
+		want := strings.TrimSuffix(path, "/") + "/v1/CustomerProfiles/" + sid
+		if _, err := newClient(t, url+path).FetchCustomerProfile(t.Context(), sid); err != nil || got != want {
+			t.Errorf("%q: server saw %q, client %v", path, got, err)
+		}
+	}
+}
+
+// Redirects are answers to report: following one could take credentials to another host.
+func TestRedirectsAreNotFollowed(t *testing.T) {
+	elsewhere := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("followed") })
+	for _, status := range []int{301, 302, 303, 304, 307, 308} {
+		client := newClient(t, serve(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Location", elsewhere)
+			w.WriteHeader(status)
+		}), trusthub.WithHTTPClient(&http.Client{CheckRedirect: nil}))
+		_, err := client.FetchCustomerProfile(t.Context(), sid)
+		var apiErr *trusthub.Error
+		if !errors.As(err, &apiErr) || apiErr.StatusCode != status {
+			t.Errorf("%d: got %v", status, err)
+		}
+	}
+}
+
+func TestHTTPClientIsCopied(t *testing.T) {
+	theirs := &http.Client{
+		Timeout: time.Hour,
+		Transport: roundTripFunc(func(*http.Request) (*http.Response, error) {
+			return nil, errors.New("their transport")
+		}),
+	}
+	client := newClient(t, "https://h", trusthub.WithHTTPClient(theirs))
+	if _, err := client.FetchCustomerProfile(t.Context(), sid); err == nil || !strings.Contains(err.Error(), "their transport") {
+		t.Errorf("got %v", err)
+	}
+	if theirs.CheckRedirect != nil {
+		t.Error("the caller's client was changed")
+	}
+	if _, err := trusthub.NewClient(trusthub.BasicAuth("AC1", "p"), trusthub.WithHTTPClient(nil)); err == nil {
+		t.Error("a nil http.Client was accepted")
+	}
+}
+
+func TestRequestHeaders(t *testing.T) {
+	var got http.Header
+	client := newClient(t, serve(t, func(w http.ResponseWriter, r *http.Request) {
+		got = r.Header
+		answer(200, jsonType, "{}")(w, r)
+	}))
+	if _, err := client.FetchCustomerProfile(t.Context(), sid); err != nil {
+		t.Fatal(err)
+	}
+	if got.Get("Accept") != jsonType || !strings.HasPrefix(got.Get("User-Agent"), "trusthub-go/") {
+		t.Errorf("got %v", got)
+	}
+}

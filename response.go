@@ -1,0 +1,100 @@
+package trusthub
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+)
+
+// ErrResponseTooLarge says that a body was longer than the limit, 1 MiB. What was read of it is in the Body of the error
+// around it.
+var ErrResponseTooLarge = errors.New("trusthub: response too large")
+
+// Response is what came over HTTP, filled by [WithResponseInto].
+type Response struct {
+	StatusCode int         // 0 when nothing was received
+	Header     http.Header // of the last attempt
+	RequestID  string      // the Twilio-Request-Id header, which Twilio's support asks for
+	Body       Body        // as received, decompressed, at most as long as the limit
+	Attempts   int         // how many requests were sent
+}
+
+// Format prints status, request id and sizes, under every verb.
+func (r Response) Format(f fmt.State, _ rune) {
+	fmt.Fprintf(f, "trusthub.Response(status %d, request %q, body %v, attempts %d)", r.StatusCode, r.RequestID, r.Body, r.Attempts)
+}
+
+// LogValue logs what Format prints.
+func (r Response) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(r)) }
+
+// Body is the body of an answer. It holds personal data, so that it prints as its length with every fmt verb, in slog
+// and in JSON; string(body) and []byte(body) are the content.
+type Body []byte
+
+// Format prints the length in bytes.
+func (b Body) Format(f fmt.State, _ rune) { fmt.Fprint(f, b.size()) }
+
+// LogValue logs the length in bytes.
+func (b Body) LogValue() slog.Value { return slog.StringValue(b.size()) }
+
+// MarshalText writes the length in bytes, for JSON and the like.
+func (b Body) MarshalText() ([]byte, error) { return []byte(b.size()), nil }
+
+func (b Body) size() string { return fmt.Sprintf("[%d bytes]", len(b)) }
+
+// content is a response body in memory: what was read of it, then the error that ended the reading.
+type content struct {
+	bytes.Reader
+	body Body
+	err  error
+}
+
+// contentOf returns the content of an answer of the chain.
+func contentOf(answer *http.Response) *content { return answer.Body.(*content) }
+
+// readContent reads the body of answer up to limit and closes it.
+func readContent(answer *http.Response, limit int64) *content {
+	defer answer.Body.Close()
+	var buf bytes.Buffer
+	if n := answer.ContentLength; n > 0 {
+		buf.Grow(int(min(n, limit)) + bytes.MinRead) // room to see the end without growing again
+	}
+	_, err := buf.ReadFrom(io.LimitReader(answer.Body, limit+1))
+	c := &content{body: buf.Bytes(), err: err}
+	if int64(len(c.body)) > limit {
+		c.body, c.err = c.body[:limit:limit], ErrResponseTooLarge
+	}
+	c.Reset(c.body)
+	return c
+}
+
+func (c *content) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	if errors.Is(err, io.EOF) && c.err != nil {
+		err = c.err
+	}
+	return n, err
+}
+
+func (*content) Close() error { return nil }
+
+// record fills the Response that the caller of the facade asked for.
+func record(ctx context.Context, answer *http.Response, attempts int) {
+	c, _ := ctx.Value(callKey{}).(*call)
+	if c == nil || c.response == nil {
+		return
+	}
+	*c.response = Response{Attempts: attempts}
+	if answer != nil {
+		c.response.StatusCode = answer.StatusCode
+		c.response.Header = answer.Header
+		c.response.RequestID = requestID(answer)
+		c.response.Body = contentOf(answer).body
+	}
+}
+
+func requestID(answer *http.Response) string { return answer.Header.Get("Twilio-Request-Id") }

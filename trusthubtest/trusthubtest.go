@@ -1,0 +1,54 @@
+// Package trusthubtest is a fake Trust Hub for the tests of programs that use trusthub.
+//
+// It behaves as the API is documented to: profiles are served with every documented key, null where empty, and errors in
+// Twilio's shape. It accepts [Username] and [Password] alone and knows the profile of Twilio's documentation, [ExampleSID],
+// from the start.
+//
+//	server := trusthubtest.NewServer(t)
+//	server.Put(trusthub.CustomerProfile{SID: "BU0123…", Status: trusthub.StatusInReview})
+//	client := server.Client()
+package trusthubtest
+
+import (
+	"net/http/httptest"
+	"testing"
+
+	"github.com/seed07fc1495/trusthub"
+)
+
+// The credentials that the fake accepts.
+const (
+	Username = "ACaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+	Password = "trusthubtest-password" // #nosec G101 -- opens nothing but the fake
+)
+
+// ExampleSID is the SID of the profile in Twilio's documentation, which the fake knows from the start.
+const ExampleSID = "BUaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+
+// Server is a fake Trust Hub that listens on loopback over HTTP.
+type Server struct {
+	*Handler
+	URL string // for trusthub.WithBaseURL
+
+	tb testing.TB
+}
+
+// NewServer starts a fake that ends with the test.
+func NewServer(tb testing.TB) *Server {
+	tb.Helper()
+	handler := NewHandler()
+	server := httptest.NewServer(handler)
+	tb.Cleanup(server.Close)
+	return &Server{Handler: handler, URL: server.URL, tb: tb}
+}
+
+// Client returns a client of the server with the credentials that it accepts. Options that cannot work fail the test.
+func (s *Server) Client(opts ...trusthub.Option) *trusthub.Client {
+	s.tb.Helper()
+	opts = append([]trusthub.Option{trusthub.WithBaseURL(s.URL)}, opts...)
+	client, err := trusthub.NewClient(trusthub.BasicAuth(Username, Password), opts...)
+	if err != nil {
+		s.tb.Fatal(err)
+	}
+	return client
+}
