@@ -1,0 +1,33 @@
+# Modules of their own, so that what they need never reaches an importer of the SDK.
+MODULES := . cmd/trusthub
+LINT := go tool -modfile=$(CURDIR)/tools/go.mod golangci-lint
+
+.PHONY: help run test check generate lint check-generated check-tidy race
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## fetch the documented example from a fake server; with SID=BU... and credentials in the environment, a real profile
+	@cd cmd/trusthub && go run . fetch $(if $(SID),'$(SID)',BUaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa --fake)
+
+test: ## run the tests of all modules
+	@set -e; for module in $(MODULES); do (cd $$module && go test ./...); done
+
+check: check-generated check-tidy lint race ## everything that CI requires besides the tests
+
+generate: ## make gen/ from api/
+	go generate ./...
+
+lint: ## vet and lint all modules
+	@set -e; for module in $(MODULES); do (cd $$module && go vet ./... && $(LINT) run); done
+
+check-generated:
+	@before=$$(cat gen/* | cksum); go generate ./...; [ "$$before" = "$$(cat gen/* | cksum)" ] || \
+		{ echo "gen/ was not what api/ generates. It is now: commit it (make generate)."; exit 1; }
+
+check-tidy:
+	@set -e; for module in $(MODULES) tools; do (cd $$module && go mod tidy -diff) || \
+		{ echo "go.mod is not tidy: run (cd $$module && go mod tidy)."; exit 1; }; done
+
+race:
+	@set -e; for module in $(MODULES); do (cd $$module && go test -race ./...); done

@@ -1,0 +1,19 @@
+module github.com/seed07fc1495/trusthub/cmd/trusthub
+
+go 1.26.0
+
+require (
+	github.com/seed07fc1495/trusthub v0.0.0
+	github.com/spf13/cobra v1.10.2
+)
+
+require (
+	github.com/apapsch/go-jsonmerge/v2 v2.0.0 // indirect
+	github.com/go-json-experiment/json v1.27.2 // indirect
+	github.com/google/uuid v1.6.0 // indirect
+	github.com/inconshreveable/mousetrap v1.1.0 // indirect
+	github.com/oapi-codegen/runtime v1.8.0 // indirect
+	github.com/spf13/pflag v1.0.9 // indirect
+)
+
+replace github.com/seed07fc1495/trusthub => ../..

@@ -1,0 +1,86 @@
+// Command trusthub fetches Twilio Trust Hub Customer Profiles.
+//
+// It exits with 0 on success, 1 on an error of the API or the network, and 2 on wrong use.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+
+	"github.com/spf13/cobra"
+
+	"github.com/seed07fc1495/trusthub"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// Exit codes.
+const (
+	exitOK     = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	cmd := newRootCommand()
+	cmd.SetArgs(args)
+	cmd.SetOut(stdout)
+	cmd.SetErr(stderr)
+	err := cmd.ExecuteContext(ctx)
+	var failed failure
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &failed):
+		fmt.Fprintln(stderr, "trusthub:", failed.error)
+		return exitFailed
+	default:
+		fmt.Fprintf(stderr, "%v\nRun 'trusthub --help' for usage.\n", err)
+		return exitUsage
+	}
+}
+
+// failure is an error of the API or the network; every other error of a command is wrong use.
+type failure struct{ error }
+
+func newRootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "trusthub",
+		Short: "Fetch Twilio Trust Hub Customer Profiles",
+		Long: "Fetch Twilio Trust Hub Customer Profiles.\n\n" +
+			"Credentials come from TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN, or TWILIO_API_KEY and TWILIO_API_SECRET.\n" +
+			"Exit codes: 0 success, 1 an error of the API or the network, 2 wrong use.",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.AddCommand(newFetchCommand())
+	return root
+}
+
+// server is where the commands fetch from, as flags say.
+type server struct{ fake bool }
+
+func (s *server) addFlags(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&s.fake, "fake", false, "fetch from a fake server inside this process, which knows the documented example")
+}
+
+// client returns a client of the server, and a function that ends what it started.
+func (s *server) client() (*trusthub.Client, func(), error) {
+	if s.fake {
+		return newFakeClient()
+	}
+	client, err := trusthub.NewClientFromEnv()
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w\nOr try --fake, which needs none", err)
+	}
+	return client, func() {}, nil
+}

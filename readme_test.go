@@ -1,0 +1,138 @@
+package trusthub_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"io"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seed07fc1495/trusthub/trusthubtest"
+)
+
+// The Go of the README is that of the files named above it, which other tests compile and run.
+func TestREADMEShowsRealCode(t *testing.T) {
+	readme := readFile(t, "README.md")
+	blocks := regexp.MustCompile("(?s)(?:<!-- (\\S+) -->\n)?```go\n(.*?)```").FindAllStringSubmatch(readme, -1)
+	if len(blocks) == 0 {
+		t.Fatal("no Go in the README")
+	}
+	for _, block := range blocks {
+		name, code := block[1], block[2]
+		if name == "" {
+			t.Errorf("no file is named above:\n%s", code)
+			continue
+		}
+		file := readFile(t, name)
+		indented := regexp.MustCompile("(?m)^(.)").ReplaceAllString(code, "\t$1")
+		if strings.HasPrefix(code, "package ") && code != file || !strings.Contains(file, code) && !strings.Contains(file, indented) {
+			t.Errorf("%s has no such code:\n%s", name, code)
+		}
+	}
+}
+
+// The programs of the README run as they are, against a fake that the environment puts in Twilio's place.
+func TestREADMEProgramsRun(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("SSL_CERT_FILE, by which the programs trust the fake, is not heeded here")
+	}
+	environment := append(os.Environ(), impersonateTwilio(t)...)
+	for name, want := range map[string]string{
+		"fetch":     "friendly_name is draft\n",
+		"generated": "status: draft\norigins: *\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			cmd := exec.Command("go", "run", "./internal/readme/"+name)
+			cmd.Env = environment
+			if out, err := cmd.CombinedOutput(); err != nil || string(out) != want {
+				t.Errorf("%v: %s", err, out)
+			}
+		})
+	}
+}
+
+// impersonateTwilio serves the fake as https://trusthub.twilio.com behind a proxy, and returns the environment in which
+// a program reaches it.
+func impersonateTwilio(t *testing.T) []string {
+	t.Helper()
+	certificate := selfSigned(t, "trusthub.twilio.com")
+	twilio := httptest.NewUnstartedServer(trusthubtest.NewHandler())
+	twilio.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}}
+	twilio.StartTLS()
+	t.Cleanup(twilio.Close)
+	proxy := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodConnect || r.Host != "trusthub.twilio.com:443" {
+			t.Errorf("asked for %s %s", r.Method, r.Host)
+			return
+		}
+		tunnel(t, w, twilio.Listener.Addr().String())
+	})
+	trusted := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(trusted, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Certificate[0]}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return []string{
+		"HTTPS_PROXY=" + proxy, "NO_PROXY=", "no_proxy=", "SSL_CERT_FILE=" + trusted,
+		"TWILIO_API_KEY=", "TWILIO_API_SECRET=", "TWILIO_EDGE=", "TWILIO_REGION=",
+		"TWILIO_ACCOUNT_SID=" + trusthubtest.Username, "TWILIO_AUTH_TOKEN=" + trusthubtest.Password,
+	}
+}
+
+// tunnel answers a CONNECT request with a connection to addr.
+func tunnel(t *testing.T, w http.ResponseWriter, addr string) {
+	client, _, err := w.(http.Hijacker).Hijack()
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer client.Close()
+	server, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer server.Close()
+	_, _ = io.WriteString(client, "HTTP/1.1 200 OK\r\n\r\n")
+	go func() { _, _ = io.Copy(server, client) }()
+	_, _ = io.Copy(client, server)
+}
+
+func selfSigned(t *testing.T, host string) tls.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), DNSNames: []string{host}, IsCA: true, BasicConstraintsValid: true,
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+}
+
+func readFile(t *testing.T, name string) string {
+	t.Helper()
+	content, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
+}
