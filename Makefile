@@ -2,7 +2,7 @@
 MODULES := . cmd/trusthub
 LINT := go tool -modfile=$(CURDIR)/tools/go.mod golangci-lint
 
-.PHONY: help run test check generate lint check-generated check-tidy race
+.PHONY: help run test check fuzz generate lint check-generated check-tidy race
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -14,6 +14,10 @@ test: ## run the tests of all modules
 	@set -e; for module in $(MODULES); do (cd $$module && go test ./...); done
 
 check: check-generated check-tidy lint race ## everything that CI requires besides the tests
+
+fuzz: ## fuzz each target for FUZZTIME (30s)
+	@set -e; for target in $$(grep -ho 'func Fuzz[A-Za-z]*' *_test.go | cut -d ' ' -f 2); do \
+		go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(or $(FUZZTIME),30s) .; done
 
 generate: ## make gen/ from api/
 	go generate ./...

@@ -22,7 +22,11 @@ func NewClient(auth Auth, opts ...Option) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Client{raw: &gen.Client{Server: cfg.baseURL.String(), Client: newChain(cfg)}}, nil
+	chain, err := newChain(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return &Client{raw: &gen.Client{Server: cfg.baseURL.String(), Client: chain}}, nil
 }
 
 // FetchCustomerProfile returns the Customer Profile with this SID as it is now. The profile is nil exactly when the
@@ -63,8 +67,8 @@ func decode[T any](answer *http.Response, err error) (*T, error) {
 	if err != nil {
 		return nil, err
 	}
-	if answer.StatusCode/100 != 2 {
-		return nil, newError(answer)
+	if failure := contentOf(answer).failure; failure != nil {
+		return nil, failure
 	}
 	value := new(T)
 	if pointer, err := decodeJSON(answer, value); err != nil {

@@ -12,20 +12,17 @@ import (
 
 // decodeJSON reads the JSON object of a 200 answer into value. What it cannot read it names by a JSON pointer.
 func decodeJSON(answer *http.Response, value any) (pointer string, err error) {
-	content := contentOf(answer)
-	if content.err != nil {
-		return "", content.err
-	}
 	if answer.StatusCode != http.StatusOK {
 		return "", problem("unexpected status")
 	}
 	if !isJSON(answer.Header.Get("Content-Type")) {
 		return "", problem("unexpected content type")
 	}
-	if jsontext.Value(content.body).Kind() == jsontext.KindNull { // which would decode as an empty profile
+	body := contentOf(answer).body
+	if jsontext.Value(body).Kind() == jsontext.KindNull { // which would decode as an empty profile
 		return "", problem("JSON null in place of an object")
 	}
-	err = json.Unmarshal(content.body, value)
+	err = json.Unmarshal(body, value)
 	var syntactic *jsontext.SyntacticError
 	var semantic *json.SemanticError
 	switch {

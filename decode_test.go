@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -181,4 +182,35 @@ func TestTornBody(t *testing.T) {
 		decodeErr.RequestID != "RQ1" || string(decodeErr.Body) != `{"sid"` {
 		t.Errorf("got %v", err)
 	}
+}
+
+// Memory stays within a few times the limit, whatever a server announces and sends.
+func TestMemoryIsBounded(t *testing.T) {
+	const limit = 1 << 20
+	for name, status := range map[string]int{"answer": 200, "error": 500} {
+		client := over(t, roundTripFunc(func(req *http.Request) (*http.Response, error) {
+			return &http.Response{
+				StatusCode: status, Header: http.Header{"Content-Type": {jsonType}}, ContentLength: 1 << 60,
+				Body: io.NopCloser(endless{}), Request: req,
+			}, nil
+		}), trusthub.WithMaxResponseBytes(limit))
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		if _, err := client.FetchCustomerProfile(t.Context(), sid); err == nil {
+			t.Error("no error")
+		}
+		runtime.ReadMemStats(&after)
+		if allocated := after.TotalAlloc - before.TotalAlloc; allocated > 5*limit {
+			t.Errorf("%s: %d bytes allocated for a limit of %d", name, allocated, limit)
+		}
+	}
+}
+
+type endless struct{}
+
+func (endless) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = ' '
+	}
+	return len(p), nil
 }

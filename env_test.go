@@ -40,7 +40,7 @@ func TestNewClientFromEnv(t *testing.T) {
 				t.Setenv("TWILIO_"+key, value)
 			}
 			var user, host string
-			client, err := trusthub.NewClientFromEnv(trusthub.WithHTTPClient(&http.Client{
+			client, err := trusthub.NewClientFromEnv(trusthub.WithRetry(once), trusthub.WithHTTPClient(&http.Client{
 				Transport: roundTripFunc(func(r *http.Request) (*http.Response, error) {
 					username, password, _ := r.BasicAuth()
 					user, host = username+":"+password, r.URL.Scheme+"://"+r.URL.Host

@@ -1,6 +1,7 @@
 package trusthub
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -94,6 +95,7 @@ func newError(answer *http.Response) *Error {
 	e := &Error{
 		StatusCode: answer.StatusCode,
 		RequestID:  requestID(answer),
+		RetryAfter: parseRetryAfter(answer.Header.Get("Retry-After")),
 		Body:       contentOf(answer).body,
 		op:         operation(answer.Request),
 	}
@@ -139,11 +141,64 @@ func kindOf(err error) string {
 		return "malformed JSON"
 	case errors.As(err, &semantic):
 		return fmt.Sprintf("JSON %v does not fit %v", semantic.JSONKind, semantic.GoType)
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		return "the body was cut off"
+	case errors.Is(err, context.DeadlineExceeded):
+		return "the body did not arrive in time"
 	}
-	return "unreadable body"
+	return "the body broke off"
 }
+
+// sendError is a request that got no answer.
+type sendError struct {
+	op  string
+	err error
+}
+
+func (e *sendError) Error() string {
+	text, _, broken := strings.Cut(e.err.Error(), "transport connection broken")
+	if broken { // net/http goes on with what the server sent
+		text += "transport connection broken"
+	}
+	return describe(e.op, printable(text, 350))
+}
+
+func (e *sendError) Unwrap() error { return e.err }
+
+// unsentError is a failure before anything was sent, which trying again would not help.
+type unsentError struct{ err error }
+
+func (e *unsentError) Error() string { return "not sent: " + e.err.Error() }
+
+func (e *unsentError) Unwrap() error { return e.err }
+
+func isUnsent(err error) bool {
+	var unsent *unsentError
+	return errors.As(err, &unsent)
+}
+
+// interrupted is the error of a call whose context ended: that of the context, and why the last complete attempt failed.
+func interrupted(req *http.Request, failure, previous error) error {
+	ended := req.Context().Err()
+	switch {
+	case previous != nil:
+		failure = fmt.Errorf("%w, after %w", ended, previous)
+	case !errors.Is(failure, ended):
+		failure = fmt.Errorf("%w, after %w", ended, failure)
+	}
+	return &sendError{operation(req), failure}
+}
+
+// timeoutError says that one attempt took longer than WithTimeout permits, while the caller's context goes on.
+type timeoutError time.Duration
+
+func (e timeoutError) Error() string {
+	return fmt.Sprintf("no complete answer within %v", time.Duration(e))
+}
+
+// Timeout marks the error as net.Error does.
+func (timeoutError) Timeout() bool { return true }
+
+// Is makes it a context.DeadlineExceeded, as the time-outs of net/http are.
+func (timeoutError) Is(target error) bool { return target == context.DeadlineExceeded }
 
 // operation names a request as people write it down: GET /v1/CustomerProfiles/BU….
 func operation(req *http.Request) string { return req.Method + " " + req.URL.Path }

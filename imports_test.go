@@ -40,6 +40,7 @@ func TestDependencies(t *testing.T) {
 	allowed := []string{
 		module,
 		"github.com/apapsch/go-jsonmerge/v2", // of the generated client's runtime, as is uuid
+		"github.com/cenkalti/backoff/v5",
 		"github.com/go-json-experiment/json",
 		"github.com/google/uuid",
 		"github.com/oapi-codegen/runtime",

@@ -4,8 +4,11 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/seed07fc1495/trusthub/gen"
 )
@@ -31,14 +34,99 @@ func WithEdge(edge, region string) Option {
 	return func(c *config) error { return c.setBaseURL(regionalURL(edge, region)) }
 }
 
-// WithHTTPClient sends requests by a copy of this client: its transport, timeout and cookie jar are kept, its redirect
-// policy is not, since redirects are never followed. Its timeout bounds one attempt.
+// WithHTTPClient sends requests by the transport of this client, within its timeout, which bounds one attempt as
+// [WithTimeout] does. Without a transport, this package's own is used. Its redirect policy and its cookie jar have no part:
+// redirects are never followed, and the API sets no cookies. The client itself is not changed.
 func WithHTTPClient(client *http.Client) Option {
 	return func(c *config) error {
 		if client == nil {
 			return errors.New("trusthub: WithHTTPClient was given nil")
 		}
-		c.httpClient = *client
+		if client.Timeout < 0 {
+			return fmt.Errorf("trusthub: WithHTTPClient: the timeout %v is negative", client.Timeout)
+		}
+		c.transport, c.transportTimeout = client.Transport, client.Timeout
+		return nil
+	}
+}
+
+// WithMiddleware puts functions around the transport. They see every attempt, its credentials included; the first given
+// is outermost.
+func WithMiddleware(middleware ...func(http.RoundTripper) http.RoundTripper) Option {
+	return func(c *config) error {
+		for _, m := range middleware {
+			if m == nil {
+				return errors.New("trusthub: WithMiddleware was given nil")
+			}
+		}
+		c.middleware = append(c.middleware, middleware...)
+		return nil
+	}
+}
+
+// WithUserAgent appends a product, such as "billing/2.1", to the User-Agent header.
+func WithUserAgent(product string) Option {
+	return func(c *config) error {
+		if product == "" || printable(product, len(product)) != product {
+			return fmt.Errorf("trusthub: WithUserAgent: %q is empty or not printable", product)
+		}
+		c.userAgent += " " + product
+		return nil
+	}
+}
+
+// WithTimeout bounds one attempt, from the first byte sent to the last one of the body read. The default is 30 s. The
+// time of a whole call, its retries and waits included, is bounded by its context.
+func WithTimeout(d time.Duration) Option {
+	return func(c *config) error {
+		if d <= 0 {
+			return fmt.Errorf("trusthub: WithTimeout: %v is not positive", d)
+		}
+		c.timeout = d
+		return nil
+	}
+}
+
+// WithRetry replaces the [RetryPolicy]; RetryPolicy{MaxAttempts: 1} turns retries off.
+func WithRetry(policy RetryPolicy) Option {
+	return func(c *config) (err error) {
+		c.retry, err = policy.withDefaults()
+		return err
+	}
+}
+
+// WithMaxConcurrency bounds the requests that the whole client has in flight. Below the bound it adapts to the limit of
+// the account: it slows down when Twilio answers 429, and speeds up again while it does not. Further callers wait in
+// order, until their context ends.
+func WithMaxConcurrency(n int) Option {
+	return func(c *config) error {
+		if n < 1 {
+			return fmt.Errorf("trusthub: WithMaxConcurrency: %d is not positive", n)
+		}
+		c.maxConcurrency = n
+		return nil
+	}
+}
+
+// WithMaxResponseBytes bounds what is read of a body, decompressed. The default is 1 MiB; a profile has about 1 KiB.
+func WithMaxResponseBytes(n int64) Option {
+	return func(c *config) error {
+		if n < 1 {
+			return fmt.Errorf("trusthub: WithMaxResponseBytes: %d is not positive", n)
+		}
+		c.maxResponseBytes = n
+		return nil
+	}
+}
+
+// WithLogger writes one record for each attempt: at Debug for a success, at Warn for a failure, retried or not. A record
+// holds method, path, status, attempt, duration and request id, and nothing else.
+func WithLogger(logger *slog.Logger) Option {
+	return func(c *config) error {
+		if logger == nil {
+			return errors.New("trusthub: WithLogger was given nil")
+		}
+		c.logger = logger
 		return nil
 	}
 }
@@ -49,25 +137,48 @@ func WithResponseInto(dst *Response) CallOption {
 	return func(c *call) { c.response = dst }
 }
 
-const defaultMaxResponseBytes = 1 << 20
+const (
+	defaultTimeout          = 30 * time.Second
+	defaultMaxResponseBytes = 1 << 20
+	defaultUserAgent        = "trusthub-go/0.1.0"
+)
 
 type config struct {
 	auth             Auth
 	baseURL          *url.URL
-	envBaseURL       *url.URL // from the environment, for when no option sets one
-	httpClient       http.Client
+	envBaseURL       *url.URL          // from the environment, for when no option sets one
+	transport        http.RoundTripper // nil: this package's own
+	transportTimeout time.Duration     // 0: none
+	middleware       []func(http.RoundTripper) http.RoundTripper
+	userAgent        string
+	timeout          time.Duration
+	retry            RetryPolicy
+	maxConcurrency   int // 0: no limit
 	maxResponseBytes int64
+	logger           *slog.Logger // nil: none
 }
 
 func newConfig(auth Auth, opts []Option) (*config, error) {
 	if err := checkAuth(auth); err != nil {
 		return nil, err
 	}
-	cfg := &config{auth: auth, maxResponseBytes: defaultMaxResponseBytes}
+	cfg := &config{
+		auth:             auth,
+		userAgent:        defaultUserAgent,
+		timeout:          defaultTimeout,
+		retry:            RetryPolicy{defaultMaxAttempts, defaultMinWait, defaultMaxWait},
+		maxResponseBytes: defaultMaxResponseBytes,
+	}
 	for _, opt := range opts {
+		if opt == nil {
+			return nil, errors.New("trusthub: an Option is nil")
+		}
 		if err := opt(cfg); err != nil {
 			return nil, err
 		}
+	}
+	if cfg.transportTimeout > 0 {
+		cfg.timeout = min(cfg.timeout, cfg.transportTimeout)
 	}
 	if cfg.baseURL = cmp.Or(cfg.baseURL, cfg.envBaseURL); cfg.baseURL != nil {
 		return cfg, nil

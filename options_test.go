@@ -80,7 +80,7 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 		client := newClient(t, serve(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Location", elsewhere)
 			w.WriteHeader(status)
-		}), trusthub.WithHTTPClient(&http.Client{CheckRedirect: nil}))
+		}), trusthub.WithHTTPClient(&http.Client{}))
 		_, err := client.FetchCustomerProfile(t.Context(), sid)
 		var apiErr *trusthub.Error
 		if !errors.As(err, &apiErr) || apiErr.StatusCode != status {
@@ -100,11 +100,53 @@ func TestHTTPClientIsCopied(t *testing.T) {
 	if _, err := client.FetchCustomerProfile(t.Context(), sid); err == nil || !strings.Contains(err.Error(), "their transport") {
 		t.Errorf("got %v", err)
 	}
-	if theirs.CheckRedirect != nil {
+	if theirs.CheckRedirect != nil || theirs.Timeout != time.Hour {
 		t.Error("the caller's client was changed")
 	}
-	if _, err := trusthub.NewClient(trusthub.BasicAuth("AC1", "p"), trusthub.WithHTTPClient(nil)); err == nil {
-		t.Error("a nil http.Client was accepted")
+}
+
+// A transport that breaks the rules of http.RoundTripper causes an error, not a panic.
+func TestTransportsThatReturnNothing(t *testing.T) {
+	for _, answer := range []*http.Response{nil, {StatusCode: 200}} {
+		client := newClient(t, "https://h", trusthub.WithHTTPClient(&http.Client{
+			Transport: roundTripFunc(func(*http.Request) (*http.Response, error) { return answer, nil }),
+		}))
+		if profile, err := client.FetchCustomerProfile(t.Context(), sid); profile != nil || err == nil {
+			t.Errorf("got %v, %v", profile, err)
+		}
+	}
+}
+
+func TestInvalidOptions(t *testing.T) {
+	for name, opt := range map[string]trusthub.Option{
+		"no http.Client":      trusthub.WithHTTPClient(nil),
+		"negative timeout":    trusthub.WithHTTPClient(&http.Client{Timeout: -1}),
+		"middleware is nil":   trusthub.WithMiddleware(nil),
+		"middleware gave nil": trusthub.WithMiddleware(func(http.RoundTripper) http.RoundTripper { return nil }),
+		"no product":          trusthub.WithUserAgent(""),
+		"line break":          trusthub.WithUserAgent("a\r\nX: y"),
+		"no time":             trusthub.WithTimeout(0),
+		"no concurrency":      trusthub.WithMaxConcurrency(0),
+		"no bytes":            trusthub.WithMaxResponseBytes(0),
+		"no logger":           trusthub.WithLogger(nil),
+		"no option":           nil,
+	} {
+		client, err := trusthub.NewClient(trusthub.BasicAuth("AC1", "p"), opt)
+		if client != nil || err == nil || !strings.HasPrefix(err.Error(), "trusthub: ") {
+			t.Errorf("%s: got %v, %v", name, client, err)
+		}
+	}
+}
+
+func TestUserAgentIsAppended(t *testing.T) {
+	var got string
+	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		got = r.UserAgent()
+		answer(200, jsonType, "{}")(w, r)
+	})
+	client := newClient(t, url, trusthub.WithUserAgent("billing/2.1"), trusthub.WithUserAgent("(nightly)"))
+	if _, err := client.FetchCustomerProfile(t.Context(), sid); err != nil || !strings.HasSuffix(got, " billing/2.1 (nightly)") {
+		t.Errorf("got %q, %v", got, err)
 	}
 }
 

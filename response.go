@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net/http"
 )
 
@@ -49,27 +50,34 @@ func (b Body) size() string { return fmt.Sprintf("[%d bytes]", len(b)) }
 // content is a response body in memory: what was read of it, then the error that ended the reading.
 type content struct {
 	bytes.Reader
-	body Body
-	err  error
+	body    Body
+	err     error // nil at a regular end
+	failure error // *Error or *DecodeError when the answer cannot be one to decode
 }
 
 // contentOf returns the content of an answer of the chain.
 func contentOf(answer *http.Response) *content { return answer.Body.(*content) }
 
-// readContent reads the body of answer up to limit and closes it.
-func readContent(answer *http.Response, limit int64) *content {
-	defer answer.Body.Close()
+// readContent puts the body of answer, up to limit, into memory.
+func readContent(answer *http.Response, limit int64) {
+	body := answer.Body
+	defer body.Close()
 	var buf bytes.Buffer
-	if n := answer.ContentLength; n > 0 {
-		buf.Grow(int(min(n, limit)) + bytes.MinRead) // room to see the end without growing again
+	if announced := min(answer.ContentLength, limit, 1<<20); announced > 0 {
+		buf.Grow(int(announced) + bytes.MinRead) // with room to see the end, not to grow again
 	}
-	_, err := buf.ReadFrom(io.LimitReader(answer.Body, limit+1))
+	_, err := buf.ReadFrom(io.LimitReader(body, min(limit, math.MaxInt64-1)+1))
 	c := &content{body: buf.Bytes(), err: err}
 	if int64(len(c.body)) > limit {
 		c.body, c.err = c.body[:limit:limit], ErrResponseTooLarge
 	}
 	c.Reset(c.body)
-	return c
+	answer.Body = c
+	if answer.StatusCode/100 != 2 {
+		c.failure = newError(answer)
+	} else if c.err != nil {
+		c.failure = newDecodeError(answer, "", c.err)
+	}
 }
 
 func (c *content) Read(p []byte) (int, error) {

@@ -1,0 +1,163 @@
+package trusthub_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"math"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+
+	"github.com/seed07fc1495/trusthub"
+)
+
+// Whatever a server answers, a call returns a profile or an error of a documented type that keeps the evidence.
+func FuzzFetch(f *testing.F) {
+	profile := `{"sid":"` + sid + `","status":"draft","valid_until":null,"date_created":"2019-07-30T22:29:24Z",` +
+		`"links":{"a":"https://a"},"errors":[{"code":18601,"message":"m"}]}`
+	for _, body := range []string{profile, profile[:40], "null", "[]", "", "{}", `{"sid":1}`, `{"errors":[{"code":"x"}]}`, "{\"email\":\"\xff\"}"} {
+		f.Add(200, jsonType, "RQ1", body)
+	}
+	f.Add(200, "text/html", "RQ1", "<html>")
+	f.Add(200, "application/x+json; charset=utf-8", "", profile)
+	f.Add(204, "", "", "")
+	f.Add(302, jsonType, "RQ1", "")
+	f.Add(404, jsonType, "RQ1", `{"code":20404,"message":"m","more_info":"i","status":404}`)
+	f.Add(503, jsonType, "\x1b[31m", "upstream")
+	const limit = 1 << 10
+	f.Fuzz(func(t *testing.T, status int, contentType, requestID, body string) {
+		client := over(t, canned(status, http.Header{"Content-Type": {contentType}, "Twilio-Request-Id": {requestID}}, body),
+			trusthub.WithMaxResponseBytes(limit))
+		var response trusthub.Response
+		profile, err := client.FetchCustomerProfile(t.Context(), sid, trusthub.WithResponseInto(&response))
+		kept := body[:min(len(body), limit)]
+		if string(response.Body) != kept || response.StatusCode != status || response.RequestID != requestID {
+			t.Errorf("response %v", response)
+		}
+		var apiErr *trusthub.Error
+		var decodeErr *trusthub.DecodeError
+		switch {
+		case err == nil:
+			if profile == nil || status != 200 || !json.Valid([]byte(body)) || profile.SID != "" && !strings.EqualFold(profile.SID, sid) {
+				t.Errorf("profile %v", profile)
+			}
+			return
+		case profile != nil:
+			t.Errorf("profile %v and error %v", profile, err)
+		case errors.As(err, &apiErr):
+			if status/100 == 2 || apiErr.StatusCode != status || apiErr.RequestID != requestID || string(apiErr.Body) != kept {
+				t.Errorf("got %#v", apiErr)
+			}
+		case errors.As(err, &decodeErr):
+			if status/100 != 2 || decodeErr.StatusCode != status || decodeErr.RequestID != requestID || string(decodeErr.Body) != kept ||
+				errors.Is(err, trusthub.ErrResponseTooLarge) != (len(body) > limit) {
+				t.Errorf("got %#v", decodeErr)
+			}
+		default:
+			t.Errorf("undocumented error %T: %v", err, err)
+		}
+		checkText(t, err)
+		if _, err := client.Generated().FetchCustomerProfileWithResponse(t.Context(), sid); len(body) > limit && !errors.Is(err, trusthub.ErrResponseTooLarge) {
+			t.Errorf("generated client: %v", err)
+		}
+	})
+}
+
+// A string is sent exactly when it is a SID, and as nothing else.
+func FuzzSID(f *testing.F) {
+	for _, candidate := range append(malformedSIDs, sid) {
+		f.Add(candidate)
+	}
+	pattern := regexp.MustCompile(`^BU[0-9a-fA-F]{32}$`)
+	f.Fuzz(func(t *testing.T, candidate string) {
+		var sent []string
+		client := over(t, roundTripFunc(func(req *http.Request) (*http.Response, error) {
+			sent = append(sent, req.URL.EscapedPath())
+			return canned(200, http.Header{"Content-Type": {jsonType}}, "{}")(req)
+		}))
+		valid := pattern.MatchString(candidate)
+		_, err := client.FetchCustomerProfile(t.Context(), candidate)
+		_, generatedErr := client.Generated().FetchCustomerProfileWithResponse(t.Context(), candidate)
+		for _, err := range []error{err, generatedErr} {
+			if (err == nil) != valid || err != nil && !errors.Is(err, trusthub.ErrInvalidSID) {
+				t.Errorf("%q: %v", candidate, err)
+			}
+			if err != nil {
+				checkText(t, err)
+			}
+		}
+		for _, path := range sent {
+			if !valid || path != "/v1/CustomerProfiles/"+candidate {
+				t.Errorf("%q: sent to %q", candidate, path)
+			}
+		}
+	})
+}
+
+// A Retry-After header is whole seconds, a date, or nothing.
+func FuzzRetryAfter(f *testing.F) {
+	for _, value := range []string{"0", "1", "-1", "99999999999999999999", "1.5", "Fri, 31 Dec 9999 23:59:59 GMT", "Mon, 01 Jan 1990 00:00:00 GMT", " 1", "+1"} {
+		f.Add(value)
+	}
+	f.Fuzz(func(t *testing.T, value string) {
+		client := over(t, canned(429, http.Header{"Retry-After": {value}}, ""))
+		_, err := client.FetchCustomerProfile(t.Context(), sid)
+		var apiErr *trusthub.Error
+		if !errors.As(err, &apiErr) {
+			t.Fatalf("got %v", err)
+		}
+		_, dateErr := http.ParseTime(value)
+		digits := value != "" && strings.Trim(value, "0123456789") == ""
+		seconds, _ := strconv.ParseFloat(value, 64)
+		switch {
+		case digits && seconds < math.MaxInt64/float64(time.Second)-1 && apiErr.RetryAfter != time.Duration(seconds)*time.Second:
+			t.Errorf("%q is %v", value, apiErr.RetryAfter)
+		case apiErr.RetryAfter < 0, apiErr.RetryAfter > 0 && !digits && dateErr != nil:
+			t.Errorf("%q is %v", value, apiErr.RetryAfter)
+		}
+	})
+}
+
+// An error body gives a code and a message or nothing; it is kept, and the text stays fit for a log.
+func FuzzErrorBody(f *testing.F) {
+	for _, body := range []string{
+		`{"code":20404,"message":"m","more_info":"i","status":404}`, `{"code":1,"message":"m","httpStatusCode":400,"params":{},"userError":true}`,
+		"", "null", "[]", "<html>", `{"code":"1"}`, `{"code":1e99}`, `{"code":-5,"message":null}`, `{"message":"` + strings.Repeat("é\\n", 500) + `"}`,
+	} {
+		f.Add(body)
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		_, err := over(t, canned(400, http.Header{}, body)).FetchCustomerProfile(t.Context(), sid)
+		var apiErr *trusthub.Error
+		if !errors.As(err, &apiErr) || string(apiErr.Body) != body {
+			t.Fatalf("got %v", err)
+		}
+		checkText(t, err)
+		var known struct {
+			Code              int
+			Message, MoreInfo string
+		}
+		if json.Unmarshal([]byte(body), &known) != nil && (apiErr.Code != 0 || apiErr.Message != "") {
+			t.Errorf("read %d, %q", apiErr.Code, apiErr.Message)
+		}
+	})
+}
+
+func checkText(t *testing.T, err error) {
+	t.Helper()
+	if text := err.Error(); len(text) >= 500 || strings.ContainsFunc(text, unicode.IsControl) || !strings.HasPrefix(text, "trusthub: ") {
+		t.Errorf("%d bytes: %q", len(text), text)
+	}
+}
+
+// canned is a transport with one answer.
+func canned(status int, header http.Header, body string) roundTripFunc {
+	return func(req *http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: status, Header: header, Body: io.NopCloser(strings.NewReader(body)), ContentLength: -1, Request: req}, nil
+	}
+}

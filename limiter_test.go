@@ -1,0 +1,191 @@
+package trusthub_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/seed07fc1495/trusthub"
+)
+
+// account is a server that holds each request for a while and refuses more than its limit at once.
+type account struct {
+	mu              sync.Mutex
+	limit, inFlight int
+	highest         int
+	served, refused int
+	hold            time.Duration
+}
+
+func (a *account) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !a.enter() {
+		answer(429, jsonType, `{"code":20429}`)(w, r)
+		return
+	}
+	time.Sleep(a.hold)
+	a.mu.Lock()
+	a.inFlight--
+	a.served++
+	a.mu.Unlock()
+	answer(200, jsonType, "{}")(w, r)
+}
+
+func (a *account) enter() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.inFlight >= a.limit {
+		a.refused++
+		return false
+	}
+	a.inFlight++
+	a.highest = max(a.highest, a.inFlight)
+	return true
+}
+
+// fetchMany makes calls from as many goroutines at once, and returns how many failed.
+func fetchMany(ctx context.Context, client *trusthub.Client, fetch fetchFunc, calls, callers int) (failed int) {
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	next := make(chan struct{})
+	for range callers {
+		all.Go(func() {
+			for range next {
+				if status, err := fetch(ctx, client); err != nil || status != 200 {
+					mu.Lock()
+					failed++
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	for range calls {
+		next <- struct{}{}
+	}
+	close(next)
+	all.Wait()
+	return failed
+}
+
+func TestMaxConcurrencyIsNeverExceeded(t *testing.T) {
+	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+		for _, n := range []int{1, 5, 20} {
+			a := &account{limit: 1000, hold: time.Second}
+			client := over(t, inMemory(t, a.ServeHTTP), trusthub.WithMaxConcurrency(n))
+			if failed := fetchMany(t.Context(), client, fetch, 200, 40); failed > 0 || a.highest != n {
+				t.Errorf("%d: %d in flight, %d failed", n, a.highest, failed)
+			}
+		}
+	})
+}
+
+// The limit of the account is found: nothing is lost, few requests are refused, and the account is kept busy. Attempts
+// that a 429 ends do not count, since others succeed: two would not do otherwise.
+func TestLimiterFindsTheAccountsLimit(t *testing.T) {
+	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+		a := &account{limit: 10, hold: 10 * time.Millisecond}
+		client := over(t, inMemory(t, a.ServeHTTP), trusthub.WithMaxConcurrency(64), trusthub.WithRetry(trusthub.RetryPolicy{MaxAttempts: 2}))
+		start := time.Now()
+		failed := fetchMany(t.Context(), client, fetch, 3000, 64)
+		ideal := 3000 / 10 * a.hold
+		if took := time.Since(start); failed > 0 || took > ideal*4/3 {
+			t.Errorf("%d failed, took %v of %v", failed, took, ideal)
+		}
+		if share := float64(a.refused) / float64(a.served+a.refused); share > 0.15 {
+			t.Errorf("%.3f refused", share)
+		}
+	})
+}
+
+// A limit that drops in the middle is found again.
+func TestLimiterFollowsTheAccountsLimit(t *testing.T) {
+	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+		a := &account{limit: 50, hold: 10 * time.Millisecond}
+		client := over(t, inMemory(t, a.ServeHTTP), trusthub.WithMaxConcurrency(128), defaults)
+		time.AfterFunc(300*time.Millisecond, func() {
+			a.mu.Lock()
+			a.limit = 5
+			a.mu.Unlock()
+		})
+		if failed := fetchMany(t.Context(), client, fetch, 2000, 128); failed > 0 || a.served != 2000 {
+			t.Errorf("%d failed, %d served", failed, a.served)
+		}
+	})
+}
+
+// When nothing succeeds, a 429 is a failure like any other.
+func TestLimiterGivesUpWhenNothingSucceeds(t *testing.T) {
+	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+		s := &script{handlers: []http.HandlerFunc{answer(200, jsonType, "{}"), answer(429, jsonType, "{}")}}
+		policy := trusthub.WithRetry(trusthub.RetryPolicy{MaxAttempts: 3, MinWait: time.Second, MaxWait: 10 * time.Second})
+		client := over(t, inMemory(t, s.ServeHTTP), trusthub.WithMaxConcurrency(4), policy)
+		if status, err := fetch(t.Context(), client); status != 200 || err != nil {
+			t.Fatalf("got %d, %v", status, err)
+		}
+		start := time.Now()
+		status, _ := fetch(t.Context(), client)
+		if took := time.Since(start); status != 429 || took < 10*time.Second || took > 30*time.Second {
+			t.Errorf("got %d after %v", status, took)
+		}
+	})
+}
+
+func TestWaitingCallersEndWithTheirContext(t *testing.T) {
+	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+		a := &account{limit: 10, hold: time.Minute}
+		client := over(t, inMemory(t, a.ServeHTTP), trusthub.WithMaxConcurrency(1), trusthub.WithTimeout(time.Hour))
+		go func() { _, _ = fetch(t.Context(), client) }()
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		start := time.Now()
+		if _, err := fetch(ctx, client); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != time.Second || a.highest != 1 {
+			t.Errorf("got %v after %v", err, time.Since(start))
+		}
+		if status, err := fetch(t.Context(), client); status != 200 || err != nil { // the turn was not lost
+			t.Errorf("got %d, %v", status, err)
+		}
+	})
+}
+
+func TestWaitingCallersAreServedInOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var order []string
+		client := over(t, inMemory(t, func(w http.ResponseWriter, r *http.Request) {
+			order = append(order, r.URL.Path[len("/v1/CustomerProfiles/"):])
+			time.Sleep(time.Second)
+			answer(200, jsonType, "{}")(w, r)
+		}), trusthub.WithMaxConcurrency(1))
+		var all sync.WaitGroup
+		var want []string
+		for i := range 20 {
+			sid := sid[:32] + string(rune('a'+i%6)) + string(rune('0'+i/6))
+			want = append(want, sid)
+			all.Go(func() { _, _ = client.FetchCustomerProfile(t.Context(), sid) })
+			synctest.Wait()
+		}
+		all.Wait()
+		if !slices.Equal(order, want) {
+			t.Errorf("served in the order\n%v, want\n%v", order, want)
+		}
+	})
+}
+
+// A caller that waits to try again lets others go first.
+func TestBackingOffHoldsNoTurn(t *testing.T) {
+	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+		s := &script{handlers: []http.HandlerFunc{refusal("10"), answer(200, jsonType, "{}")}}
+		client := over(t, inMemory(t, s.ServeHTTP), trusthub.WithMaxConcurrency(1), defaults)
+		go func() { _, _ = fetch(t.Context(), client) }()
+		synctest.Wait()
+		start := time.Now()
+		if status, err := fetch(t.Context(), client); status != 200 || err != nil || time.Since(start) != 0 {
+			t.Errorf("got %d, %v after %v", status, err, time.Since(start))
+		}
+		time.Sleep(time.Minute)
+	})
+}

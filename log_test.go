@@ -1,0 +1,84 @@
+package trusthub_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seed07fc1495/trusthub"
+)
+
+// One record an attempt, of the listed attributes and nothing else.
+func TestLogger(t *testing.T) {
+	const secret = "hunter2"
+	s := &script{handlers: []http.HandlerFunc{
+		func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+		answer(503, jsonType, `{"message":"`+secret+`"}`),
+		answer(200, jsonType, `{"email":"`+secret+`"}`),
+	}}
+	var out bytes.Buffer
+	client, err := trusthub.NewClient(trusthub.BasicAuth("AC1", secret), trusthub.WithBaseURL(serve(t, s.ServeHTTP)),
+		trusthub.WithHTTPClient(&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}),
+		trusthub.WithRetry(trusthub.RetryPolicy{MinWait: time.Nanosecond, MaxWait: time.Nanosecond}),
+		trusthub.WithLogger(slog.New(slog.NewJSONHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.FetchCustomerProfile(t.Context(), sid); err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+	if len(lines) != 3 || strings.Contains(out.String(), secret) {
+		t.Fatalf("got\n%s", out.String())
+	}
+	for i, want := range []struct {
+		level, message string
+		status         any
+	}{
+		{"WARN", "trusthub: request failed", nil},
+		{"WARN", "trusthub: request failed", 503.},
+		{"DEBUG", "trusthub: request answered", 200.},
+	} {
+		var record map[string]any
+		if err := json.Unmarshal([]byte(lines[i]), &record); err != nil {
+			t.Fatal(err)
+		}
+		if record["level"] != want.level || record["msg"] != want.message || record["status"] != want.status || record["attempt"] != float64(i+1) ||
+			record["method"] != "GET" || record["path"] != "/v1/CustomerProfiles/"+sid || (record["request_id"] == "RQ1") != (want.status != nil) {
+			t.Errorf("got %s", lines[i])
+		}
+		for key := range maps.Keys(record) {
+			if !slices.Contains([]string{"time", "level", "msg", "method", "path", "attempt", "duration", "status", "request_id"}, key) {
+				t.Errorf("%s is not on the list: %s", key, lines[i])
+			}
+		}
+	}
+}
+
+func TestLoggerBelowItsLevelIsSilent(t *testing.T) {
+	var out bytes.Buffer
+	client := newClient(t, serve(t, answer(200, jsonType, "{}")), trusthub.WithLogger(slog.New(slog.NewTextHandler(&out, nil))))
+	if _, err := client.FetchCustomerProfile(t.Context(), sid); err != nil || out.Len() > 0 {
+		t.Errorf("got %v, %s", err, out.String())
+	}
+}
+
+// A request that is not sent is not logged.
+func TestLoggerOfUnsentRequests(t *testing.T) {
+	var out bytes.Buffer
+	client, err := trusthub.NewClient(trusthub.AuthFunc(func(*http.Request) error { return errors.New("secret") }),
+		trusthub.WithLogger(slog.New(slog.NewTextHandler(&out, nil))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.FetchCustomerProfile(t.Context(), sid); err == nil || out.Len() > 0 {
+		t.Errorf("got %v, %s", err, out.String())
+	}
+}

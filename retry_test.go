@@ -1,0 +1,412 @@
+package trusthub_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/seed07fc1495/trusthub"
+)
+
+// defaults is the default policy, given as an option because newClient turns retries off.
+var defaults = trusthub.WithRetry(trusthub.RetryPolicy{})
+
+// script answers each request with the next handler, and with the last one from then on. It tells when requests came.
+type script struct {
+	handlers []http.HandlerFunc
+	mu       sync.Mutex
+	times    []time.Time
+}
+
+func (s *script) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	handler := s.handlers[min(len(s.times), len(s.handlers)-1)]
+	s.times = append(s.times, time.Now())
+	s.mu.Unlock()
+	handler(w, r)
+}
+
+func (s *script) requests() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.times)
+}
+
+func (s *script) waits() (waits []time.Duration) {
+	for i := 1; i < len(s.times); i++ {
+		waits = append(waits, s.times[i].Sub(s.times[i-1]))
+	}
+	return waits
+}
+
+func TestRetriedStatuses(t *testing.T) {
+	retried := map[int]bool{429: true, 500: true, 502: true, 503: true, 504: true}
+	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+		for _, status := range []int{200, 302, 400, 401, 403, 404, 408, 409, 425, 429, 500, 501, 502, 503, 504, 505, 511} {
+			s := &script{handlers: []http.HandlerFunc{answer(status, jsonType, "{}")}}
+			got, err := fetch(t.Context(), over(t, inMemory(t, s.ServeHTTP), defaults))
+			want := 1
+			if retried[status] {
+				want = 3
+			}
+			if s.requests() != want || got != status {
+				t.Errorf("%d: %d requests, want %d; status %d, %v", status, s.requests(), want, got, err)
+			}
+		}
+	})
+}
+
+// A reset connection and a torn body are retried like a refusal, and the answer that comes in the end counts.
+func TestRecovery(t *testing.T) {
+	reset := func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
+	torn := func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "100")
+		_, _ = w.Write([]byte(`{"sid"`))
+	}
+	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+		for name, failure := range map[string]http.HandlerFunc{"reset": reset, "torn": torn, "503": answer(503, textType, "")} {
+			s := &script{handlers: []http.HandlerFunc{failure, failure, answer(200, jsonType, "{}")}}
+			status, err := fetch(t.Context(), over(t, inMemory(t, s.ServeHTTP), defaults))
+			if status != 200 || err != nil || s.requests() != 3 {
+				t.Errorf("%s: %d, %v after %d requests", name, status, err, s.requests())
+			}
+		}
+	})
+}
+
+func TestGivesUp(t *testing.T) {
+	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+		failure := errors.New("connection refused")
+		sent := 0
+		client := over(t, roundTripFunc(func(*http.Request) (*http.Response, error) { sent++; return nil, failure }), defaults)
+		if _, err := fetch(t.Context(), client); !errors.Is(err, failure) || sent != 3 {
+			t.Errorf("got %v after %d requests", err, sent)
+		}
+	})
+}
+
+type finalError struct{}
+
+func (finalError) Error() string   { return "final" }
+func (finalError) Retryable() bool { return false }
+
+func TestNeverRetried(t *testing.T) {
+	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+		sent := 0
+		client := over(t, roundTripFunc(func(*http.Request) (*http.Response, error) {
+			sent++
+			return nil, fmt.Errorf("wrapped: %w", finalError{})
+		}), defaults)
+		if _, err := fetch(t.Context(), client); !errors.Is(err, finalError{}) || sent != 1 {
+			t.Errorf("an error that is not Retryable: %v after %d requests", err, sent)
+		}
+
+		signed := 0
+		auth := trusthub.AuthFunc(func(*http.Request) error { signed++; return io.EOF })
+		client, err := trusthub.NewClient(auth, trusthub.WithHTTPClient(&http.Client{Transport: roundTripFunc(nil)}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := fetch(t.Context(), client); !errors.Is(err, io.EOF) || signed != 1 {
+			t.Errorf("authentication: %v after %d tries", err, signed)
+		}
+
+		s := &script{handlers: []http.HandlerFunc{answer(200, jsonType, strings.Repeat(" ", 11))}}
+		client = over(t, inMemory(t, s.ServeHTTP), defaults, trusthub.WithMaxResponseBytes(10))
+		if _, err := fetch(t.Context(), client); !errors.Is(err, trusthub.ErrResponseTooLarge) || s.requests() != 1 {
+			t.Errorf("too large: %v after %d requests", err, s.requests())
+		}
+	})
+}
+
+func TestCertificateErrorsAreNotRetried(t *testing.T) {
+	server := httptest.NewUnstartedServer(answer(200, jsonType, "{}"))
+	var handshakes atomic.Int32
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
+	defer server.Close()
+	counting := func(next http.RoundTripper) http.RoundTripper {
+		return roundTripFunc(func(req *http.Request) (*http.Response, error) {
+			handshakes.Add(1)
+			return next.RoundTrip(req)
+		})
+	}
+	client := newClient(t, server.URL, defaults, trusthub.WithMiddleware(counting))
+	if _, err := client.FetchCustomerProfile(t.Context(), sid); err == nil || !strings.Contains(err.Error(), "certificate") || handshakes.Load() != 1 {
+		t.Errorf("got %v after %d handshakes", err, handshakes.Load())
+	}
+}
+
+// Waits double, spread from once to twice their least, and stay between MinWait and MaxWait.
+func TestSchedule(t *testing.T) {
+	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+		const least, most = 100 * time.Millisecond, 500 * time.Millisecond
+		seen := make(map[time.Duration]bool)
+		for range 20 {
+			s := &script{handlers: []http.HandlerFunc{answer(503, textType, "")}}
+			client := over(t, inMemory(t, s.ServeHTTP), trusthub.WithRetry(trusthub.RetryPolicy{MaxAttempts: 6, MinWait: least, MaxWait: most}))
+			_, _ = fetch(t.Context(), client)
+			waits := s.waits()
+			if len(waits) != 5 {
+				t.Fatalf("waits %v", waits)
+			}
+			for i, wait := range waits {
+				seen[wait] = true
+				from := min(least<<i, most/2)
+				if to := min(2*from, most); wait < from || wait > to {
+					t.Errorf("wait %d took %v, want %v to %v", i, wait, from, to)
+				}
+			}
+		}
+		if len(seen) < 50 {
+			t.Errorf("%d different waits in 100: no jitter", len(seen))
+		}
+	})
+}
+
+func TestRetryAfter(t *testing.T) {
+	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+		for _, value := range []string{"1", "7", "date"} {
+			seconds, err := strconv.Atoi(value)
+			if err != nil {
+				seconds = 5
+				value = time.Now().Add(5 * time.Second).UTC().Format(http.TimeFormat)
+			}
+			want := time.Duration(seconds) * time.Second
+			s := &script{handlers: []http.HandlerFunc{refusal(value), answer(200, jsonType, "{}")}}
+			start := time.Now()
+			if status, err := fetch(t.Context(), over(t, inMemory(t, s.ServeHTTP), defaults)); status != 200 || err != nil {
+				t.Errorf("%s: %d, %v", value, status, err)
+			}
+			if took := time.Since(start); took > want || took < want-time.Second { // dates have whole seconds
+				t.Errorf("%s: took %v, want %v", value, took, want)
+			}
+		}
+	})
+}
+
+// What cannot be a wait is ignored, and the schedule applies.
+func TestRetryAfterIgnored(t *testing.T) {
+	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+		for _, value := range []string{"", "0", "-5", "1.5", "soon", "+7", "1 s", "0x10", "Mon, 01 Jan 1990 00:00:00 GMT", "Mon, 99 Jan 2030 00:00:00 GMT"} {
+			s := &script{handlers: []http.HandlerFunc{refusal(value), answer(200, jsonType, "{}")}}
+			start := time.Now()
+			status, err := fetch(t.Context(), over(t, inMemory(t, s.ServeHTTP), defaults))
+			if took := time.Since(start); status != 200 || err != nil || took < 200*time.Millisecond || took > 400*time.Millisecond {
+				t.Errorf("%q: %d, %v after %v", value, status, err, took)
+			}
+		}
+	})
+}
+
+// A wait that is longer than MaxWait is left to the caller, at once.
+func TestRetryAfterTooLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for value, want := range map[string]time.Duration{
+			"11":                            11 * time.Second,
+			"9223372036":                    9223372036 * time.Second,
+			"99999999999999999999":          9223372036 * time.Second,
+			"18446744073709551615":          9223372036 * time.Second,
+			"Fri, 31 Dec 9999 23:59:59 GMT": 1<<63 - 1,
+		} {
+			s := &script{handlers: []http.HandlerFunc{refusal(value)}}
+			start := time.Now()
+			_, err := over(t, inMemory(t, s.ServeHTTP), defaults).FetchCustomerProfile(t.Context(), sid)
+			var apiErr *trusthub.Error
+			if !errors.As(err, &apiErr) || apiErr.RetryAfter != want || s.requests() != 1 || time.Since(start) != 0 {
+				t.Errorf("%s: %v with %v after %d requests and %v", value, err, apiErr.RetryAfter, s.requests(), time.Since(start))
+			}
+		}
+	})
+}
+
+// The end of the context ends a wait, and the error tells both that and why the call was still waiting.
+func TestContextEndsWait(t *testing.T) {
+	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+		s := &script{handlers: []http.HandlerFunc{refusal("5")}}
+		client := over(t, inMemory(t, s.ServeHTTP), defaults)
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		start := time.Now()
+		_, err := fetch(ctx, client)
+		var apiErr *trusthub.Error
+		if !errors.Is(err, context.DeadlineExceeded) || !errors.As(err, &apiErr) || apiErr.StatusCode != 429 || time.Since(start) != 3*time.Second {
+			t.Errorf("got %v after %v", err, time.Since(start))
+		}
+
+		ctx, cancel = context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, cancel)
+		if _, err := fetch(ctx, client); !errors.Is(err, context.Canceled) || !errors.Is(err, trusthub.ErrTooManyRequests) || len(err.Error()) >= 500 {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+// The context may also end in the middle of a later attempt, or of its body.
+func TestContextEndsAttempt(t *testing.T) {
+	hang := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+	stall := func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", jsonType)
+		_, _ = w.Write([]byte(`{"sid"`))
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	}
+	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+		for name, end := range map[string]http.HandlerFunc{"hang": hang, "stall": stall} {
+			s := &script{handlers: []http.HandlerFunc{answer(503, textType, ""), end}}
+			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+			defer cancel()
+			start := time.Now()
+			_, err := fetch(ctx, over(t, inMemory(t, s.ServeHTTP), defaults))
+			var apiErr *trusthub.Error
+			if !errors.Is(err, context.DeadlineExceeded) || !errors.As(err, &apiErr) || apiErr.StatusCode != 503 ||
+				s.requests() != 2 || time.Since(start) != 3*time.Second {
+				t.Errorf("%s: got %v after %d requests and %v", name, err, s.requests(), time.Since(start))
+			}
+		}
+	})
+}
+
+func TestEndedContextSendsNothing(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	client := over(t, roundTripFunc(func(*http.Request) (*http.Response, error) { t.Error("sent"); return nil, io.EOF }))
+	var response trusthub.Response
+	_, err := client.FetchCustomerProfile(ctx, sid, trusthub.WithResponseInto(&response))
+	if !errors.Is(err, context.Canceled) || response.Attempts != 0 {
+		t.Errorf("got %v, %v", err, response)
+	}
+}
+
+// One attempt, its body included, takes no longer than WithTimeout; the call goes on.
+func TestTimeoutBoundsOneAttempt(t *testing.T) {
+	hang := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+	stall := func(w http.ResponseWriter, r *http.Request) {
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	}
+	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+		s := &script{handlers: []http.HandlerFunc{hang, stall, answer(200, jsonType, "{}")}}
+		start := time.Now()
+		status, err := fetch(t.Context(), over(t, inMemory(t, s.ServeHTTP), defaults, trusthub.WithTimeout(time.Second)))
+		if took := time.Since(start); status != 200 || err != nil || took < 2600*time.Millisecond || took > 3200*time.Millisecond {
+			t.Errorf("got %d, %v after %v", status, err, took)
+		}
+
+		s = &script{handlers: []http.HandlerFunc{hang}}
+		_, err = fetch(t.Context(), over(t, inMemory(t, s.ServeHTTP), trusthub.WithTimeout(time.Second)))
+		if err == nil || !strings.Contains(err.Error(), "no complete answer within 1s") || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+func TestDefaultTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		_, err := over(t, inMemory(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })).FetchCustomerProfile(t.Context(), sid)
+		if err == nil || time.Since(start) != 30*time.Second {
+			t.Errorf("got %v after %v", err, time.Since(start))
+		}
+	})
+}
+
+func TestHTTPClientTimeoutBoundsOneAttempt(t *testing.T) {
+	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+		s := &script{handlers: []http.HandlerFunc{func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, answer(200, jsonType, "{}")}}
+		client := newClient(t, "http://127.0.0.1", defaults, trusthub.WithHTTPClient(&http.Client{
+			Timeout: time.Second, Transport: inMemory(t, s.ServeHTTP),
+		}))
+		if status, err := fetch(t.Context(), client); status != 200 || err != nil || s.requests() != 2 {
+			t.Errorf("got %d, %v after %d requests", status, err, s.requests())
+		}
+	})
+}
+
+// In a total outage 4,000 calls that may try four times send at most 1.25 requests each.
+func TestQuotaBoundsAnOutage(t *testing.T) {
+	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+		const callers, calls = 40, 100
+		var sent atomic.Int64
+		client := over(t, roundTripFunc(func(*http.Request) (*http.Response, error) {
+			sent.Add(1)
+			time.Sleep(10 * time.Millisecond)
+			return nil, io.EOF
+		}), trusthub.WithRetry(trusthub.RetryPolicy{MaxAttempts: 4}))
+		var all sync.WaitGroup
+		for range callers {
+			all.Go(func() {
+				for range calls {
+					if _, err := fetch(t.Context(), client); !errors.Is(err, io.EOF) {
+						t.Errorf("got %v", err)
+					}
+				}
+			})
+		}
+		all.Wait()
+		if perCall := float64(sent.Load()) / (callers * calls); perCall > 1.25 || perCall <= 1 {
+			t.Errorf("%.3f requests a call", perCall)
+		}
+	})
+}
+
+func TestSuccessesRefillTheQuota(t *testing.T) {
+	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+		down, sent := true, 0
+		client := over(t, inMemory(t, func(w http.ResponseWriter, r *http.Request) {
+			sent++
+			status := 200
+			if down {
+				status = 503
+			}
+			answer(status, jsonType, "{}")(w, r)
+		}), trusthub.WithRetry(trusthub.RetryPolicy{MaxAttempts: 2}))
+		requests := func(calls int) int {
+			sent = 0
+			for range calls {
+				_, _ = fetch(t.Context(), client)
+			}
+			return sent
+		}
+		if got := requests(150); got != 250 { // 500 tokens are 100 retries
+			t.Errorf("%d requests in an outage of 150 calls", got)
+		}
+		down = false
+		requests(50)
+		down = true
+		if got := requests(20); got != 30 { // 50 successes pay for 10 retries
+			t.Errorf("%d requests in an outage of 20 calls", got)
+		}
+	})
+}
+
+func TestRetryPolicies(t *testing.T) {
+	auth := trusthub.BasicAuth("AC1", "p")
+	for policy, valid := range map[trusthub.RetryPolicy]bool{
+		{}: true, {MaxAttempts: 1}: true, {MaxWait: time.Millisecond}: true, {MinWait: time.Minute}: true,
+		{MaxAttempts: -1}: false, {MinWait: -1}: false, {MaxWait: -1}: false, {MinWait: 2, MaxWait: 1}: false,
+	} {
+		if client, err := trusthub.NewClient(auth, trusthub.WithRetry(policy)); (err == nil) != valid || (client != nil) != valid {
+			t.Errorf("%+v: got %v", policy, err)
+		}
+	}
+}
+
+// refusal answers 429 with a Retry-After header.
+func refusal(retryAfter string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Retry-After", retryAfter)
+		answer(429, jsonType, `{"code":20429}`)(w, r)
+	}
+}

@@ -1,0 +1,165 @@
+package trusthub_test
+
+import (
+	"crypto/tls"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/trusthubtest"
+)
+
+// 64 goroutines over HTTP/1.1 share connections: at most two each are opened, and none once warm.
+func TestConnectionsAreReused(t *testing.T) {
+	const callers = 64
+	var opened atomic.Int32
+	server := httptest.NewUnstartedServer(trusthubtest.NewHandler())
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			opened.Add(1)
+		}
+	}
+	server.Start()
+	defer server.Close()
+	client := newClient(t, server.URL)
+	round := func() {
+		var all sync.WaitGroup
+		for range callers {
+			all.Go(func() {
+				for range 20 {
+					if _, err := client.FetchCustomerProfile(t.Context(), sid); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		all.Wait()
+	}
+	round()
+	cold := opened.Load()
+	if cold > 2*callers {
+		t.Errorf("%d connections for %d goroutines", cold, callers)
+	}
+	if cold < callers { // fewer may be idle than a round can need at once
+		return
+	}
+	round()
+	if warm := opened.Load() - cold; warm > 0 {
+		t.Errorf("%d connections more once warm", warm)
+	}
+}
+
+// Whatever the answer, its connection serves the next request.
+func TestConnectionsAreReleased(t *testing.T) {
+	var opened atomic.Int32
+	status := 200
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		answer(status, jsonType, `{"code":1}`)(w, r)
+	}))
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			opened.Add(1)
+		}
+	}
+	server.Start()
+	defer server.Close()
+	client := newClient(t, server.URL)
+	for _, status = range []int{200, 201, 204, 302, 401, 404, 429, 500, 503} {
+		_, _ = client.FetchCustomerProfile(t.Context(), sid)
+	}
+	if opened.Load() != 1 {
+		t.Errorf("%d connections", opened.Load())
+	}
+}
+
+func TestDefaultTransportSpeaksHTTP2AndModernTLS(t *testing.T) {
+	var protocol string
+	var version uint16
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		protocol, version = r.Proto, r.TLS.Version
+		answer(200, jsonType, "{}")(w, r)
+	}))
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	defer server.Close()
+	trusting := func(next http.RoundTripper) http.RoundTripper { // the transport is the client's own
+		transport := next.(*http.Transport)
+		transport.TLSClientConfig.RootCAs = server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
+		if transport.TLSClientConfig.MinVersion < tls.VersionTLS12 || transport.TLSClientConfig.ClientSessionCache == nil {
+			t.Error("TLS is not configured")
+		}
+		return transport
+	}
+	if _, err := newClient(t, server.URL, trusthub.WithMiddleware(trusting)).FetchCustomerProfile(t.Context(), sid); err != nil {
+		t.Fatal(err)
+	}
+	if protocol != "HTTP/2.0" || version < tls.VersionTLS12 {
+		t.Errorf("got %s over TLS %x", protocol, version)
+	}
+	if standard := http.DefaultTransport.(*http.Transport); standard.TLSClientConfig != nil && standard.TLSClientConfig.RootCAs != nil {
+		t.Error("the default transport was changed")
+	}
+}
+
+func TestMiddlewareOrder(t *testing.T) {
+	var order []string
+	named := func(name string) func(http.RoundTripper) http.RoundTripper {
+		return func(next http.RoundTripper) http.RoundTripper {
+			return roundTripFunc(func(req *http.Request) (*http.Response, error) {
+				if req.Header.Get("Authorization") == "" {
+					t.Error("called before authentication")
+				}
+				order = append(order, name)
+				return next.RoundTrip(req)
+			})
+		}
+	}
+	s := &script{handlers: []http.HandlerFunc{answer(503, textType, ""), answer(200, jsonType, "{}")}}
+	client := newClient(t, serve(t, s.ServeHTTP), trusthub.WithRetry(trusthub.RetryPolicy{MinWait: time.Nanosecond, MaxWait: time.Nanosecond}),
+		trusthub.WithMiddleware(named("a"), named("b")), trusthub.WithMiddleware(named("c")))
+	if _, err := client.FetchCustomerProfile(t.Context(), sid); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"a", "b", "c", "a", "b", "c"}; !slices.Equal(order, want) {
+		t.Errorf("order %v, want %v, once an attempt", order, want)
+	}
+}
+
+// What a server sends in place of HTTP is not quoted.
+func TestMalformedHTTPIsNotQuoted(t *testing.T) {
+	for name, wire := range map[string]string{
+		"status line":    "SECRET\r\n\r\n",
+		"version":        "SECRET/1.1 200 OK\r\n\r\n",
+		"status":         "HTTP/1.1 SECRET\r\n\r\n",
+		"header":         "HTTP/1.1 200 OK\r\nSECRET\r\n\r\n",
+		"header name":    "HTTP/1.1 200 OK\r\nSEC RET: SECRET\r\n\r\n",
+		"content length": "HTTP/1.1 200 OK\r\nContent-Length: SECRET\r\n\r\n",
+		"lengths":        "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: SECRET\r\n\r\n",
+		"encoding":       "HTTP/1.1 200 OK\r\nTransfer-Encoding: SECRET\r\n\r\n",
+		"chunk":          "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nSECRET\r\n",
+		"location":       "HTTP/1.1 302 Found\r\nLocation: http://SECRET:x\r\nContent-Length: 0\r\n\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			client := newClient(t, serve(t, func(w http.ResponseWriter, _ *http.Request) {
+				conn, _, err := w.(http.Hijacker).Hijack()
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				defer conn.Close()
+				_, _ = conn.Write([]byte(wire))
+			}))
+			_, err := client.FetchCustomerProfile(t.Context(), sid)
+			if err == nil || strings.Contains(err.Error(), "SECRET") {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
