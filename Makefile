@@ -1,5 +1,5 @@
 # Modules of their own, so that what they need never reaches an importer of the SDK.
-MODULES := . cmd/trusthub
+MODULES := . cmd/trusthub examples
 LINT := go tool -modfile=$(CURDIR)/tools/go.mod golangci-lint
 
 .PHONY: help run test check fuzz generate lint check-generated check-tidy race

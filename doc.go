@@ -7,7 +7,8 @@
 // # Authentication
 //
 // [BasicAuth] takes an Account SID and its auth token, or the SID and the secret of an API key. [AuthFunc] makes an [Auth]
-// of any other way to sign a request, and [NewClientFromEnv] reads the usual environment variables.
+// of any other way to sign a request, such as a bearer token; it is called once for each attempt. [NewClientFromEnv] reads
+// the usual environment variables.
 //
 // # Errors
 //
@@ -16,27 +17,53 @@
 // not the profile asked for is a *[DecodeError]. Both keep the status, the request id and the body. A malformed SID is
 // [ErrInvalidSID], and nothing is sent. Anything else is an error of the network or of the context, wrapped.
 //
+// # Retries
+//
+// A call makes up to 3 attempts. Connection errors, bodies that break off, attempts that time out, and the statuses 429,
+// 500, 502, 503 and 504 are tried again, after 200 to 400 ms first, then twice that, with jitter and never more than 10 s; a
+// Retry-After header of up to 10 s takes the place of that wait, and a longer one ends the call at once, with RetryAfter set
+// in the *[Error]. Certificate errors, failed authentication, ended contexts, other statuses, and errors with a method
+// Retryable() bool that says false are final. [WithRetry] changes the numbers.
+//
+// A quota keeps a total outage from multiplying traffic: a client can make 100 retries more than its successes pay for, and 5
+// successes pay for one. Without any, calls fail after their first attempt.
+//
+// # Timeouts
+//
+// One attempt, from its first byte to the last of its body, takes at most 30 s ([WithTimeout]). A call, retries and waits
+// included, takes as long as its context permits. When the context ends a call that has failed before, the error is both
+// the context's and the last *[Error], by [errors.Is] and [errors.As].
+//
+// # Concurrency
+//
+// A [Client] is immutable and safe for concurrent use, and keeps up to 256 idle connections, so that one should serve a whole
+// program. Twilio limits the concurrent requests of an account and answers 429 beyond. [WithMaxConcurrency] bounds the
+// requests in flight and adapts to that limit below the bound; a 429 then costs no attempt as long as other requests of the
+// client succeed (within the last 10 s, or MaxWait). Without it, there is no bound.
+//
 // # Limits
 //
-// A body is read up to 1 MiB, decompressed; a longer one is [ErrResponseTooLarge], or an *[Error] with its body cut.
-// Redirects are never followed.
+// A body is read up to 1 MiB, decompressed ([WithMaxResponseBytes]); a longer one is [ErrResponseTooLarge], or an *[Error]
+// with its body cut. Redirects are never followed. A base URL is https, unless it is a loopback address.
 //
 // # Null, absent and empty
 //
 // Strings of a profile are plain values: null, absent and "" all read as "". The three times are nil when null or absent.
 // Where the difference matters, [WithResponseInto] gives the body as received.
 //
-// # Secrets and personal data
+// # Logging, secrets and personal data
 //
-// No credential, header or body reaches an error text, and none is printed by fmt or slog with the values of this package.
+// [WithLogger] writes one record an attempt, at Debug for a success and at Warn for a failure, with method, path, status,
+// attempt, duration and request id. No credential, header or body is ever logged, put into the text of an error, or printed
+// by fmt or slog with the values of this package. Texts of errors have less than 500 bytes and no control characters.
 //
 // # The code
 //
 // The path of a request through the files:
 //
-//	client.go    the method of an operation calls the generated client in gen/
-//	chain.go     which hands its request to the chain: check the target, sign, send
-//	response.go  the body is read into memory, up to the limit
-//	decode.go    the answer becomes a value
-//	errors.go    or one of two errors
+//	client.go                  the method of an operation calls the generated client in gen/,
+//	chain.go, retry.go         which hands its request to the chain: check the target, attempt, try again;
+//	limiter.go, auth.go        an attempt waits for its turn and is signed,
+//	transport.go, response.go  goes through middleware and transport, and its body is read into memory;
+//	decode.go, errors.go       the answer becomes a value, or one of two errors.
 package trusthub

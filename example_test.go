@@ -4,7 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"net/http"
 	"net/http/httptest"
+	"os"
+	"time"
 
 	"github.com/seed07fc1495/trusthub"
 	"github.com/seed07fc1495/trusthub/trusthubtest"
@@ -63,6 +67,115 @@ func ExampleWithResponseInto() {
 	_, err := client.FetchCustomerProfile(context.Background(), sid, trusthub.WithResponseInto(&response))
 	fmt.Println(err, response.StatusCode, response.RequestID != "", response.Attempts)
 	// Output: <nil> 200 true 1
+}
+
+// Credentials and, if need be, an edge location come from the environment.
+func ExampleNewClientFromEnv() {
+	url, stop := exampleServer()
+	defer stop()
+	for key, value := range map[string]string{ // as a shell or a container would
+		"TWILIO_ACCOUNT_SID": trusthubtest.Username,
+		"TWILIO_AUTH_TOKEN":  trusthubtest.Password,
+	} {
+		if err := os.Setenv(key, value); err != nil {
+			fmt.Println(err)
+		}
+		defer os.Unsetenv(key)
+	}
+	client, err := trusthub.NewClientFromEnv(trusthub.WithBaseURL(url)) // options go before the environment
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	profile, err := client.FetchCustomerProfile(context.Background(), sid)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(profile.Status)
+	// Output: draft
+}
+
+// The context bounds a call, and WithTimeout one attempt of it.
+func ExampleWithTimeout() {
+	slow := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	defer slow.Close()
+	client, err := trusthub.NewClient(trusthub.BasicAuth(trusthubtest.Username, trusthubtest.Password),
+		trusthub.WithBaseURL(slow.URL), trusthub.WithTimeout(5*time.Second))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
+	defer cancel()
+	_, err = client.FetchCustomerProfile(ctx, sid)
+	fmt.Println(errors.Is(err, context.DeadlineExceeded), ctx.Err() != nil)
+	// Output: true true
+}
+
+// Cancellation ends a call at once, whether it is under way or waiting to try again.
+func ExampleClient_FetchCustomerProfile_cancellation() {
+	ctx, cancel := context.WithCancel(context.Background())
+	busy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Retry-After", "10")
+		w.WriteHeader(http.StatusTooManyRequests)
+		time.AfterFunc(10*time.Millisecond, cancel)
+	}))
+	defer busy.Close()
+	client, err := trusthub.NewClient(trusthub.BasicAuth(trusthubtest.Username, trusthubtest.Password), trusthub.WithBaseURL(busy.URL))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	_, err = client.FetchCustomerProfile(ctx, sid)
+	fmt.Println(errors.Is(err, context.Canceled), errors.Is(err, trusthub.ErrTooManyRequests))
+	// Output: true true
+}
+
+// Middleware sees every attempt; here, it counts them.
+func ExampleWithMiddleware() {
+	url, stop := exampleServer()
+	defer stop()
+	attempts := 0
+	count := func(next http.RoundTripper) http.RoundTripper {
+		return roundTripFunc(func(req *http.Request) (*http.Response, error) { // a func type that implements RoundTrip
+			attempts++
+			return next.RoundTrip(req)
+		})
+	}
+	client, err := trusthub.NewClient(trusthub.BasicAuth(trusthubtest.Username, trusthubtest.Password),
+		trusthub.WithBaseURL(url), trusthub.WithMiddleware(count))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	_, err = client.FetchCustomerProfile(context.Background(), sid)
+	fmt.Println(attempts, err)
+	// Output: 1 <nil>
+}
+
+func ExampleWithLogger() {
+	url, stop := exampleServer()
+	defer stop()
+	logger := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{
+		Level: slog.LevelDebug,
+		ReplaceAttr: func(_ []string, attr slog.Attr) slog.Attr { // what differs from run to run
+			if attr.Key == slog.TimeKey || attr.Key == "duration" || attr.Key == "request_id" {
+				return slog.Attr{}
+			}
+			return attr
+		},
+	}))
+	client, err := trusthub.NewClient(trusthub.BasicAuth(trusthubtest.Username, trusthubtest.Password),
+		trusthub.WithBaseURL(url), trusthub.WithLogger(logger))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	if _, err := client.FetchCustomerProfile(context.Background(), sid); err != nil {
+		fmt.Println(err)
+	}
+	// Output: level=DEBUG msg="trusthub: request answered" method=GET path=/v1/CustomerProfiles/BUaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa attempt=1 status=200
 }
 
 func exampleServer() (url string, stop func()) {

@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"strings"
 	"testing"
 	"testing/synctest"
 
@@ -15,6 +17,16 @@ import (
 )
 
 const sid = trusthubtest.ExampleSID
+
+// TestMain keeps the credentials and settings of whoever runs the tests out of them.
+func TestMain(m *testing.M) {
+	for _, assignment := range os.Environ() {
+		if key, _, _ := strings.Cut(assignment, "="); strings.HasPrefix(key, "TWILIO_") {
+			_ = os.Unsetenv(key)
+		}
+	}
+	os.Exit(m.Run())
+}
 
 // newClient returns a client with valid credentials for the server at url. It tries once, unless an option says otherwise.
 func newClient(t testing.TB, url string, opts ...trusthub.Option) *trusthub.Client {

@@ -207,7 +207,9 @@ func withCallOptions(ctx context.Context, opts []CallOption) context.Context {
 	}
 	c := new(call)
 	for _, opt := range opts {
-		opt(c)
+		if opt != nil {
+			opt(c)
+		}
 	}
 	if c.response != nil {
 		*c.response = Response{}
