@@ -3,15 +3,11 @@ package trusthub_test
 // The contract tests: the generated client, the facade and the fake server, each held against api/openapi.yaml.
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
 	"maps"
 	"net/http"
-	"net/http/httptest"
 	"reflect"
 	"regexp"
 	"slices"
@@ -19,28 +15,29 @@ import (
 	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3"
-	"github.com/getkin/kin-openapi/openapi3filter"
-	"github.com/getkin/kin-openapi/routers"
-	"github.com/getkin/kin-openapi/routers/legacy"
 
 	"github.com/seed07fc1495/trusthub"
 	"github.com/seed07fc1495/trusthub/api"
+	"github.com/seed07fc1495/trusthub/contract"
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
 // operations calls every operation of the document by facade and by generated client.
 var operations = map[string]struct {
 	facade    func(context.Context, *trusthub.Client, string) error
-	generated func(context.Context, *trusthub.Client, string) error
+	generated func(context.Context, *trusthub.Client, string) (status int, err error)
 }{
 	"FetchCustomerProfile": {
 		func(ctx context.Context, c *trusthub.Client, sid string) error {
 			_, err := c.FetchCustomerProfile(ctx, sid)
 			return err
 		},
-		func(ctx context.Context, c *trusthub.Client, sid string) error {
-			_, err := c.Generated().FetchCustomerProfileWithResponse(ctx, sid)
-			return err
+		func(ctx context.Context, c *trusthub.Client, sid string) (int, error) {
+			answer, err := c.Generated().FetchCustomerProfileWithResponse(ctx, sid)
+			if err != nil {
+				return 0, err
+			}
+			return answer.StatusCode(), nil
 		},
 	},
 }
@@ -164,58 +161,56 @@ func TestTrafficKeepsTheContract(t *testing.T) {
 		"wrong credentials": {sid, "wrong", 401},
 	} {
 		for id, operation := range operations {
-			for way, call := range map[string]func(context.Context, *trusthub.Client, string) error{
-				"facade": operation.facade, "generated": operation.generated,
-			} {
-				t.Run(name+"/"+id+"/"+way, func(t *testing.T) {
-					judge := &judge{t: t, router: newRouter(t)}
-					client, err := trusthub.NewClient(trusthub.BasicAuth(trusthubtest.Username, test.password),
-						trusthub.WithBaseURL(server.URL), trusthub.WithHTTPClient(&http.Client{Transport: judge}))
-					if err != nil {
-						t.Fatal(err)
-					}
-					if err := call(t.Context(), client, test.sid); (err == nil) != (test.status == 200 || way == "generated") {
-						t.Errorf("got %v", err)
-					}
-					if !slices.Equal(judge.statuses, []int{test.status}) {
-						t.Errorf("judged the statuses %v, want %d", judge.statuses, test.status)
-					}
-				})
-			}
+			t.Run(name+"/"+id, func(t *testing.T) {
+				client, err := trusthub.NewClient(trusthub.BasicAuth(trusthubtest.Username, test.password),
+					trusthub.WithBaseURL(server.URL), trusthub.WithMiddleware(contract.NewTransport))
+				if err != nil {
+					t.Fatal(err)
+				}
+				var apiErr *trusthub.Error
+				err = operation.facade(t.Context(), client, test.sid)
+				if errors.As(err, &apiErr) && apiErr.StatusCode != test.status || (err == nil) != (test.status == 200) || err != nil && apiErr == nil {
+					t.Errorf("facade: got %v", err)
+				}
+				if status, err := operation.generated(t.Context(), client, test.sid); err != nil || status != test.status {
+					t.Errorf("generated client: got %d, %v", status, err)
+				}
+			})
 		}
 	}
 }
 
-// The validation bites: each answer breaks the contract in one way.
+// The validation bites, through facade and generated client: each answer breaks the contract in one way, which the client
+// by itself may well forgive.
 func TestBrokenAnswersAreReported(t *testing.T) {
-	router := newRouter(t)
-	req := httptest.NewRequest(http.MethodGet, "/v1/CustomerProfiles/"+sid, nil)
 	example := `{"sid":"` + sid + `","status":"draft","errors":[{"code":1}],"links":{"a":"https://a"}}`
 	good := http.Header{"Content-Type": {jsonType}, "Access-Control-Allow-Credentials": {"true"}}
-	if err := validate(router, req, 200, good, []byte(example)); err != nil {
-		t.Fatalf("a good answer is reported: %v", err)
-	}
 	for name, test := range map[string]struct {
 		status int
 		header http.Header
 		body   string
 	}{
+		"":                    {200, good, example},
 		"pattern":             {200, good, strings.Replace(example, "BU", "XX", 1)},
 		"length":              {200, good, strings.Replace(example, "BUa", "BU", 1)},
 		"enum":                {200, good, strings.Replace(example, "draft", "on-hold", 1)},
 		"type":                {200, good, strings.Replace(example, `"code":1`, `"code":"1"`, 1)},
 		"null status":         {200, good, strings.Replace(example, `"draft"`, `null`, 1)},
-		"null link":           {200, good, strings.Replace(example, `"https://a"`, `null`, 1)},
 		"date":                {200, good, `{"date_created":"yesterday"}`},
-		"array":               {200, good, `[]`},
-		"error type":          {404, good, `{"code":"20404"}`},
 		"header type":         {200, http.Header{"Content-Type": {jsonType}, "Access-Control-Allow-Credentials": {"maybe"}}, example},
 		"content type":        {200, http.Header{"Content-Type": {"text/html"}}, example},
 		"undocumented status": {302, good, example},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if err := validate(router, req, test.status, test.header, []byte(test.body)); err == nil {
-				t.Error("not reported")
+			client := over(t, canned(test.status, test.header, test.body), trusthub.WithMiddleware(contract.NewTransport))
+			for id, operation := range operations {
+				_, generatedErr := operation.generated(t.Context(), client, sid)
+				for _, err := range []error{operation.facade(t.Context(), client, sid), generatedErr} {
+					var violation *contract.Violation
+					if errors.As(err, &violation) != (name != "") || name == "" && err != nil {
+						t.Errorf("%s: got %v", id, err)
+					}
+				}
 			}
 		})
 	}
@@ -243,49 +238,6 @@ const (
 	emptySID   = "BU11111111111111111111111111111111"
 )
 
-// judge is a transport that holds each exchange against the document.
-type judge struct {
-	t        *testing.T
-	router   routers.Router
-	statuses []int
-}
-
-func (j *judge) RoundTrip(req *http.Request) (*http.Response, error) {
-	answer, err := http.DefaultTransport.RoundTrip(req)
-	if err != nil {
-		return nil, err
-	}
-	defer answer.Body.Close()
-	body, err := io.ReadAll(answer.Body)
-	if err != nil {
-		return nil, err
-	}
-	answer.Body = io.NopCloser(bytes.NewReader(body))
-	j.statuses = append(j.statuses, answer.StatusCode)
-	if err := validate(j.router, req, answer.StatusCode, answer.Header, body); err != nil {
-		j.t.Errorf("%s %s: %v", req.Method, req.URL, err)
-	}
-	return answer, nil
-}
-
-// validate holds one exchange against the document.
-func validate(router routers.Router, req *http.Request, status int, header http.Header, body []byte) error {
-	route, params, err := router.FindRoute(req)
-	if err != nil {
-		return err
-	}
-	options := &openapi3filter.Options{
-		IncludeResponseStatus: true, MultiError: true, AuthenticationFunc: openapi3filter.NoopAuthenticationFunc,
-	}
-	input := &openapi3filter.RequestValidationInput{Request: req, PathParams: params, Route: route, Options: options}
-	if err := openapi3filter.ValidateRequest(req.Context(), input); err != nil {
-		return fmt.Errorf("request: %w", err)
-	}
-	return openapi3filter.ValidateResponse(req.Context(), &openapi3filter.ResponseValidationInput{
-		RequestValidationInput: input, Status: status, Header: header, Body: io.NopCloser(bytes.NewReader(body)), Options: options,
-	})
-}
-
 func loadSpec(t *testing.T) *openapi3.T {
 	t.Helper()
 	doc, err := openapi3.NewLoader().LoadFromData(api.Spec())
@@ -293,17 +245,6 @@ func loadSpec(t *testing.T) *openapi3.T {
 		t.Fatal(err)
 	}
 	return doc
-}
-
-func newRouter(t *testing.T) routers.Router {
-	t.Helper()
-	doc := loadSpec(t)
-	doc.Servers = nil // the tests' servers are on loopback
-	router, err := legacy.NewRouter(doc)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return router
 }
 
 // compareNames fails for what is documented and not covered, and for what is covered and no longer documented.

@@ -14,6 +14,7 @@ func TestImports(t *testing.T) {
 	allowed := map[string][]string{
 		"":              {"/gen"},
 		"/api":          nil,
+		"/contract":     {"/api"},
 		"/gen":          nil,
 		"/trusthubtest": {"", "/gen"},
 	}

@@ -199,7 +199,7 @@ func TestRetryAfter(t *testing.T) {
 // What cannot be a wait is ignored, and the schedule applies.
 func TestRetryAfterIgnored(t *testing.T) {
 	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
-		for _, value := range []string{"", "0", "-5", "1.5", "soon", "+7", "1 s", "0x10", "Mon, 01 Jan 1990 00:00:00 GMT", "Mon, 99 Jan 2030 00:00:00 GMT"} {
+		for _, value := range []string{"", "0", "-5", "1.5", "soon", "+7", "1 s", "0x10", "18700000000000000000A", "Mon, 01 Jan 1990 00:00:00 GMT", "Mon, 99 Jan 2030 00:00:00 GMT"} {
 			s := &script{handlers: []http.HandlerFunc{refusal(value), answer(200, jsonType, "{}")}}
 			start := time.Now()
 			status, err := fetch(t.Context(), over(t, inMemory(t, s.ServeHTTP), defaults))

@@ -1,0 +1,154 @@
+// Package contract holds HTTP traffic against the OpenAPI document of the SDK, in tests, in CI, and in production where
+// one is willing to pay for it:
+//
+//	client := server.Client(trusthub.WithMiddleware(contract.NewTransport)) // fails calls
+//	client := server.Client(trusthub.WithMiddleware(contract.Observe(report))) // only reports
+//
+// It judges what the document states: path, parameters and credentials of a request; status, headers, content type and body
+// of an answer. Host, base path and the scheme of the Authorization header are free. Not judged are an answer with a status
+// of 5xx that is not JSON, which a gateway sent and not the API, a body that could not be read to its end, and a body over 1
+// MiB. Bodies up to that size are held in memory; what the caller reads is byte for byte what came.
+//
+// The document is parsed once, on first use. All functions are safe for concurrent use.
+package contract
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+)
+
+// NewTransport returns a transport that fails with a *[Violation] where a request or an answer breaks the contract. A
+// request that does is not sent. nil means http.DefaultTransport.
+func NewTransport(next http.RoundTripper) http.RoundTripper {
+	return &transport{next: orDefault(next), violated: func(v *Violation) error { return v }}
+}
+
+// Observe returns a middleware that reports what breaks the contract and never fails a call for it. It also reports bodies
+// over 1 MiB, which it does not judge. report is called before the caller gets the answer, possibly from many goroutines
+// at a time.
+func Observe(report func(*Violation)) func(http.RoundTripper) http.RoundTripper {
+	return func(next http.RoundTripper) http.RoundTripper {
+		return &transport{next: orDefault(next), reportLarge: true, violated: func(v *Violation) error { report(v); return nil }}
+	}
+}
+
+// Violation is all that is wrong with a request or with an answer.
+type Violation struct {
+	Direction  string // "request" or "response"
+	StatusCode int    // of the answer; 0 for a request
+	RequestID  string // the Twilio-Request-Id of the answer
+	Findings   []Finding
+}
+
+// Finding is one breach of the contract. It never quotes a value of a body or a header.
+type Finding struct {
+	Pointer string // JSON pointer into the body; "" for its whole and for what is outside of it, which Reason names
+	Reason  string
+}
+
+func (v *Violation) Error() string {
+	const shown = 5
+	var text strings.Builder
+	fmt.Fprintf(&text, "contract: the %s", v.Direction)
+	if v.StatusCode != 0 {
+		fmt.Fprintf(&text, " with status %d", v.StatusCode)
+	}
+	text.WriteString(" breaks the contract")
+	for _, finding := range v.Findings[:min(len(v.Findings), shown)] {
+		text.WriteString("; ")
+		if finding.Pointer != "" {
+			fmt.Fprintf(&text, "%.120q: ", finding.Pointer) // quoted, since names in it come from the server
+		}
+		text.WriteString(finding.Reason)
+	}
+	if more := len(v.Findings) - shown; more > 0 {
+		fmt.Fprintf(&text, "; %d more", more)
+	}
+	return text.String()
+}
+
+// Retryable reports false: asking again does not change what the server understands by the contract.
+func (*Violation) Retryable() bool { return false }
+
+// maxBody is the size up to which a body is judged.
+const maxBody = 1 << 20
+
+type transport struct {
+	next        http.RoundTripper
+	violated    func(*Violation) error
+	reportLarge bool
+}
+
+func orDefault(next http.RoundTripper) http.RoundTripper {
+	if next == nil {
+		return http.DefaultTransport
+	}
+	return next
+}
+
+func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	doc, err := load()
+	if err != nil {
+		return nil, err
+	}
+	exchange := doc.find(req)
+	if findings := exchange.judgeRequest(); len(findings) > 0 {
+		if err := t.violated(&Violation{Direction: "request", Findings: findings}); err != nil {
+			return nil, closeRequest(req, err)
+		}
+	}
+	answer, err := t.next.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	findings := t.judgeResponse(exchange, answer)
+	if len(findings) == 0 {
+		return answer, nil
+	}
+	violation := &Violation{
+		Direction: "response", StatusCode: answer.StatusCode, RequestID: answer.Header.Get("Twilio-Request-Id"), Findings: findings,
+	}
+	if err := t.violated(violation); err != nil {
+		_ = answer.Body.Close()
+		return nil, err
+	}
+	return answer, nil
+}
+
+// judgeResponse reads the body up to the limit, and puts it back.
+func (t *transport) judgeResponse(exchange *exchange, answer *http.Response) []Finding {
+	original := answer.Body
+	body, err := io.ReadAll(io.LimitReader(original, maxBody+1))
+	rest := io.Reader(original)
+	if err != nil {
+		rest = failingReader{err}
+	}
+	answer.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(body), rest), original}
+	switch {
+	case err != nil:
+		return nil
+	case len(body) > maxBody && t.reportLarge:
+		return []Finding{{Reason: "the body is over 1 MiB and was not judged"}}
+	case len(body) > maxBody:
+		return nil
+	}
+	return exchange.judgeResponse(answer.StatusCode, answer.Header, body)
+}
+
+type failingReader struct{ err error }
+
+func (r failingReader) Read([]byte) (int, error) { return 0, r.err }
+
+// closeRequest keeps the promise of a RoundTripper to close the body of a request that it does not send.
+func closeRequest(req *http.Request, err error) error {
+	if req.Body != nil {
+		_ = req.Body.Close()
+	}
+	return err
+}

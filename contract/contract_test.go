@@ -1,0 +1,386 @@
+package contract_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+
+	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/contract"
+	"github.com/seed07fc1495/trusthub/trusthubtest"
+)
+
+const (
+	sid      = trusthubtest.ExampleSID
+	path     = "/v1/CustomerProfiles/" + sid
+	jsonType = "application/json"
+	good     = `{"sid":"` + sid + `","status":"draft","errors":[{"code":1,"new":[]}],"links":{"a":"https://a"},"valid_until":null}`
+)
+
+// Each answer breaks the contract in one way, and is reported in these words, which quote nothing of it.
+func TestBrokenAnswers(t *testing.T) {
+	const secret = "s3cret"
+	const notInEnum = `value is not one of the allowed values ["draft","pending-review","in-review","twilio-rejected","twilio-approved"]`
+	for name, test := range map[string]struct {
+		status   int
+		header   http.Header
+		body     string
+		findings []contract.Finding
+	}{
+		"good":                    {200, headers(), good, nil},
+		"empty object":            {200, headers(), `{}`, nil},
+		"unknown keys":            {200, headers(), `{"new":1}`, nil},
+		"content type in capital": {200, headers("Content-Type", "Application/JSON; charset=UTF-8"), good, nil},
+		"good error":              {404, headers(), `{"code":20404,"message":"m"}`, nil},
+		"range of statuses":       {418, headers(), `{"code":1}`, nil},
+
+		"pattern": {200, headers(), `{"sid":"XX` + sid[2:] + `"}`, []contract.Finding{{"/sid", `string doesn't match the regular expression "^BU[0-9a-fA-F]{32}$"`}}},
+		"length": {200, headers(), `{"account_sid":"AC1"}`, []contract.Finding{
+			{"/account_sid", "minimum string length is 34"}, {"/account_sid", `string doesn't match the regular expression "^AC[0-9a-fA-F]{32}$"`},
+		}},
+		"enumeration": {200, headers(), `{"status":"` + secret + `"}`, []contract.Finding{
+			{"/status", notInEnum},
+		}},
+		"type":          {200, headers(), `{"errors":[{"code":"` + secret + `"}]}`, []contract.Finding{{"/errors/0/code", "value must be an integer"}}},
+		"fraction":      {200, headers(), `{"errors":[{"code":1.5}]}`, []contract.Finding{{"/errors/0/code", "value must be an integer"}}},
+		"null":          {200, headers(), `{"status":null}`, []contract.Finding{{"/status", notInEnum}}},
+		"null link":     {200, headers(), `{"links":{"a/b~":null}}`, []contract.Finding{{"/links/a~1b~0", "Value is not nullable"}}},
+		"URI":           {200, headers(), `{"url":"` + secret + `"}`, []contract.Finding{{"/url", `string doesn't match the format "uri" (not an absolute URI of RFC 3986)`}}},
+		"URI character": {200, headers(), `{"url":"https://a/ ` + secret + `"}`, []contract.Finding{{"/url", `string doesn't match the format "uri" (not an absolute URI of RFC 3986)`}}},
+		"date": {200, headers(), `{"date_created":"2026-02-30T00:00:00Z"}`, []contract.Finding{
+			{"/date_created", `string doesn't match the format "date-time" (not a date and time of RFC 3339)`},
+		}},
+		"two at a time": {200, headers(), `{"status":null,"email":1}`, []contract.Finding{{"/email", "value must be a string"}, {"/status", notInEnum}}},
+		"array":         {200, headers(), `[]`, []contract.Finding{{"", "value must be an object"}}},
+		"null body":     {200, headers(), `null`, []contract.Finding{{"", "Value is not nullable"}}},
+		"empty":         {200, headers(), ``, []contract.Finding{{"", "malformed JSON"}}},
+		"trailing":      {200, headers(), good + secret, []contract.Finding{{"", "malformed JSON"}}},
+		"duplicate key": {200, headers(), `{"email":"a","email":"` + secret + `"}`, []contract.Finding{{"/email", "duplicate name"}}},
+		"invalid UTF-8": {200, headers(), "{\"email\":\"" + secret + "\xff\"}", []contract.Finding{{"/email", "malformed JSON"}}},
+		"truncated":     {200, headers(), `{"email":"` + secret, []contract.Finding{{"/email", "malformed JSON"}}},
+		"error type":    {404, headers(), `{"code":"` + secret + `"}`, []contract.Finding{{"/code", "value must be an integer"}}},
+		"header":        {200, headers("Access-Control-Allow-Credentials", secret), good, []contract.Finding{{"", "header Access-Control-Allow-Credentials: value must be a boolean"}}},
+		"header and body": {200, headers("Access-Control-Allow-Credentials", secret), `{"email":1}`, []contract.Finding{
+			{"", "header Access-Control-Allow-Credentials: value must be a boolean"}, {"/email", "value must be a string"},
+		}},
+		"content type":       {200, headers("Content-Type", "text/html"), "<html>", []contract.Finding{{"", "undocumented content type"}}},
+		"no content type":    {200, http.Header{}, good, []contract.Finding{{"", "undocumented content type"}}},
+		"undocumented 2xx":   {201, headers(), good, []contract.Finding{{"", "undocumented status"}}},
+		"moved":              {301, headers(), "", []contract.Finding{{"", "undocumented status"}}},
+		"not modified":       {304, headers(), "", []contract.Finding{{"", "undocumented status"}}},
+		"temporary redirect": {307, headers(), "", []contract.Finding{{"", "undocumented status"}}},
+		"permanent redirect": {308, headers(), "", []contract.Finding{{"", "undocumented status"}}},
+
+		"gateway":               {502, headers("Content-Type", "text/html"), "<html>", nil},
+		"gateway without type":  {503, http.Header{}, "", nil},
+		"gateway says JSON":     {503, headers(), "upstream", nil},
+		"the API itself failed": {500, headers(), `{"code":"20500"}`, []contract.Finding{{"/code", "value must be an integer"}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var reported []*contract.Violation
+			observe := contract.Observe(func(v *contract.Violation) { reported = append(reported, v) })
+			answer, err := observe(canned(test.status, test.header, test.body)).RoundTrip(request("GET", path))
+			checkAnswer(t, answer, err, test.status, test.body)
+
+			answer, err = contract.NewTransport(canned(test.status, test.header, test.body)).RoundTrip(request("GET", path))
+			if test.findings == nil {
+				checkAnswer(t, answer, err, test.status, test.body)
+				if len(reported) > 0 {
+					t.Errorf("reported %v", reported[0])
+				}
+				return
+			}
+			var violation *contract.Violation
+			if answer != nil || !errors.As(err, &violation) || len(reported) != 1 || !reflect.DeepEqual(reported[0], violation) {
+				t.Fatalf("got %v, %v, reported %v", answer, err, reported)
+			}
+			if violation.Direction != "response" || violation.StatusCode != test.status || violation.RequestID != test.header.Get("Twilio-Request-Id") ||
+				violation.Retryable() || !reflect.DeepEqual(violation.Findings, test.findings) {
+				t.Errorf("got %+v", violation)
+			}
+			if text := err.Error(); strings.Contains(text, secret) || !strings.Contains(text, test.findings[0].Reason) {
+				t.Errorf("text %s", text)
+			}
+		})
+	}
+}
+
+func TestRequests(t *testing.T) {
+	noCredentials := request("GET", path)
+	noCredentials.Header.Del("Authorization")
+	bearer := request("GET", path)
+	bearer.Header.Set("Authorization", "Bearer token")
+	for name, test := range map[string]struct {
+		request *http.Request
+		reasons []string
+	}{
+		"good":                {request("GET", path), nil},
+		"bearer token":        {bearer, nil},
+		"any base path":       {request("GET", "/a/b"+path), nil},
+		"SID in two cases":    {request("GET", "/v1/CustomerProfiles/BUABCDEFabcdef0123456789ABCDEFabcd"), nil},
+		"no credentials":      {noCredentials, []string{"no Authorization header"}},
+		"another path":        {request("GET", "/v1/Policies"), []string{"undocumented path"}},
+		"subresource":         {request("GET", path+"/Evaluations"), []string{"undocumented path"}},
+		"another method":      {request("DELETE", path), []string{"undocumented method for /v1/CustomerProfiles/{Sid}"}},
+		"malformed SID":       {request("GET", "/v1/CustomerProfiles/BUx"+sid[3:]), []string{`path parameter Sid: string doesn't match the regular expression "^BU[0-9a-fA-F]{32}$"`}},
+		"short SID":           {request("GET", "/v1/CustomerProfiles/BU1"), []string{"path parameter Sid: minimum string length is 34", `path parameter Sid: string doesn't match the regular expression "^BU[0-9a-fA-F]{32}$"`}},
+		"escaped parent path": {request("GET", "/v1/CustomerProfiles/..%2f"+sid[4:]), []string{"path parameter Sid: minimum string length is 34", `path parameter Sid: string doesn't match the regular expression "^BU[0-9a-fA-F]{32}$"`}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			sent := 0
+			next := roundTripFunc(func(req *http.Request) (*http.Response, error) { sent++; return canned(200, headers(), good)(req) })
+			_, err := contract.NewTransport(next).RoundTrip(test.request)
+			var violation *contract.Violation
+			if test.reasons == nil {
+				if err != nil || sent != 1 {
+					t.Fatalf("got %v, sent %d", err, sent)
+				}
+				return
+			}
+			if !errors.As(err, &violation) || violation.Direction != "request" || violation.StatusCode != 0 || sent != 0 {
+				t.Fatalf("got %v, sent %d", err, sent)
+			}
+			var reasons []string
+			for _, finding := range violation.Findings {
+				reasons = append(reasons, finding.Reason)
+			}
+			if !reflect.DeepEqual(reasons, test.reasons) {
+				t.Errorf("got %q", reasons)
+			}
+			var observed *contract.Violation
+			if _, err := contract.Observe(func(v *contract.Violation) { observed = v })(next).RoundTrip(test.request); err != nil || sent != 1 {
+				t.Errorf("observed: %v, sent %d", err, sent)
+			}
+			if !reflect.DeepEqual(observed, violation) {
+				t.Errorf("observed %v", observed)
+			}
+		})
+	}
+}
+
+// A body that breaks off is passed on with its error, so that the SDK tries again.
+func TestBrokenBodiesAreRetried(t *testing.T) {
+	requests := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		requests++
+		w.Header().Set("Content-Type", jsonType)
+		if requests == 1 {
+			w.Header().Set("Content-Length", "100")
+			_, _ = io.WriteString(w, `{"status":`)
+			return
+		}
+		_, _ = io.WriteString(w, good)
+	}))
+	defer server.Close()
+	client, err := trusthub.NewClient(trusthub.BasicAuth("AC1", "p"), trusthub.WithBaseURL(server.URL), trusthub.WithMiddleware(contract.NewTransport),
+		trusthub.WithRetry(trusthub.RetryPolicy{MinWait: 1, MaxWait: 1}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.FetchCustomerProfile(t.Context(), sid); err != nil || requests != 2 {
+		t.Errorf("got %v after %d requests", err, requests)
+	}
+}
+
+func TestBrokenBodyIsByteForByte(t *testing.T) {
+	broken := errors.New("reset")
+	next := roundTripFunc(func(req *http.Request) (*http.Response, error) {
+		answer, err := canned(200, headers(), "")(req)
+		answer.Body = io.NopCloser(io.MultiReader(strings.NewReader(`{"sid`), failing{broken}))
+		return answer, err
+	})
+	answer, err := contract.NewTransport(next).RoundTrip(request("GET", path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if body, err := io.ReadAll(answer.Body); string(body) != `{"sid` || !errors.Is(err, broken) {
+		t.Errorf("got %q, %v", body, err)
+	}
+}
+
+// A violation ends the call: the SDK does not try again, and returns it.
+func TestViolationsAreNotRetried(t *testing.T) {
+	requests := 0
+	next := roundTripFunc(func(req *http.Request) (*http.Response, error) {
+		requests++
+		return canned(503, headers(), `{"code":"x"}`)(req)
+	})
+	client, err := trusthub.NewClient(trusthub.BasicAuth("AC1", "p"), trusthub.WithHTTPClient(&http.Client{Transport: next}),
+		trusthub.WithMiddleware(contract.NewTransport))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = client.FetchCustomerProfile(t.Context(), sid)
+	var violation *contract.Violation
+	if !errors.As(err, &violation) || requests != 1 {
+		t.Errorf("got %v after %d requests", err, requests)
+	}
+}
+
+// A body over 1 MiB is passed on unjudged and unbuffered, and Observe says so.
+func TestLargeBodies(t *testing.T) {
+	const size = 1<<20 + 1
+	for name, extra := range map[string]int{"at the limit": -1, "over it": 0, "far over it": 1 << 22} {
+		body := `{"status":1}` + strings.Repeat(" ", size+extra-len(`{"status":1}`))
+		answer, err := contract.NewTransport(canned(200, headers(), body)).RoundTrip(request("GET", path))
+		var reported *contract.Violation
+		observed, observeErr := contract.Observe(func(v *contract.Violation) { reported = v })(canned(200, headers(), body)).RoundTrip(request("GET", path))
+		checkAnswer(t, observed, observeErr, 200, body)
+		if extra < 0 {
+			if err == nil || reported.Findings[0].Pointer != "/status" {
+				t.Errorf("%s: got %v, reported %v", name, err, reported)
+			}
+			continue
+		}
+		checkAnswer(t, answer, err, 200, body)
+		if reported == nil || reported.Findings[0].Reason != "the body is over 1 MiB and was not judged" {
+			t.Errorf("%s: reported %v", name, reported)
+		}
+	}
+}
+
+func TestMemoryIsBounded(t *testing.T) {
+	read := 0
+	next := roundTripFunc(func(req *http.Request) (*http.Response, error) {
+		answer, err := canned(200, headers(), "")(req)
+		answer.Body = io.NopCloser(readerFunc(func(p []byte) (int, error) { read += len(p); return len(p), nil }))
+		return answer, err
+	})
+	if _, err := contract.NewTransport(next).RoundTrip(request("GET", path)); err != nil || read > 1<<20+1 {
+		t.Errorf("%d bytes read ahead, %v", read, err)
+	}
+}
+
+// The formats of the contract are its own: those that the program gave to kin-openapi do not change what is judged here,
+// nor the other way round.
+func TestFormatsAreIsolated(t *testing.T) {
+	previous, had := openapi3.SchemaStringFormats["uri"]
+	defer func() {
+		delete(openapi3.SchemaStringFormats, "uri")
+		if had {
+			openapi3.SchemaStringFormats["uri"] = previous
+		}
+	}()
+	openapi3.DefineStringFormatValidator("uri", openapi3.NewCallbackValidator(func(value string) error {
+		if !strings.HasPrefix(value, "urn:") {
+			return errors.New("not a URN")
+		}
+		return nil
+	}))
+	if _, err := contract.NewTransport(canned(200, headers(), `{"url":"https://a"}`)).RoundTrip(request("GET", path)); err != nil {
+		t.Errorf("the program's format is used: %v", err)
+	}
+	theirs := &openapi3.Schema{Type: &openapi3.Types{"string"}, Format: "uri"}
+	if theirs.VisitJSON("https://a") == nil || theirs.VisitJSON("urn:a") != nil {
+		t.Error("the program's format was replaced")
+	}
+}
+
+func TestConcurrentUse(t *testing.T) {
+	transport := contract.NewTransport(canned(200, headers(), good))
+	var all sync.WaitGroup
+	for range 16 {
+		all.Go(func() {
+			for range 50 {
+				if _, err := transport.RoundTrip(request("GET", path)); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
+func TestErrorsOfTheTransportArePassedOn(t *testing.T) {
+	failure := errors.New("down")
+	_, err := contract.NewTransport(roundTripFunc(func(*http.Request) (*http.Response, error) { return nil, failure })).RoundTrip(request("GET", path))
+	if !errors.Is(err, failure) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestNilMeansTheDefaultTransport(t *testing.T) {
+	server := trusthubtest.NewServer(t)
+	for _, transport := range []http.RoundTripper{contract.NewTransport(nil), contract.Observe(func(*contract.Violation) {})(nil)} {
+		client := server.Client(trusthub.WithHTTPClient(&http.Client{Transport: transport}))
+		if _, err := client.FetchCustomerProfile(t.Context(), sid); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestViolationTextIsShort(t *testing.T) {
+	violation := &contract.Violation{Direction: "response", StatusCode: 200}
+	for i := range 100 {
+		violation.Findings = append(violation.Findings, contract.Finding{Pointer: fmt.Sprintf("/\x1b%d", i) + strings.Repeat("x", 1000), Reason: "r"})
+	}
+	if text := violation.Error(); len(text) > 1000 || strings.Contains(text, "\x1b") || !strings.HasSuffix(text, "; 95 more") {
+		t.Errorf("got %s", text)
+	}
+}
+
+// BenchmarkTransport is the cost of judging one answer, its request included.
+func BenchmarkTransport(b *testing.B) {
+	transport := contract.NewTransport(canned(200, headers(), good))
+	req := request("GET", path)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := transport.RoundTrip(req); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func checkAnswer(t *testing.T, answer *http.Response, err error, status int, body string) {
+	t.Helper()
+	if err != nil || answer.StatusCode != status {
+		t.Fatalf("got %v, %v", answer, err)
+	}
+	defer answer.Body.Close()
+	if got, err := io.ReadAll(answer.Body); err != nil || string(got) != body {
+		t.Errorf("body of %d bytes, want %d; %v", len(got), len(body), err)
+	}
+}
+
+func request(method, path string) *http.Request {
+	req := httptest.NewRequest(method, "https://any.example"+path, nil)
+	req.SetBasicAuth("AC1", "p")
+	return req
+}
+
+// headers returns those of a good answer, with others set.
+func headers(pairs ...string) http.Header {
+	header := http.Header{"Content-Type": {jsonType}, "Twilio-Request-Id": {"RQ1"}, "Access-Control-Allow-Credentials": {"true"}}
+	for i := 0; i < len(pairs); i += 2 {
+		header.Set(pairs[i], pairs[i+1])
+	}
+	return header
+}
+
+func canned(status int, header http.Header, body string) roundTripFunc {
+	return func(req *http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: status, Header: header, Body: io.NopCloser(bytes.NewReader([]byte(body))), Request: req}, nil
+	}
+}
+
+type roundTripFunc func(*http.Request) (*http.Response, error)
+
+func (f roundTripFunc) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) { return 0, f.err }

@@ -1,0 +1,104 @@
+package contract
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"regexp"
+	"sync"
+	"time"
+
+	"github.com/getkin/kin-openapi/openapi3"
+
+	"github.com/seed07fc1495/trusthub/api"
+)
+
+// document is the OpenAPI document, ready to judge traffic.
+type document struct {
+	spec  *openapi3.T
+	paths []pathTemplate
+}
+
+// pathTemplate finds the requests of one path of the document, behind any base path.
+type pathTemplate struct {
+	path       string
+	pattern    *regexp.Regexp
+	parameters []string
+}
+
+// load parses the document that the SDK is made from, once.
+var load = sync.OnceValues(func() (*document, error) { return parse(api.Spec()) })
+
+func parse(spec []byte) (*document, error) {
+	doc, err := openapi3.NewLoader().LoadFromData(spec)
+	if err != nil {
+		return nil, err
+	}
+	// Of this document alone: kin-openapi's table of formats is shared by the whole program, and does without these.
+	doc.SetStringFormatValidator("date-time", openapi3.NewCallbackValidator(checkDateTime))
+	doc.SetStringFormatValidator("uri", openapi3.NewCallbackValidator(checkURI))
+	d := &document{spec: doc}
+	for _, path := range doc.Paths.InMatchingOrder() {
+		d.paths = append(d.paths, newPathTemplate(path))
+	}
+	return d, nil
+}
+
+func newPathTemplate(path string) pathTemplate {
+	parameter := regexp.MustCompile(`\\\{([^/]+?)\\\}`) // as QuoteMeta writes {name}
+	template := pathTemplate{path: path}
+	quoted := regexp.QuoteMeta(path)
+	for _, match := range parameter.FindAllStringSubmatch(quoted, -1) {
+		template.parameters = append(template.parameters, match[1])
+	}
+	template.pattern = regexp.MustCompile(parameter.ReplaceAllString(quoted, `([^/]*)`) + `$`)
+	return template
+}
+
+// exchange is a request, and the operation of the document that it is for; nil when there is none.
+type exchange struct {
+	doc       *document
+	request   *http.Request
+	path      string
+	operation *openapi3.Operation
+	params    map[string]string
+}
+
+func (d *document) find(req *http.Request) *exchange {
+	e := &exchange{doc: d, request: req, params: make(map[string]string)}
+	for _, template := range d.paths {
+		match := template.pattern.FindStringSubmatch(req.URL.EscapedPath())
+		if match == nil {
+			continue
+		}
+		for i, name := range template.parameters {
+			value, err := url.PathUnescape(match[i+1])
+			if err != nil {
+				value = match[i+1]
+			}
+			e.params[name] = value
+		}
+		e.path = template.path
+		e.operation = d.spec.Paths.Value(template.path).GetOperation(req.Method)
+		break
+	}
+	return e
+}
+
+func checkDateTime(value string) error {
+	if _, err := time.Parse(time.RFC3339, value); err != nil {
+		return errors.New("not a date and time of RFC 3339")
+	}
+	return nil
+}
+
+func checkURI(value string) error {
+	u, err := url.Parse(value)
+	if err != nil || !u.IsAbs() || u.Opaque == "" && u.Host == "" && u.Path == "" || !uriCharacters.MatchString(value) {
+		return errors.New("not an absolute URI of RFC 3986")
+	}
+	return nil
+}
+
+// uriCharacters has the characters that RFC 3986 permits, percent only before two hexadecimal digits.
+var uriCharacters = regexp.MustCompile(`^(?:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*$`)

@@ -1,0 +1,160 @@
+package contract
+
+import (
+	"context"
+	"errors"
+	"mime"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// judgeRequest finds what is wrong with the request.
+func (e *exchange) judgeRequest() []Finding {
+	switch {
+	case e.path == "":
+		return []Finding{{Reason: "undocumented path"}}
+	case e.operation == nil:
+		return []Finding{{Reason: "undocumented method for " + e.path}}
+	}
+	return findings(openapi3filter.ValidateRequest(e.request.Context(), e.input(&openapi3filter.Options{
+		MultiError:          true,
+		SkipSettingDefaults: true,
+		AuthenticationFunc:  checkAuthorization,
+	})))
+}
+
+// checkAuthorization asks for credentials of any scheme: bearer tokens are as good as the documented HTTP Basic.
+func checkAuthorization(_ context.Context, input *openapi3filter.AuthenticationInput) error {
+	if input.RequestValidationInput.Request.Header.Get("Authorization") == "" {
+		return errors.New("no Authorization header")
+	}
+	return nil
+}
+
+// judgeResponse finds what is wrong with the answer to it.
+func (e *exchange) judgeResponse(status int, header http.Header, body []byte) []Finding {
+	if e.operation == nil {
+		return nil // the request was the violation, and there is nothing to hold the answer against
+	}
+	mediaType, _, err := mime.ParseMediaType(header.Get("Content-Type")) // in lower case
+	if err != nil && !errors.Is(err, mime.ErrInvalidMediaParameter) {
+		mediaType = ""
+	}
+	if isJSON := mediaType == "application/json" || strings.HasSuffix(mediaType, "+json"); status/100 == 5 && (!isJSON || !jsontext.Value(body).IsValid()) {
+		return nil
+	}
+	response := e.operation.Responses.Status(status)
+	if response == nil {
+		return []Finding{{Reason: "undocumented status"}}
+	}
+	found := e.judgeHeaders(status, header, response.Value)
+	content := response.Value.Content.Get(mediaType)
+	switch {
+	case len(response.Value.Content) == 0:
+		return found
+	case content == nil:
+		return append(found, Finding{Reason: "undocumented content type"})
+	}
+	return append(found, e.judgeBody(content.Schema.Value, body)...)
+}
+
+// judgeHeaders has kin-openapi judge one header at a time, since it stops at the first that is wrong.
+func (e *exchange) judgeHeaders(status int, header http.Header, response *openapi3.Response) (found []Finding) {
+	for name, documented := range response.Headers {
+		one := *e.operation
+		one.Responses = openapi3.NewResponses(openapi3.WithStatus(status, &openapi3.ResponseRef{
+			Value: &openapi3.Response{Headers: openapi3.Headers{name: documented}},
+		}))
+		options := &openapi3filter.Options{
+			ExcludeResponseBody: true, MultiError: true,
+		}
+		input := e.input(options)
+		input.Route.Operation = &one
+		err := openapi3filter.ValidateResponse(e.request.Context(), &openapi3filter.ResponseValidationInput{
+			RequestValidationInput: input, Status: status, Header: header, Options: options,
+		})
+		var schemaErr *openapi3.SchemaError
+		if errors.As(err, &schemaErr) {
+			found = append(found, Finding{Reason: "header " + name + ": " + schemaErr.Reason})
+		} else if err != nil {
+			found = append(found, Finding{Reason: "header " + name + ": value must be a " + documented.Value.Schema.Value.Type.Slice()[0]})
+		}
+	}
+	slices.SortFunc(found, func(a, b Finding) int { return strings.Compare(a.Reason, b.Reason) })
+	return found
+}
+
+// judgeBody decodes strictly, which kin-openapi does not: it takes duplicate names, invalid UTF-8 and what comes after
+// the document.
+func (e *exchange) judgeBody(schema *openapi3.Schema, body []byte) []Finding {
+	var value any
+	var syntactic *jsontext.SyntacticError
+	switch err := json.Unmarshal(body, &value); {
+	case errors.Is(err, jsontext.ErrDuplicateName) && errors.As(err, &syntactic):
+		return []Finding{{string(syntactic.JSONPointer), "duplicate name"}}
+	case errors.As(err, &syntactic):
+		return []Finding{{string(syntactic.JSONPointer), "malformed JSON"}}
+	case err != nil:
+		return []Finding{{Reason: "unreadable JSON"}}
+	}
+	options := append(e.doc.spec.GetSchemaValidationOptions(), openapi3.MultiErrors(), openapi3.VisitAsResponse())
+	return findings(schema.VisitJSON(value, options...))
+}
+
+func (e *exchange) input(options *openapi3filter.Options) *openapi3filter.RequestValidationInput {
+	options.SchemaValidationOptions = e.doc.spec.GetSchemaValidationOptions()
+	return &openapi3filter.RequestValidationInput{
+		Request:    e.request,
+		PathParams: e.params,
+		Route:      &routers.Route{Spec: e.doc.spec, Path: e.path, PathItem: e.doc.spec.Paths.Value(e.path), Method: e.request.Method, Operation: e.operation},
+		Options:    options,
+	}
+}
+
+// findings flattens what kin-openapi returns, without the parts that quote values.
+func findings(err error) []Finding {
+	switch err := err.(type) { //nolint:errorlint // a tree of errors, taken apart node by node
+	case nil:
+		return nil
+	case openapi3.MultiError:
+		var all []Finding
+		for _, one := range err {
+			all = append(all, findings(one)...)
+		}
+		return all
+	case *openapi3.SchemaError:
+		return []Finding{{pointer(err.JSONPointer()), err.Reason}}
+	case *openapi3filter.SecurityRequirementsError:
+		return []Finding{{Reason: "no Authorization header"}}
+	case *openapi3filter.RequestError:
+		place := "body"
+		if err.Parameter != nil {
+			place = err.Parameter.In + " parameter " + err.Parameter.Name
+		}
+		inner := findings(err.Err)
+		for i := range inner {
+			inner[i].Reason = place + ": " + inner[i].Reason
+		}
+		if len(inner) > 0 {
+			return inner
+		}
+		return []Finding{{Reason: place + ": " + err.Reason}}
+	default:
+		return []Finding{{Reason: "does not keep the contract"}}
+	}
+}
+
+func pointer(tokens []string) string {
+	var p jsontext.Pointer
+	for _, token := range tokens {
+		p = p.AppendToken(token)
+	}
+	return string(p)
+}
