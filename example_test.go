@@ -80,7 +80,7 @@ func ExampleNewClientFromEnv() {
 		if err := os.Setenv(key, value); err != nil {
 			fmt.Println(err)
 		}
-		defer os.Unsetenv(key)
+		defer func() { _ = os.Unsetenv(key) }()
 	}
 	client, err := trusthub.NewClientFromEnv(trusthub.WithBaseURL(url)) // options go before the environment
 	if err != nil {

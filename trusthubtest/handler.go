@@ -1,24 +1,45 @@
 package trusthubtest
 
 import (
+	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/seed07fc1495/trusthub"
 )
 
-// Handler is the fake as an [http.Handler], for programs that bring a server of their own. It is safe for concurrent
-// use.
+// Handler is the fake as an [http.Handler], for programs that bring a server of their own, and as an [http.RoundTripper],
+// which answers without a server and so works in a testing/synctest bubble:
+//
+//	trusthub.WithHTTPClient(&http.Client{Transport: trusthubtest.NewHandler()})
+//
+// It is safe for concurrent use.
 type Handler struct {
 	mu       sync.Mutex
 	profiles map[string][]byte // JSON by upper-case SID
 	requests []*http.Request
+	faults   []Fault
+	limit    int // 0: none
+	inFlight int
+}
+
+// Fault is what happens to one request. Without a Status, the request is answered as usual, but for what the other fields
+// say.
+type Fault struct {
+	Status   int           // answered in place of the usual status
+	Header   http.Header   // set on the answer
+	Body     string        // sent in place of the usual body; with a Status and no Body, an error in Twilio's shape is
+	Delay    time.Duration // passes first, unless the client goes away
+	Truncate bool          // half of the body is sent, then the connection breaks off
+	Reset    bool          // the connection breaks off before the headers are complete
 }
 
 // NewHandler returns a fake that knows the profile of Twilio's documentation.
@@ -44,80 +65,84 @@ func (h *Handler) Put(profile trusthub.CustomerProfile) {
 	h.profiles[strings.ToUpper(profile.SID)] = body
 }
 
+// Fail makes the next requests fail, each by one fault, in order. Requests that LimitConcurrency refuses use none up.
+func (h *Handler) Fail(faults ...Fault) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.faults = append(h.faults, faults...)
+}
+
+// LimitConcurrency answers 429 with code 20429 to all requests beyond n at a time, as Twilio does for an account. 0 ends
+// the limit. Requests take no time by themselves; give them some by a [Fault] with a Delay.
+func (h *Handler) LimitConcurrency(n int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.limit = n
+}
+
 // Requests returns all requests received so far, in order, without their bodies.
 func (h *Handler) Requests() []*http.Request {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return append([]*http.Request(nil), h.requests...)
+	return slices.Clone(h.requests)
 }
 
 // ServeHTTP answers as the Trust Hub API does.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	n := h.remember(r)
-	w.Header().Set("Twilio-Request-Id", fmt.Sprintf("RQ%032x", n))
-	username, password, _ := r.BasicAuth()
-	sid, known := strings.CutPrefix(r.URL.Path, "/v1/CustomerProfiles/")
-	switch {
-	case username != Username || password != Password:
-		w.Header().Set("WWW-Authenticate", `Basic realm="Twilio API"`)
-		writeError(w, http.StatusUnauthorized, 20003, "Authenticate")
-	case !known || strings.Contains(sid, "/"):
-		writeError(w, http.StatusNotFound, 20404, "The requested resource "+r.URL.Path+" was not found")
-	case r.Method != http.MethodGet:
-		w.Header().Set("Allow", http.MethodGet)
-		writeError(w, http.StatusMethodNotAllowed, 20004, "Method not allowed")
-	case !sidPattern.MatchString(sid):
-		writeError(w, http.StatusBadRequest, 400, "The SID is malformed")
-	default:
-		h.serveProfile(w, r, sid)
+	reply := h.handle(r)
+	if reply.reset {
+		breakOff(w)
 	}
-}
-
-func (h *Handler) serveProfile(w http.ResponseWriter, r *http.Request, sid string) {
-	h.mu.Lock()
-	body, ok := h.profiles[strings.ToUpper(sid)]
-	h.mu.Unlock()
-	if !ok {
-		writeError(w, http.StatusNotFound, 20404, "The requested resource "+r.URL.Path+" was not found")
+	for name, values := range reply.header {
+		w.Header()[name] = values
+	}
+	w.Header().Set("Content-Length", fmt.Sprint(len(reply.body)))
+	w.WriteHeader(reply.status)
+	if !reply.truncate {
+		_, _ = w.Write(reply.body) // a client that went away is no failure of the fake
 		return
 	}
-	header := w.Header()
-	header.Set("Access-Control-Allow-Origin", "*")
-	header.Set("Access-Control-Allow-Methods", "GET, OPTIONS")
-	header.Set("Access-Control-Allow-Headers", "Accept, Authorization, Content-Type")
-	header.Set("Access-Control-Allow-Credentials", "true")
-	header.Set("Access-Control-Expose-Headers", "Twilio-Request-Id")
-	writeJSON(w, http.StatusOK, body)
+	_, _ = w.Write(reply.body[:len(reply.body)/2])
+	_ = http.NewResponseController(w).Flush()
+	panic(http.ErrAbortHandler)
 }
 
-// remember keeps a copy of the request and returns its number, counted from 1.
-func (h *Handler) remember(r *http.Request) int {
-	kept := r.Clone(context.Background()) // not the server's context, which would keep the connection alive
-	kept.Body = http.NoBody
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.requests = append(h.requests, kept)
-	return len(h.requests)
-}
-
-// writeError answers in the shape of https://www.twilio.com/docs/usage/twilios-response.
-func writeError(w http.ResponseWriter, status, code int, message string) {
-	body, err := json.Marshal(struct {
-		Code     int    `json:"code"`
-		Message  string `json:"message"`
-		MoreInfo string `json:"more_info"`
-		Status   int    `json:"status"`
-	}{code, message, fmt.Sprintf("https://www.twilio.com/docs/errors/%d", code), status})
-	if err != nil {
-		panic(err) // numbers and strings can always be written
+// RoundTrip answers as the Trust Hub API does, without a connection.
+func (h *Handler) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.Body != nil {
+		defer req.Body.Close()
 	}
-	writeJSON(w, status, body)
+	reply := h.handle(req)
+	switch {
+	case req.Context().Err() != nil:
+		return nil, context.Cause(req.Context())
+	case reply.reset:
+		return nil, fmt.Errorf("trusthubtest: connection broken: %w", io.ErrUnexpectedEOF)
+	}
+	body := io.Reader(bytes.NewReader(reply.body))
+	if reply.truncate {
+		body = io.MultiReader(bytes.NewReader(reply.body[:len(reply.body)/2]), truncated{})
+	}
+	return &http.Response{
+		Status: fmt.Sprintf("%d %s", reply.status, http.StatusText(reply.status)), StatusCode: reply.status,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: reply.header, Body: io.NopCloser(body), ContentLength: int64(len(reply.body)), Request: req,
+	}, nil
 }
 
-func writeJSON(w http.ResponseWriter, status int, body []byte) {
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	w.WriteHeader(status)
-	_, _ = w.Write(body) // a client that went away is no failure of the fake
+// breakOff cuts the connection in the middle of the status line: before its first byte, net/http would send the request
+// again by itself when the connection had been used before.
+func breakOff(w http.ResponseWriter) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err == nil { // HTTP/1
+		_, _ = io.WriteString(conn, "HTTP/1.1 ")
+		_ = conn.Close()
+	}
+	panic(http.ErrAbortHandler)
 }
+
+type truncated struct{}
+
+func (truncated) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
 var sidPattern = regexp.MustCompile(`^BU[0-9a-fA-F]{32}$`)

@@ -6,7 +6,10 @@
 //
 //	server := trusthubtest.NewServer(t)
 //	server.Put(trusthub.CustomerProfile{SID: "BU0123…", Status: trusthub.StatusInReview})
+//	server.Fail(trusthubtest.Fault{Status: 503}) // the first attempt, and the client tries again
 //	client := server.Client()
+//
+// In a testing/synctest bubble, where a server on loopback would keep time from passing, use a [Handler] as the transport.
 package trusthubtest
 
 import (

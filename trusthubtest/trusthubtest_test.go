@@ -9,35 +9,62 @@ import (
 	"testing"
 	"time"
 
+	"github.com/getkin/kin-openapi/openapi3"
+
 	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/api"
+	"github.com/seed07fc1495/trusthub/contract"
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
 const otherSID = "BU0123456789abcdefABCDEF0123456789"
 
+var usual trusthubtest.Fault // none
+
+// Every answer to a valid request keeps the contract, and the bodies of the others fit its error schema.
 func TestAnswers(t *testing.T) {
 	server := trusthubtest.NewServer(t)
 	server.Put(trusthub.CustomerProfile{SID: otherSID})
+	doc, err := openapi3.NewLoader().LoadFromData(api.Spec())
+	if err != nil {
+		t.Fatal(err)
+	}
 	const profiles = "/v1/CustomerProfiles/"
+	const example = profiles + trusthubtest.ExampleSID
 	for name, test := range map[string]struct {
 		method, path, user string
+		fault              trusthubtest.Fault
 		status, code       int
+		valid              bool // by the contract, of the request
 	}{
-		"example":           {"GET", profiles + trusthubtest.ExampleSID, trusthubtest.Username, 200, 0},
-		"added":             {"GET", profiles + otherSID, trusthubtest.Username, 200, 0},
-		"in other case":     {"GET", profiles + "BU" + strings.ToLower(otherSID[2:]), trusthubtest.Username, 200, 0},
-		"unknown SID":       {"GET", profiles + "BU00000000000000000000000000000000", trusthubtest.Username, 404, 20404},
-		"malformed SID":     {"GET", profiles + "BU1", trusthubtest.Username, 400, 400},
-		"wrong credentials": {"GET", profiles + trusthubtest.ExampleSID, "AC1", 401, 20003},
-		"no credentials":    {"GET", profiles + trusthubtest.ExampleSID, "", 401, 20003},
-		"unknown path":      {"GET", "/v1/Policies", trusthubtest.Username, 404, 20404},
-		"subresource":       {"GET", profiles + trusthubtest.ExampleSID + "/Evaluations", trusthubtest.Username, 404, 20404},
-		"other method":      {"POST", profiles + trusthubtest.ExampleSID, trusthubtest.Username, 405, 20004},
+		"example":           {"GET", example, trusthubtest.Username, usual, 200, 0, true},
+		"added":             {"GET", profiles + otherSID, trusthubtest.Username, usual, 200, 0, true},
+		"in other case":     {"GET", profiles + "BU" + strings.ToLower(otherSID[2:]), trusthubtest.Username, usual, 200, 0, true},
+		"unknown SID":       {"GET", profiles + "BU00000000000000000000000000000000", trusthubtest.Username, usual, 404, 20404, true},
+		"wrong credentials": {"GET", example, "AC1", usual, 401, 20003, true},
+		"no credentials":    {"GET", example, "", usual, 401, 20003, false},
+		"malformed SID":     {"GET", profiles + "BU1", trusthubtest.Username, usual, 400, 400, false},
+		"unknown path":      {"GET", "/v1/Policies", trusthubtest.Username, usual, 404, 20404, false},
+		"subresource":       {"GET", example + "/Evaluations", trusthubtest.Username, usual, 404, 20404, false},
+		"other method":      {"POST", example, trusthubtest.Username, usual, 405, 20004, false},
+		"fault 400":         {"GET", example, trusthubtest.Username, trusthubtest.Fault{Status: 400}, 400, 20400, true},
+		"fault 401":         {"GET", example, trusthubtest.Username, trusthubtest.Fault{Status: 401}, 401, 20003, true},
+		"fault 403":         {"GET", example, trusthubtest.Username, trusthubtest.Fault{Status: 403}, 403, 20403, true},
+		"fault 404":         {"GET", example, trusthubtest.Username, trusthubtest.Fault{Status: 404}, 404, 20404, true},
+		"fault 429":         {"GET", example, trusthubtest.Username, trusthubtest.Fault{Status: 429}, 429, 20429, true},
+		"fault 500":         {"GET", example, trusthubtest.Username, trusthubtest.Fault{Status: 500}, 500, 20500, true},
+		"fault 503":         {"GET", example, trusthubtest.Username, trusthubtest.Fault{Status: 503}, 503, 20503, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			status, header, body := send(t, server, test.method, test.path, test.user)
+			server.Fail(test.fault)
+			var violations []*contract.Violation
+			observe := contract.Observe(func(v *contract.Violation) { violations = append(violations, v) })
+			status, header, body := send(t, observe(nil), test.method, server.URL+test.path, test.user)
 			if status != test.status {
 				t.Fatalf("status %d, want %d", status, test.status)
+			}
+			if (len(violations) == 0) != test.valid || len(violations) > 0 && violations[0].Direction != "request" {
+				t.Errorf("violations %v", violations)
 			}
 			if header.Get("Twilio-Request-Id") == "" || !strings.HasPrefix(header.Get("Content-Type"), "application/json") {
 				t.Errorf("headers %v", header)
@@ -45,7 +72,13 @@ func TestAnswers(t *testing.T) {
 			if (header.Get("Access-Control-Allow-Credentials") == "true") != (test.status == 200) {
 				t.Errorf("headers %v", header)
 			}
-			if test.status != 200 && (body["code"] != float64(test.code) || body["status"] != float64(test.status) || body["message"] == "") {
+			if test.status == 200 {
+				return
+			}
+			if err := doc.Components.Schemas["Error"].Value.VisitJSON(body); err != nil {
+				t.Error(err)
+			}
+			if body["code"] != float64(test.code) || body["status"] != float64(test.status) || body["message"] == "" {
 				t.Errorf("body %v", body)
 			}
 		})
@@ -56,7 +89,7 @@ func TestAnswers(t *testing.T) {
 func TestEmptyProfile(t *testing.T) {
 	server := trusthubtest.NewServer(t)
 	server.Put(trusthub.CustomerProfile{SID: otherSID})
-	_, _, body := send(t, server, "GET", "/v1/CustomerProfiles/"+otherSID, trusthubtest.Username)
+	_, _, body := send(t, http.DefaultTransport, "GET", server.URL+"/v1/CustomerProfiles/"+otherSID, trusthubtest.Username)
 	want := map[string]any{
 		"sid": otherSID, "account_sid": nil, "policy_sid": nil, "friendly_name": nil, "status": "draft", "valid_until": nil, "email": nil,
 		"status_callback": nil, "date_created": nil, "date_updated": nil, "url": nil, "links": nil, "errors": nil,
@@ -117,16 +150,16 @@ func TestRequests(t *testing.T) {
 	}
 }
 
-func send(t *testing.T, server *trusthubtest.Server, method, path, user string) (int, http.Header, map[string]any) {
+func send(t *testing.T, transport http.RoundTripper, method, url, user string) (int, http.Header, map[string]any) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, server.URL+path, nil)
+	req, err := http.NewRequestWithContext(t.Context(), method, url, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if user != "" {
 		req.SetBasicAuth(user, trusthubtest.Password)
 	}
-	answer, err := http.DefaultClient.Do(req)
+	answer, err := transport.RoundTrip(req)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,146 @@
+package trusthubtest_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/trusthubtest"
+)
+
+var once = trusthub.WithRetry(trusthub.RetryPolicy{MaxAttempts: 1})
+
+// withBoth runs a test with the fake as a server and as a transport.
+func withBoth(t *testing.T, test func(*testing.T, *trusthubtest.Handler, *trusthub.Client)) {
+	t.Helper()
+	t.Run("server", func(t *testing.T) {
+		server := trusthubtest.NewServer(t)
+		test(t, server.Handler, server.Client(once))
+	})
+	t.Run("transport", func(t *testing.T) {
+		handler := trusthubtest.NewHandler()
+		test(t, handler, inProcess(t, handler, once))
+	})
+}
+
+func inProcess(t *testing.T, handler *trusthubtest.Handler, opts ...trusthub.Option) *trusthub.Client {
+	t.Helper()
+	client, err := trusthub.NewClient(trusthub.BasicAuth(trusthubtest.Username, trusthubtest.Password),
+		append(opts, trusthub.WithHTTPClient(&http.Client{Transport: handler}))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client
+}
+
+func TestFaults(t *testing.T) {
+	withBoth(t, func(t *testing.T, handler *trusthubtest.Handler, client *trusthub.Client) {
+		fetch := func() (trusthub.Response, error) {
+			var response trusthub.Response
+			_, err := client.FetchCustomerProfile(t.Context(), trusthubtest.ExampleSID, trusthub.WithResponseInto(&response))
+			return response, err
+		}
+		usual, err := fetch()
+		if err != nil {
+			t.Fatal(err)
+		}
+		handler.Fail(
+			trusthubtest.Fault{Status: 503, Header: http.Header{"retry-after": {"7"}}, Body: "down"},
+			trusthubtest.Fault{Status: 302},
+			trusthubtest.Fault{Header: http.Header{"X-Extra": {"1"}}},
+			trusthubtest.Fault{Body: `{"email":1}`},
+			trusthubtest.Fault{Truncate: true},
+			trusthubtest.Fault{Reset: true},
+		)
+
+		response, err := fetch()
+		var apiErr *trusthub.Error
+		if !errors.As(err, &apiErr) || apiErr.StatusCode != 503 || apiErr.RetryAfter != 7*time.Second || string(apiErr.Body) != "down" ||
+			response.Header.Get("Content-Type") != "text/plain; charset=utf-8" {
+			t.Errorf("status and body: got %v, %v", err, response)
+		}
+		if _, err := fetch(); !errors.As(err, &apiErr) || apiErr.StatusCode != 302 {
+			t.Errorf("redirect: got %v", err)
+		}
+		if response, err := fetch(); err != nil || response.Header.Get("X-Extra") != "1" {
+			t.Errorf("header: got %v, %v", err, response)
+		}
+		var decodeErr *trusthub.DecodeError
+		if response, err := fetch(); !errors.As(err, &decodeErr) || decodeErr.Pointer != "/email" || response.StatusCode != 200 {
+			t.Errorf("body: got %v, %v", err, response)
+		}
+		if _, err := fetch(); !errors.As(err, &decodeErr) || !errors.Is(err, io.ErrUnexpectedEOF) || string(decodeErr.Body) != string(usual.Body[:len(usual.Body)/2]) {
+			t.Errorf("truncate: got %v", err)
+		}
+		if response, err := fetch(); err == nil || errors.As(err, &apiErr) || response.StatusCode != 0 || response.Attempts != 1 {
+			t.Errorf("reset: got %v, %v", err, response)
+		}
+		if response, err := fetch(); err != nil || string(response.Body) != string(usual.Body) {
+			t.Errorf("after the last fault: got %v, %v", err, response)
+		}
+		if n := len(handler.Requests()); n != 8 {
+			t.Errorf("%d requests", n)
+		}
+	})
+}
+
+// In a bubble, where a Delay takes no real time.
+func TestDelayInBubble(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		handler := trusthubtest.NewHandler()
+		client := inProcess(t, handler, once)
+		handler.Fail(trusthubtest.Fault{Delay: time.Second}, trusthubtest.Fault{Delay: time.Hour})
+		start := time.Now()
+		if _, err := client.FetchCustomerProfile(t.Context(), trusthubtest.ExampleSID); err != nil || time.Since(start) != time.Second {
+			t.Errorf("got %v after %v", err, time.Since(start))
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		if _, err := client.FetchCustomerProfile(ctx, trusthubtest.ExampleSID); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != 11*time.Second {
+			t.Errorf("got %v after %v", err, time.Since(start))
+		}
+	})
+}
+
+func TestLimitConcurrency(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		handler := trusthubtest.NewHandler()
+		client := inProcess(t, handler, once)
+		handler.LimitConcurrency(3)
+		round := func() (refused int) {
+			for range 5 {
+				handler.Fail(trusthubtest.Fault{Delay: time.Second})
+			}
+			var mu sync.Mutex
+			var all sync.WaitGroup
+			for range 5 {
+				all.Go(func() {
+					if _, err := client.FetchCustomerProfile(t.Context(), trusthubtest.ExampleSID); err != nil {
+						var apiErr *trusthub.Error
+						if !errors.As(err, &apiErr) || apiErr.Code != 20429 {
+							t.Errorf("got %v", err)
+						}
+						mu.Lock()
+						refused++
+						mu.Unlock()
+					}
+				})
+			}
+			all.Wait()
+			return refused
+		}
+		if refused := round(); refused != 2 {
+			t.Errorf("%d of 5 refused", refused)
+		}
+		handler.LimitConcurrency(0)
+		if refused := round(); refused != 0 {
+			t.Errorf("%d refused without a limit", refused)
+		}
+	})
+}
