@@ -19,10 +19,10 @@ import (
 	"github.com/seed07fc1495/trusthub"
 )
 
-// The credentials that the fake accepts.
+// The credentials that the fake accepts. They have the form of real ones, since Twilio's own client refuses others.
 const (
 	Username = "ACaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-	Password = "trusthubtest-password" // #nosec G101 -- opens nothing but the fake
+	Password = "0123456789abcdef0123456789abcdef" // #nosec G101 -- opens nothing but the fake
 )
 
 // ExampleSID is the SID of the profile in Twilio's documentation, which the fake knows from the start.
