@@ -1,8 +1,8 @@
 # Modules of their own, so that what they need never reaches an importer of the SDK.
-MODULES := . cmd/trusthub examples
+MODULES := . cmd/trusthub examples lab
 LINT := go tool -modfile=$(CURDIR)/tools/go.mod golangci-lint
 
-.PHONY: help run test check fuzz generate lint check-generated check-tidy race
+.PHONY: help run test check fuzz generate lint breaking check-generated check-tidy race
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +24,11 @@ generate: ## make gen/ from api/
 
 lint: ## vet and lint all modules
 	@set -e; for module in $(MODULES); do (cd $$module && go vet ./... && $(LINT) run); done
+
+# The severities: a property or a value that goes takes a Go name with it; a new status is passed through.
+breaking: ## compare the contract with BASE=<git ref>, and fail on a breaking change
+	@test -n '$(BASE)' || { echo "usage: make breaking BASE=<git ref>"; exit 2; }
+	@go tool -modfile=tools/go.mod oasdiff breaking --fail-on WARN --severity-levels api/oasdiff-severity.txt '$(BASE):api/openapi.yaml' api/openapi.yaml
 
 check-generated:
 	@before=$$(cat gen/* | cksum); go generate ./...; [ "$$before" = "$$(cat gen/* | cksum)" ] || \
