@@ -10,7 +10,7 @@ import (
 )
 
 // newFakeClient starts a fake server on loopback and returns a client of it.
-func newFakeClient() (*trusthub.Client, func(), error) {
+func newFakeClient(opts ...trusthub.Option) (*trusthub.Client, func(), error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, nil, failure{err}
@@ -19,7 +19,7 @@ func newFakeClient() (*trusthub.Client, func(), error) {
 	go func() { _ = fake.Serve(listener) }() // ends with ErrServerClosed
 	stop := func() { _ = fake.Close() }
 	client, err := trusthub.NewClient(trusthub.BasicAuth(trusthubtest.Username, trusthubtest.Password),
-		trusthub.WithBaseURL("http://"+listener.Addr().String()))
+		append(opts, trusthub.WithBaseURL("http://"+listener.Addr().String()))...)
 	if err != nil {
 		stop()
 		return nil, nil, err

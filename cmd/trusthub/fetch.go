@@ -85,7 +85,7 @@ func writeText(w io.Writer, i int, p *trusthub.CustomerProfile, _ trusthub.Body)
 		fmt.Fprintln(w)
 	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	row := func(key, value string) { fmt.Fprintf(table, "%s\t%s\n", printable(key), cmp.Or(printable(value), "-")) }
+	row := func(key, value string) { fmt.Fprintf(table, "%s\t%s\n", printable(key), orDash(printable(value))) }
 	row("SID", p.SID)
 	row("Account SID", p.AccountSID)
 	row("Policy SID", p.PolicySID)
@@ -115,6 +115,8 @@ func printable(s string) string {
 		return -1
 	}, s)
 }
+
+func orDash(s string) string { return cmp.Or(s, "-") }
 
 func formatTime(t *time.Time) string {
 	if t == nil {

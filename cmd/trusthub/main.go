@@ -1,6 +1,7 @@
-// Command trusthub fetches Twilio Trust Hub Customer Profiles.
+// Command trusthub fetches Twilio Trust Hub Customer Profiles and checks what the API answers.
 //
-// It exits with 0 on success, 1 on an error of the API or the network, and 2 on wrong use.
+// It exits with 0 on success, 1 on an error of the API or the network or a broken contract, and 2 on
+// wrong use.
 package main
 
 import (
@@ -55,32 +56,40 @@ type failure struct{ error }
 func newRootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "trusthub",
-		Short: "Fetch Twilio Trust Hub Customer Profiles",
-		Long: "Fetch Twilio Trust Hub Customer Profiles.\n\n" +
+		Short: "Fetch and check Twilio Trust Hub Customer Profiles",
+		Long: "Fetch and check Twilio Trust Hub Customer Profiles.\n\n" +
 			"Credentials come from TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN, or TWILIO_API_KEY and TWILIO_API_SECRET.\n" +
-			"Exit codes: 0 success, 1 an error of the API or the network, 2 wrong use.",
+			"Exit codes: 0 success, 1 an error of the API or the network or a broken contract, 2 wrong use.",
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.AddCommand(newFetchCommand())
+	root.AddCommand(newFetchCommand(), newCheckCommand())
 	return root
 }
 
 // server is where the commands fetch from, as flags say.
-type server struct{ fake bool }
+type server struct {
+	fake    bool
+	baseURL string
+}
 
 func (s *server) addFlags(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&s.fake, "fake", false, "fetch from a fake server inside this process, which knows the documented example")
+	cmd.Flags().StringVar(&s.baseURL, "base-url", "", "fetch from this address in place of Twilio's")
+	cmd.MarkFlagsMutuallyExclusive("fake", "base-url")
 }
 
 // client returns a client of the server, and a function that ends what it started.
-func (s *server) client() (*trusthub.Client, func(), error) {
+func (s *server) client(opts ...trusthub.Option) (*trusthub.Client, func(), error) {
 	if s.fake {
-		return newFakeClient()
+		return newFakeClient(opts...)
 	}
-	client, err := trusthub.NewClientFromEnv()
+	if s.baseURL != "" {
+		opts = append(opts, trusthub.WithBaseURL(s.baseURL))
+	}
+	client, err := trusthub.NewClientFromEnv(opts...)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%w\nOr try --fake, which needs none", err)
+		return nil, nil, fmt.Errorf("%w\nOr try --fake, which needs neither credentials nor a network", err)
 	}
 	return client, func() {}, nil
 }

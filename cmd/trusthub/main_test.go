@@ -81,6 +81,12 @@ func TestExitCodes(t *testing.T) {
 		"unknown output":   {[]string{"fetch", sid, "--fake", "-o", "xml"}, 2, "use text or json"},
 		"unknown flag":     {[]string{"fetch", sid, "--nonsense"}, 2, "unknown flag"},
 		"unknown command":  {[]string{"nonsense"}, 2, "unknown command"},
+		"two servers":      {[]string{"fetch", sid, "--fake", "--base-url", "http://localhost"}, 2, "none of the others can be"},
+		"bad base URL":     {[]string{"fetch", sid, "--base-url", "http://h"}, 2, "set TWILIO_ACCOUNT_SID"},
+		"check":            {[]string{"check", sid, "--fake"}, 0, ""},
+		"check not found":  {[]string{"check", sid, unknown, "--fake"}, 1, "1 of 2 profiles failed the check"},
+		"check nothing":    {[]string{"check", "--fake"}, 2, "requires at least 1 arg"},
+		"check as XML":     {[]string{"check", sid, "--fake", "-o", "xml"}, 2, "use text or json"},
 		"no credentials":   {[]string{"fetch", sid}, 2, "set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -97,6 +103,12 @@ func execute(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	for _, key := range []string{"ACCOUNT_SID", "AUTH_TOKEN", "API_KEY", "API_SECRET", "EDGE", "REGION"} {
 		t.Setenv("TWILIO_"+key, "")
 	}
+	return executeHere(t, args...)
+}
+
+// executeHere runs the command in the environment as it is.
+func executeHere(t *testing.T, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
 	var out, errs bytes.Buffer
 	code = run(t.Context(), args, &out, &errs)
 	return code, out.String(), errs.String()

@@ -1,0 +1,21 @@
+package unittest
+
+import (
+	"testing"
+
+	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/contract"
+	"github.com/seed07fc1495/trusthub/trusthubtest"
+)
+
+func TestStatus(t *testing.T) {
+	const sid = "BU0123456789abcdef0123456789abcdef"
+	server := trusthubtest.NewServer(t)
+	server.Put(trusthub.CustomerProfile{SID: sid, Status: trusthub.StatusInReview})
+	client := server.Client(trusthub.WithMiddleware(contract.NewTransport)) // a broken contract fails the call
+
+	profile, err := client.FetchCustomerProfile(t.Context(), sid) // in place of your code
+	if err != nil || profile.Status != trusthub.StatusInReview {
+		t.Errorf("got %v, %v", profile, err)
+	}
+}
