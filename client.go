@@ -12,7 +12,8 @@ import (
 // Client fetches Customer Profiles. It is immutable and safe for concurrent use; one for a whole program is the usual
 // number, so that connections are shared.
 type Client struct {
-	raw *gen.Client
+	raw   *gen.Client
+	chain *chain // behind raw
 }
 
 // NewClient returns a client that signs its requests with auth. Without options it talks to
@@ -26,7 +27,18 @@ func NewClient(auth Auth, opts ...Option) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Client{raw: &gen.Client{Server: cfg.baseURL.String(), Client: chain}}, nil
+	return newClientOver(chain), nil
+}
+
+func newClientOver(c *chain) *Client {
+	return &Client{raw: &gen.Client{Server: c.cfg.baseURL.String(), Client: c}, chain: c}
+}
+
+// limited returns a client that shares everything with c but has a limiter of its own.
+func (c *Client) limited(maximum int) *Client {
+	chain := *c.chain
+	chain.limiter = newLimiter(maximum)
+	return newClientOver(&chain)
 }
 
 // FetchCustomerProfile returns the Customer Profile with this SID as it is now. The profile is nil exactly when the

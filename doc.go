@@ -41,6 +41,12 @@
 // requests in flight and adapts to that limit below the bound; a 429 then costs no attempt as long as other requests of the
 // client succeed (within the last 10 s, or MaxWait). Without it, there is no bound.
 //
+// # Many profiles, and one over time
+//
+// [Client.FetchCustomerProfiles] fetches a stream of SIDs of any length in constant memory, as many at a time as the account
+// permits, and yields results as they complete. [Client.WatchCustomerProfile] polls one profile and yields it whenever it has
+// changed.
+//
 // # Limits
 //
 // A body is read up to 1 MiB, decompressed ([WithMaxResponseBytes]); a longer one is [ErrResponseTooLarge], or an *[Error]

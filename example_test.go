@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/seed07fc1495/trusthub"
@@ -176,6 +177,47 @@ func ExampleWithLogger() {
 		fmt.Println(err)
 	}
 	// Output: level=DEBUG msg="trusthub: request answered" method=GET path=/v1/CustomerProfiles/BUaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa attempt=1 status=200
+}
+
+// An audit of many profiles: each SID yields a result, in the order of completion.
+func ExampleClient_FetchCustomerProfiles() {
+	client, stop := exampleClient()
+	defer stop()
+	sids := []string{sid, "BU00000000000000000000000000000000"} // or the lines of a file, or the rows of a query
+	approved, missing := 0, 0
+	for result := range client.FetchCustomerProfiles(context.Background(), slices.Values(sids)) {
+		switch {
+		case errors.Is(result.Err, trusthub.ErrNotFound):
+			missing++
+		case result.Err != nil:
+			fmt.Println(result.SID, result.Err)
+		case result.Profile.Status == trusthub.StatusTwilioApproved:
+			approved++
+		default:
+			fmt.Println(result.SID, "is", result.Profile.Status)
+		}
+	}
+	fmt.Println(approved, "approved,", missing, "missing")
+	// Output:
+	// BUaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa is draft
+	// 0 approved, 1 missing
+}
+
+// Waiting for a review: the loop runs once for the profile as it is, and again for each change.
+func ExampleClient_WatchCustomerProfile() {
+	client, stop := exampleClient()
+	defer stop()
+	for profile, err := range client.WatchCustomerProfile(context.Background(), sid, time.Hour) {
+		if err != nil {
+			fmt.Println(err) // watching goes on, unless the error is final
+			continue
+		}
+		fmt.Println(profile.Status)
+		if profile.Status == trusthub.StatusDraft { // StatusTwilioApproved or StatusTwilioRejected, more likely
+			break
+		}
+	}
+	// Output: draft
 }
 
 func exampleServer() (url string, stop func()) {

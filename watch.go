@@ -1,0 +1,63 @@
+package trusthub
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"math"
+	"math/rand/v2"
+	"time"
+
+	"github.com/go-json-experiment/json"
+)
+
+// WatchCustomerProfile yields the profile as it is, and again each time that one of its documented attributes has changed.
+// It asks at intervals of every, 10% more or less, and retries within each as any fetch does.
+//
+// Errors that may pass, a *[DecodeError] included, are yielded, and watching goes on. Those that will not ([ErrUnauthorized],
+// [ErrForbidden], [ErrNotFound], [ErrInvalidSID]) are yielded and end it, as does the error of ctx when it ends. So does
+// an interval that is not positive.
+func (c *Client) WatchCustomerProfile(ctx context.Context, sid string, every time.Duration) iter.Seq2[*CustomerProfile, error] {
+	return func(yield func(*CustomerProfile, error) bool) {
+		if every <= 0 {
+			yield(nil, fmt.Errorf("trusthub: WatchCustomerProfile: the interval %v is not positive", every))
+			return
+		}
+		every = min(every, math.MaxInt64/2) // leaves room for the 10%
+		var seen []byte
+		for {
+			profile, err := c.FetchCustomerProfile(ctx, sid)
+			switch {
+			case err != nil && ctx.Err() != nil:
+				yield(nil, ctx.Err())
+				return
+			case err != nil:
+				if !yield(nil, err) || isFinal(err) {
+					return
+				}
+			default:
+				now, changed := compare(seen, profile)
+				if seen = now; changed && !yield(profile, nil) {
+					return
+				}
+			}
+			if sleep(ctx, every-every/10+rand.N(every/5+1)) != nil { //nolint:gosec // G404: spreads load, guards nothing
+				yield(nil, ctx.Err())
+				return
+			}
+		}
+	}
+}
+
+func isFinal(err error) bool {
+	return errors.Is(err, ErrUnauthorized) || errors.Is(err, ErrForbidden) || errors.Is(err, ErrNotFound) || errors.Is(err, ErrInvalidSID)
+}
+
+// compare tells whether a profile differs from what was seen before, by its JSON: that makes null and empty the same, and
+// leaves out what is not documented.
+func compare(seen []byte, profile *CustomerProfile) (now []byte, changed bool) {
+	now, err := json.Marshal(profile, json.Deterministic(true))
+	return now, err != nil || !bytes.Equal(seen, now)
+}

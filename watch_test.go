@@ -1,0 +1,210 @@
+package trusthub_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/trusthubtest"
+)
+
+// Days of polling: the profile as it is, then each change, and nothing in between.
+func TestWatchYieldsChanges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := trusthubtest.NewHandler()
+		client := over(t, fake)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*24*time.Hour)
+		defer cancel()
+		profile := trusthub.CustomerProfile{SID: sid, Status: trusthub.StatusPendingReview}
+		fake.Put(profile)
+		for day, status := range []trusthub.CustomerProfileStatus{trusthub.StatusInReview, trusthub.StatusInReview, trusthub.StatusTwilioApproved} {
+			time.AfterFunc(time.Duration(day+1)*24*time.Hour, func() {
+				profile.Status = status
+				fake.Put(profile)
+			})
+		}
+		time.AfterFunc(5*24*time.Hour, func() {
+			until := time.Now()
+			profile.ValidUntil = &until
+			fake.Put(profile)
+		})
+		start := time.Now()
+		var got []string
+		for profile, err := range client.WatchCustomerProfile(ctx, sid, time.Hour) {
+			if err != nil {
+				got = append(got, err.Error())
+				continue
+			}
+			got = append(got, fmt.Sprintf("day %d %s %v", time.Since(start)/(24*time.Hour), profile.Status, profile.ValidUntil != nil))
+		}
+		want := []string{
+			"day 0 pending-review false", "day 1 in-review false", "day 3 twilio-approved false", "day 5 twilio-approved true",
+			"context deadline exceeded",
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("got %q", got)
+		}
+		if polls := len(fake.Requests()); polls < 235 || polls > 245 {
+			t.Errorf("%d polls in 240 hours", polls)
+		}
+	})
+}
+
+// What is null, empty or undocumented makes no difference; every documented attribute does.
+func TestWatchComparesDocumentedAttributes(t *testing.T) {
+	base := `{"sid":null,"status":"draft","email":"a","links":null,"errors":null}`
+	for name, test := range map[string]struct {
+		body    string
+		changed bool
+	}{
+		"same":         {base, false},
+		"empty":        {`{"status":"draft","email":"a","links":{},"errors":[],"friendly_name":""}`, false},
+		"undocumented": {`{"status":"draft","email":"a","new":1}`, false},
+		"status":       {`{"status":"on-hold","email":"a"}`, true},
+		"email":        {`{"status":"draft","email":"b"}`, true},
+		"email gone":   {`{"status":"draft"}`, true},
+		"date":         {`{"status":"draft","email":"a","date_updated":"2019-07-31T01:09:00Z"}`, true},
+		"link":         {`{"status":"draft","email":"a","links":{"a":"https://a"}}`, true},
+		"rejection":    {`{"status":"draft","email":"a","errors":[{"code":1}]}`, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &script{handlers: []http.HandlerFunc{answer(200, jsonType, base), answer(200, jsonType, test.body)}}
+				ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+				defer cancel()
+				profiles := 0
+				for profile := range over(t, inMemory(t, s.ServeHTTP)).WatchCustomerProfile(ctx, sid, time.Minute) {
+					if profile != nil {
+						profiles++
+					}
+				}
+				if (profiles == 2) != test.changed || profiles < 1 {
+					t.Errorf("%d profiles", profiles)
+				}
+			})
+		})
+	}
+}
+
+// Intervals spread by 10%, so that many watchers do not ask at the same moment.
+func TestWatchSpreadsItsIntervals(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &script{handlers: []http.HandlerFunc{answer(200, jsonType, "{}")}}
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Minute)
+		defer cancel()
+		for range over(t, inMemory(t, s.ServeHTTP)).WatchCustomerProfile(ctx, sid, time.Minute) {
+		}
+		seen := make(map[time.Duration]bool)
+		for _, wait := range s.waits() {
+			seen[wait] = true
+			if wait < 54*time.Second || wait > 66*time.Second {
+				t.Errorf("waited %v", wait)
+			}
+		}
+		if len(seen) < 50 {
+			t.Errorf("%d different waits", len(seen))
+		}
+	})
+}
+
+// What may pass is yielded, after retries, and watching goes on.
+func TestWatchGoesOnAfterPassingErrors(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		down, html, good := answer(503, textType, ""), answer(200, "text/html", "<html>"), answer(200, jsonType, `{"status":"draft"}`)
+		s := &script{handlers: []http.HandlerFunc{down, down, down, html, good, down, good, down, down, down, good}}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		var got []string
+		for profile, err := range over(t, inMemory(t, s.ServeHTTP), defaults).WatchCustomerProfile(ctx, sid, time.Minute) {
+			var apiErr *trusthub.Error
+			var decodeErr *trusthub.DecodeError
+			switch {
+			case errors.As(err, &apiErr):
+				got = append(got, fmt.Sprint(apiErr.StatusCode))
+			case errors.As(err, &decodeErr):
+				got = append(got, "no profile")
+			case err != nil:
+				got = append(got, "end")
+			default:
+				got = append(got, string(profile.Status))
+			}
+		}
+		if want := "503, no profile, draft, 503, end"; strings.Join(got, ", ") != want {
+			t.Errorf("got %q", got)
+		}
+	})
+}
+
+// What will not pass is yielded once and ends the watch.
+func TestWatchEndsWithFinalErrors(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for status, want := range map[int]error{401: trusthub.ErrUnauthorized, 403: trusthub.ErrForbidden, 404: trusthub.ErrNotFound} {
+			client := over(t, inMemory(t, answer(status, jsonType, "{}")))
+			expectOnce(t, client.WatchCustomerProfile(t.Context(), sid, time.Minute), func(err error) bool { return errors.Is(err, want) })
+		}
+		client := over(t, roundTripFunc(nil))
+		expectOnce(t, client.WatchCustomerProfile(t.Context(), "BU1", time.Minute), func(err error) bool { return errors.Is(err, trusthub.ErrInvalidSID) })
+		for _, every := range []time.Duration{0, -time.Second} {
+			expectOnce(t, client.WatchCustomerProfile(t.Context(), sid, every), func(err error) bool { return strings.Contains(err.Error(), "not positive") })
+		}
+		ended, end := context.WithCancel(t.Context())
+		end()
+		expectOnce(t, client.WatchCustomerProfile(ended, sid, time.Minute), func(err error) bool { return errors.Is(err, context.Canceled) })
+
+		hang := inMemory(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+		ending, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		expectOnce(t, over(t, hang).WatchCustomerProfile(ending, sid, time.Minute), func(err error) bool { return errors.Is(err, context.DeadlineExceeded) })
+	})
+}
+
+func TestWatchLeftEarly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		for range over(t, inMemory(t, answer(200, jsonType, "{}"))).WatchCustomerProfile(t.Context(), sid, time.Minute) {
+			break
+		}
+		for range over(t, inMemory(t, answer(500, jsonType, "{}"))).WatchCustomerProfile(t.Context(), sid, time.Minute) {
+			break
+		}
+		if time.Since(start) != 0 {
+			t.Errorf("took %v", time.Since(start))
+		}
+	})
+}
+
+func TestWatchTakesAnyInterval(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, every := range []time.Duration{1, 1<<63 - 1} {
+			s := &script{handlers: []http.HandlerFunc{answer(200, jsonType, "{}")}}
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Nanosecond)
+			for range over(t, inMemory(t, s.ServeHTTP)).WatchCustomerProfile(ctx, sid, every) {
+				continue
+			}
+			cancel()
+			if polls := s.requests(); polls > 11 || polls > 1 && every > 1 {
+				t.Errorf("%v: %d polls", every, polls)
+			}
+		}
+	})
+}
+
+func expectOnce(t *testing.T, watch func(func(*trusthub.CustomerProfile, error) bool), want func(error) bool) {
+	t.Helper()
+	yields := 0
+	for profile, err := range watch {
+		if yields++; profile != nil || err == nil || !want(err) {
+			t.Errorf("got %v, %v", profile, err)
+		}
+	}
+	if yields != 1 {
+		t.Errorf("%d yields", yields)
+	}
+}
