@@ -9,7 +9,6 @@ import (
 )
 
 func TestCheckReports(t *testing.T) {
-	const unknown = "BU00000000000000000000000000000000"
 	server := trusthubtest.NewServer(t)
 	t.Setenv("TWILIO_API_KEY", trusthubtest.Username)
 	t.Setenv("TWILIO_API_SECRET", trusthubtest.Password)

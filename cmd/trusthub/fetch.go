@@ -1,17 +1,12 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"slices"
-	"strings"
 	"text/tabwriter"
-	"time"
-	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -21,28 +16,65 @@ import (
 func newFetchCommand() *cobra.Command {
 	var from server
 	var output string
+	var concurrency int
 	cmd := &cobra.Command{
-		Use:     "fetch SID...",
-		Short:   "Print Customer Profiles",
-		Long:    "Print Customer Profiles, for people or as the JSON that was received.",
-		Example: "  trusthub fetch BUaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa --fake\n  trusthub fetch BUaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa -o json",
+		Use:   "fetch SID... | -",
+		Short: "Print Customer Profiles",
+		Long: "Print Customer Profiles: for people (text), as the JSON that was received (json), or as one JSON object a line (ndjson).\n\n" +
+			"With - in place of SIDs, they are read from standard input, one a line; blank lines and those that begin with # are\n" +
+			"skipped. Many are fetched at a time and printed as they complete, as a table or as ndjson, in which a profile that could\n" +
+			"not be fetched has an \"error\". How many were fetched is told at the end on standard error.",
+		Example: "  trusthub fetch BUaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa --fake\n  trusthub fetch - -o ndjson < sids.txt",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, sids []string) error {
-			write, ok := map[string]profileWriter{"text": writeText, "json": writeJSON}[output]
-			if !ok {
-				return fmt.Errorf("trusthub: unknown output %q: use text or json", output)
+			many := slices.Contains(sids, "-")
+			if many && len(sids) > 1 {
+				return errors.New("trusthub: - stands for standard input, and takes no SIDs beside it")
 			}
-			client, stop, err := from.client()
+			writeOne, writeMany, err := writers(output, many)
+			if err != nil {
+				return err
+			}
+			var opts []trusthub.Option
+			if cmd.Flags().Changed("concurrency") {
+				opts = append(opts, trusthub.WithMaxConcurrency(concurrency))
+			}
+			client, stop, err := from.client(opts...)
 			if err != nil {
 				return err
 			}
 			defer stop()
-			return fetch(cmd.Context(), client, sids, write, cmd.OutOrStdout(), cmd.ErrOrStderr())
+			if writeMany == nil {
+				return fetch(cmd.Context(), client, sids, writeOne, cmd.OutOrStdout(), cmd.ErrOrStderr())
+			}
+			source := newSIDList(sids)
+			if many {
+				source = newSIDReader(cmd.InOrStdin())
+			}
+			return fetchMany(cmd.Context(), client, source, writeMany, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
 	from.addFlags(cmd)
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	cmd.Flags().StringVarP(&output, "output", "o", "text", "text, json or ndjson")
+	cmd.Flags().IntVar(&concurrency, "concurrency", 16, "the most requests at a time, with - or ndjson")
 	return cmd
+}
+
+// writers returns the one that fits: a profileWriter for profiles one by one, a resultWriter for a stream of them.
+func writers(output string, many bool) (profileWriter, resultWriter, error) {
+	switch {
+	case output == "ndjson":
+		return nil, writeNDJSON, nil
+	case output == "text" && many:
+		return nil, writeTableRow, nil
+	case output == "text":
+		return writeText, nil, nil
+	case output == "json" && many:
+		return nil, nil, errors.New("trusthub: json is for single profiles: use -o ndjson with -")
+	case output == "json":
+		return writeJSON, nil, nil
+	}
+	return nil, nil, fmt.Errorf("trusthub: unknown output %q: use text, json or ndjson", output)
 }
 
 // fetch prints every profile that it can and reports the others.
@@ -80,47 +112,13 @@ func writeJSON(w io.Writer, _ int, _ *trusthub.CustomerProfile, body trusthub.Bo
 	return err
 }
 
-func writeText(w io.Writer, i int, p *trusthub.CustomerProfile, _ trusthub.Body) error {
+func writeText(w io.Writer, i int, profile *trusthub.CustomerProfile, _ trusthub.Body) error {
 	if i > 0 {
 		fmt.Fprintln(w)
 	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	row := func(key, value string) { fmt.Fprintf(table, "%s\t%s\n", printable(key), orDash(printable(value))) }
-	row("SID", p.SID)
-	row("Account SID", p.AccountSID)
-	row("Policy SID", p.PolicySID)
-	row("Friendly name", p.FriendlyName)
-	row("Status", string(p.Status))
-	row("Valid until", formatTime(p.ValidUntil))
-	row("E-mail", p.Email)
-	row("Status callback", p.StatusCallback)
-	row("Created", formatTime(p.DateCreated))
-	row("Updated", formatTime(p.DateUpdated))
-	row("URL", p.URL)
-	for _, name := range slices.Sorted(maps.Keys(p.Links)) {
-		row("Link "+name, p.Links[name])
-	}
-	for _, e := range p.Errors {
-		row("Rejected for", fmt.Sprintf("%d  https://www.twilio.com/docs/api/errors/%d", e.Code, e.Code))
+	for _, row := range rows(profile) {
+		fmt.Fprintf(table, "%s\t%s\n", row.key, row.value)
 	}
 	return table.Flush()
-}
-
-// printable drops what could move the cursor or recolour a terminal: names are free text that others entered.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return -1
-	}, s)
-}
-
-func orDash(s string) string { return cmp.Or(s, "-") }
-
-func formatTime(t *time.Time) string {
-	if t == nil {
-		return ""
-	}
-	return t.Format(time.RFC3339)
 }

@@ -1,7 +1,7 @@
-// Command trusthub fetches Twilio Trust Hub Customer Profiles and checks what the API answers.
+// Command trusthub fetches and watches Twilio Trust Hub Customer Profiles and checks what the API answers.
 //
-// It exits with 0 on success, 1 on an error of the API or the network or a broken contract, and 2 on
-// wrong use.
+// It exits with 0 on success, 1 on an error of the API or the network or a broken contract, 2 on
+// wrong use, and 3 when a profile that it watches is rejected.
 package main
 
 import (
@@ -19,21 +19,23 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
 }
 
 // Exit codes.
 const (
-	exitOK     = 0
-	exitFailed = 1
-	exitUsage  = 2
+	exitOK       = 0
+	exitFailed   = 1
+	exitUsage    = 2
+	exitRejected = 3
 )
 
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	cmd := newRootCommand()
 	cmd.SetArgs(args)
+	cmd.SetIn(stdin)
 	cmd.SetOut(stdout)
 	cmd.SetErr(stderr)
 	err := cmd.ExecuteContext(ctx)
@@ -41,6 +43,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	switch {
 	case err == nil:
 		return exitOK
+	case errors.Is(err, errRejected):
+		return exitRejected
 	case errors.As(err, &failed):
 		fmt.Fprintln(stderr, "trusthub:", failed.error)
 		return exitFailed
@@ -56,14 +60,14 @@ type failure struct{ error }
 func newRootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "trusthub",
-		Short: "Fetch and check Twilio Trust Hub Customer Profiles",
-		Long: "Fetch and check Twilio Trust Hub Customer Profiles.\n\n" +
+		Short: "Fetch, watch and check Twilio Trust Hub Customer Profiles",
+		Long: "Fetch, watch and check Twilio Trust Hub Customer Profiles.\n\n" +
 			"Credentials come from TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN, or TWILIO_API_KEY and TWILIO_API_SECRET.\n" +
-			"Exit codes: 0 success, 1 an error of the API or the network or a broken contract, 2 wrong use.",
+			"Exit codes: 0 success, 1 an error of the API or the network or a broken contract, 2 wrong use, 3 a rejected profile.",
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.AddCommand(newFetchCommand(), newCheckCommand())
+	root.AddCommand(newFetchCommand(), newWatchCommand(), newCheckCommand())
 	return root
 }
 

@@ -65,7 +65,6 @@ func TestFetchJSONAsReceived(t *testing.T) {
 }
 
 func TestExitCodes(t *testing.T) {
-	const unknown = "BU00000000000000000000000000000000"
 	for name, test := range map[string]struct {
 		args   []string
 		code   int
@@ -78,7 +77,13 @@ func TestExitCodes(t *testing.T) {
 		"malformed beside": {[]string{"fetch", "BU1", unknown, "--fake"}, 1, "2 of 2 profiles"},
 		"malformed SID":    {[]string{"fetch", "BU1", "--fake"}, 2, "want BU and 32 hexadecimal digits"},
 		"no SID":           {[]string{"fetch", "--fake"}, 2, "requires at least 1 arg"},
-		"unknown output":   {[]string{"fetch", sid, "--fake", "-o", "xml"}, 2, "use text or json"},
+		"unknown output":   {[]string{"fetch", sid, "--fake", "-o", "xml"}, 2, "use text, json or ndjson"},
+		"SIDs beside -":    {[]string{"fetch", "-", sid, "--fake"}, 2, "takes no SIDs beside it"},
+		"json of many":     {[]string{"fetch", "-", "--fake", "-o", "json"}, 2, "use -o ndjson"},
+		"no concurrency":   {[]string{"fetch", "-", "--fake", "--concurrency", "0"}, 2, "0 is not positive"},
+		"watch malformed":  {[]string{"watch", "BU1", "--fake"}, 2, "want BU and 32 hexadecimal digits"},
+		"watch never":      {[]string{"watch", sid, "--fake", "--every", "0s"}, 2, "not positive"},
+		"watch unknown":    {[]string{"watch", unknown, "--fake"}, 1, "404 Not Found"},
 		"unknown flag":     {[]string{"fetch", sid, "--nonsense"}, 2, "unknown flag"},
 		"unknown command":  {[]string{"nonsense"}, 2, "unknown command"},
 		"two servers":      {[]string{"fetch", sid, "--fake", "--base-url", "http://localhost"}, 2, "none of the others can be"},
@@ -110,6 +115,6 @@ func execute(t *testing.T, args ...string) (code int, stdout, stderr string) {
 func executeHere(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, errs bytes.Buffer
-	code = run(t.Context(), args, &out, &errs)
+	code = run(t.Context(), args, strings.NewReader(""), &out, &errs)
 	return code, out.String(), errs.String()
 }
