@@ -2,10 +2,10 @@
 MODULES := . cmd/trusthub examples lab
 LINT := go tool -modfile=$(CURDIR)/tools/go.mod golangci-lint
 
-.PHONY: help run test check fuzz generate lint breaking check-generated check-tidy race
+.PHONY: help run test check bench torture release-check fuzz generate lint breaking check-generated check-tidy check-modules race
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## fetch the documented example from a fake server; with SID=BU... and credentials in the environment, a real profile
 	@cd cmd/trusthub && go run . fetch $(if $(SID),'$(SID)',BUaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa --fake)
@@ -13,7 +13,16 @@ run: ## fetch the documented example from a fake server; with SID=BU... and cred
 test: ## run the tests of all modules
 	@set -e; for module in $(MODULES); do (cd $$module && go test ./...); done
 
-check: check-generated check-tidy lint race ## everything that CI requires besides the tests
+check: check-generated check-tidy check-modules lint race ## everything that CI requires besides the tests
+
+bench: ## compare with other clients, and write lab/bench/RESULTS.md
+	@cd lab && go run ./bench
+
+torture: ## harm the line between client and server for TORTURE (50s a protocol), with the race detector; SEED repeats a run
+	@cd lab && TORTURE=$(or $(TORTURE),50s) go test -race -count=1 -v -timeout 10m ./torture
+
+release-check: ## try a release without publishing it
+	@cd lab && go run ./release
 
 fuzz: ## fuzz each target for FUZZTIME (30s)
 	@set -e; for target in $$(grep -ho 'func Fuzz[A-Za-z]*' *_test.go | cut -d ' ' -f 2); do \
@@ -38,5 +47,8 @@ check-tidy:
 	@set -e; for module in $(MODULES) tools; do (cd $$module && go mod tidy -diff) || \
 		{ echo "go.mod is not tidy: run (cd $$module && go mod tidy)."; exit 1; }; done
 
+check-modules:
+	@set -e; for module in $(MODULES) tools; do (cd $$module && go mod verify > /dev/null); done
+
 race:
-	@set -e; for module in $(MODULES); do (cd $$module && go test -race ./...); done
+	@set -e; for module in $(MODULES); do (cd $$module && TORTURE=10s go test -race ./...); done

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -17,10 +18,13 @@ import (
 //
 // One attempt is all from the limiter on, so that a body torn in the middle is retried like a refused connection.
 type chain struct {
-	cfg     *config
-	next    http.RoundTripper
-	limiter *limiter // nil: no limit
-	quota   *quota
+	cfg      *config
+	next     http.RoundTripper
+	profiles string      // the path that a SID follows
+	header   http.Header // of every request
+	timeout  error       // of an attempt that takes too long
+	limiter  *limiter    // nil: no limit
+	quota    *quota
 }
 
 func newChain(cfg *config) (*chain, error) {
@@ -28,7 +32,14 @@ func newChain(cfg *config) (*chain, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &chain{cfg: cfg, next: next, quota: newQuota()}
+	c := &chain{
+		cfg:      cfg,
+		next:     next,
+		profiles: cfg.baseURL.EscapedPath() + "v1/CustomerProfiles/",
+		header:   http.Header{"Accept": {"application/json"}, "User-Agent": {cfg.userAgent}},
+		timeout:  timeoutError(cfg.timeout),
+		quota:    newQuota(),
+	}
 	if cfg.maxConcurrency > 0 {
 		c.limiter = newLimiter(cfg.maxConcurrency)
 	}
@@ -73,7 +84,7 @@ func (c *chain) checkTarget(u *url.URL) error {
 		return fmt.Errorf("trusthub: the request is for another host than the base URL: %q", printable(u.Host, 80))
 	}
 	path := u.EscapedPath()
-	sid, ok := strings.CutPrefix(path, c.cfg.baseURL.EscapedPath()+"v1/CustomerProfiles/")
+	sid, ok := strings.CutPrefix(path, c.profiles)
 	if !ok {
 		return fmt.Errorf("%w: %q is not the path of a profile", ErrInvalidSID, printable(path, 80))
 	}
@@ -109,11 +120,12 @@ func (c *chain) send(req *http.Request) (*http.Response, error) {
 	if err := req.Context().Err(); err != nil {
 		return nil, &unsentError{err}
 	}
-	ctx, cancel := context.WithTimeoutCause(req.Context(), c.cfg.timeout, timeoutError(c.cfg.timeout))
+	ctx, cancel := context.WithTimeoutCause(req.Context(), c.cfg.timeout, c.timeout)
 	defer cancel()
-	signed := req.Clone(ctx)
-	signed.Header.Set("Accept", "application/json")
-	signed.Header.Set("User-Agent", c.cfg.userAgent)
+	signed := req.WithContext(ctx)
+	signed.URL = new(*req.URL)
+	signed.Header = c.header.Clone()
+	maps.Copy(signed.Header, req.Header)
 	if err := c.cfg.auth.Authorize(signed); err != nil {
 		return nil, &unsentError{fmt.Errorf("authentication: %w", err)}
 	}

@@ -8,6 +8,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/seed07fc1495/trusthub/gen"
 )
 
 // decodeJSON reads the JSON object of a 200 answer into value. What it cannot read it names by a JSON pointer.
@@ -22,16 +24,28 @@ func decodeJSON(answer *http.Response, value any) (pointer string, err error) {
 	if jsontext.Value(body).Kind() == jsontext.KindNull { // which would decode as an empty profile
 		return "", problem("JSON null in place of an object")
 	}
-	err = json.Unmarshal(body, value)
-	var syntactic *jsontext.SyntacticError
-	var semantic *json.SemanticError
-	switch {
-	case errors.As(err, &syntactic):
+	err = json.Unmarshal(body, value, decodeOptions)
+	if syntactic, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
 		return string(syntactic.JSONPointer), err
-	case errors.As(err, &semantic):
+	}
+	if semantic, ok := errors.AsType[*json.SemanticError](err); ok {
 		return string(semantic.JSONPointer), err
 	}
 	return "", err
+}
+
+var decodeOptions = json.WithUnmarshalers(json.UnmarshalFromFunc(decodeErrorItem))
+
+// decodeErrorItem takes the place of the generated UnmarshalJSON, which decodes an item three times over, and hides from the
+// decoder which member of it was wrong.
+func decodeErrorItem(dec *jsontext.Decoder, item *gen.CustomerProfileError) error {
+	var plain struct {
+		Code  int            `json:"code"`
+		Other map[string]any `json:",embed"`
+	}
+	err := json.UnmarshalDecode(dec, &plain)
+	*item = gen.CustomerProfileError{Code: plain.Code, AdditionalProperties: plain.Other}
+	return err
 }
 
 // isJSON reports whether a Content-Type is application/json or built on JSON (RFC 6839), without regard to case and

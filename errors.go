@@ -125,22 +125,22 @@ func (p problem) Error() string { return string(p) }
 
 // kindOf says what is wrong without the texts of the decoder and of the network, which quote what they read.
 func kindOf(err error) string {
-	var ours problem
-	var syntactic *jsontext.SyntacticError
-	var semantic *json.SemanticError
-	switch {
-	case errors.As(err, &ours):
+	if ours, ok := errors.AsType[problem](err); ok {
 		return string(ours)
+	}
+	if semantic, ok := errors.AsType[*json.SemanticError](err); ok {
+		return fmt.Sprintf("JSON %v does not fit %v", semantic.JSONKind, semantic.GoType)
+	}
+	_, syntactic := errors.AsType[*jsontext.SyntacticError](err)
+	switch {
 	case errors.Is(err, ErrResponseTooLarge):
 		return "the body is larger than the limit"
 	case errors.Is(err, jsontext.ErrDuplicateName):
 		return "duplicate name"
-	case errors.As(err, &syntactic) && errors.Is(err, io.ErrUnexpectedEOF):
+	case syntactic && errors.Is(err, io.ErrUnexpectedEOF):
 		return "truncated JSON"
-	case errors.As(err, &syntactic):
+	case syntactic:
 		return "malformed JSON"
-	case errors.As(err, &semantic):
-		return fmt.Sprintf("JSON %v does not fit %v", semantic.JSONKind, semantic.GoType)
 	case errors.Is(err, context.DeadlineExceeded):
 		return "the body did not arrive in time"
 	}
@@ -171,8 +171,8 @@ func (e *unsentError) Error() string { return "not sent: " + e.err.Error() }
 func (e *unsentError) Unwrap() error { return e.err }
 
 func isUnsent(err error) bool {
-	var unsent *unsentError
-	return errors.As(err, &unsent)
+	_, unsent := errors.AsType[*unsentError](err)
+	return unsent
 }
 
 // interrupted is the error of a call whose context ended: that of the context, and why the last complete attempt failed.

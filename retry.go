@@ -81,8 +81,7 @@ func (r *retries) next(failure error) (wait time.Duration, again bool) {
 		r.attempts++
 	}
 	wait = min(max(r.schedule.NextBackOff(), policy.MinWait), policy.MaxWait)
-	var apiErr *Error
-	if errors.As(failure, &apiErr) && apiErr.RetryAfter > 0 {
+	if apiErr, ok := errors.AsType[*Error](failure); ok && apiErr.RetryAfter > 0 {
 		wait = apiErr.RetryAfter
 	}
 	if wait > policy.MaxWait {
@@ -93,21 +92,24 @@ func (r *retries) next(failure error) (wait time.Duration, again bool) {
 
 // isTransient reports whether another attempt may end better than with failure.
 func isTransient(failure error) bool {
-	var apiErr *Error
-	var certificate *tls.CertificateVerificationError
-	var opinion interface{ Retryable() bool }
-	switch {
-	case errors.As(failure, &apiErr):
+	if apiErr, ok := errors.AsType[*Error](failure); ok {
 		return slices.Contains([]int{
 			http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusBadGateway,
 			http.StatusServiceUnavailable, http.StatusGatewayTimeout,
 		}, apiErr.StatusCode)
-	case isUnsent(failure), errors.As(failure, &certificate), errors.Is(failure, ErrResponseTooLarge):
-		return false
-	case errors.As(failure, &opinion):
-		return opinion.Retryable()
 	}
-	return true
+	_, certificate := errors.AsType[*tls.CertificateVerificationError](failure)
+	if certificate || isUnsent(failure) || errors.Is(failure, ErrResponseTooLarge) {
+		return false
+	}
+	opinion, ok := errors.AsType[retryable](failure)
+	return !ok || opinion.Retryable()
+}
+
+// retryable is an error, of middleware for example, that knows whether another attempt may help.
+type retryable interface {
+	error
+	Retryable() bool
 }
 
 // parseRetryAfter reads a Retry-After header, seconds or a date (RFC 9110, 10.2.3). What it cannot read, and the past, is 0.

@@ -1,0 +1,155 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/seed07fc1495/trusthub/lab/bench/peers"
+	"github.com/seed07fc1495/trusthub/trusthubtest"
+)
+
+// measureMemory is processor time and allocations a fetch, answered from memory.
+func measureMemory(_ *server, turns int) (*table, error) {
+	t := newTable("a", "Answered from memory: processor time and allocations a fetch")
+	for _, body := range []string{"example", "approved"} {
+		names, fetches, err := prepare(func(peer peers.Peer) (peers.Fetch, error) {
+			return peer.New("http://127.0.0.1", peers.Memory(http.StatusOK, peers.Answers()[body]))
+		})
+		if err != nil {
+			return nil, err
+		}
+		medians, err := inTurns(names, turns, func(name string) ([]float64, error) { return cost(fetches[name], 20_000) })
+		if err != nil {
+			return nil, err
+		}
+		t.add(body+", µs", names, medians, 0, "%.1f")
+		t.add(body+", allocations", names, medians, 1, "%.0f")
+	}
+	return t, nil
+}
+
+// measureLoopback is the client's processor time a fetch over loopback.
+func measureLoopback(s *server, turns int) (*table, error) {
+	names, fetches, err := prepare(func(peer peers.Peer) (peers.Fetch, error) { return peer.New(s.HTTP, nil) })
+	if err != nil {
+		return nil, err
+	}
+	medians, err := inTurns(names, turns, func(name string) ([]float64, error) { return cost(fetches[name], 4_000) })
+	if err != nil {
+		return nil, err
+	}
+	t := newTable("b", "Over loopback HTTP/1.1, server in another process: the client's processor time a fetch")
+	t.add("µs", names, medians, 0, "%.1f")
+	return t, nil
+}
+
+// measureConcurrency is throughput and connections at 64 goroutines over TLS. Each turn begins with a new client and no open
+// connection, and counts one second.
+func measureConcurrency(s *server, turns int) (*table, error) {
+	const goroutines = 64
+	t := newTable("c", fmt.Sprintf("%d goroutines over TLS, each request held %v: throughput and connections opened", goroutines, hold))
+	for _, protocol := range []struct{ name, address string }{{"HTTP/1.1", s.HTTP1}, {"HTTP/2", s.HTTP2}} {
+		names, byName := all()
+		medians, err := inTurns(names, turns, func(name string) ([]float64, error) {
+			before, err := s.connections()
+			if err != nil {
+				return nil, err
+			}
+			http.DefaultTransport.(*http.Transport).CloseIdleConnections() // which most peers share
+			fetch, err := byName[name].New(protocol.address, nil)
+			if err != nil {
+				return nil, err
+			}
+			done, err := throughput(fetch, goroutines, time.Second)
+			if err != nil {
+				return nil, err
+			}
+			after, err := s.connections()
+			return []float64{done, float64(after - before)}, err
+		})
+		if err != nil {
+			return nil, err
+		}
+		t.add(protocol.name+", profiles/s", names, medians, 0, "%.0f")
+		t.add(protocol.name+", connections", names, medians, 1, "%.0f")
+	}
+	return t, nil
+}
+
+// all returns the peers by name, and their names in order.
+func all() (names []string, byName map[string]peers.Peer) {
+	byName = make(map[string]peers.Peer)
+	for _, peer := range peers.All() {
+		names, byName[peer.Name] = append(names, peer.Name), peer
+	}
+	return names, byName
+}
+
+func prepare(build func(peers.Peer) (peers.Fetch, error)) (names []string, fetches map[string]peers.Fetch, err error) {
+	fetches = make(map[string]peers.Fetch)
+	for _, peer := range peers.All() {
+		names = append(names, peer.Name)
+		if fetches[peer.Name], err = build(peer); err != nil {
+			return nil, nil, err
+		}
+	}
+	return names, fetches, nil
+}
+
+// cost returns the processor time of one fetch in microseconds, and its allocations.
+func cost(fetch peers.Fetch, fetches int) ([]float64, error) {
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	start := processorTime()
+	for range fetches {
+		if _, err := fetch(context.Background(), trusthubtest.ExampleSID); err != nil {
+			return nil, err
+		}
+	}
+	took := processorTime() - start
+	runtime.ReadMemStats(&after)
+	return []float64{
+		float64(took.Nanoseconds()) / 1000 / float64(fetches),
+		float64(after.Mallocs-before.Mallocs) / float64(fetches),
+	}, nil
+}
+
+// processorTime is what this process has used of user and system time.
+func processorTime() time.Duration {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		panic(err) // cannot fail for the process itself
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
+
+// throughput returns the fetches a second of many goroutines.
+func throughput(fetch peers.Fetch, goroutines int, d time.Duration) (float64, error) {
+	var done atomic.Int64
+	var failure atomic.Pointer[error]
+	var running sync.WaitGroup
+	start := time.Now()
+	for range goroutines {
+		running.Go(func() {
+			for time.Since(start) < d {
+				if _, err := fetch(context.Background(), trusthubtest.ExampleSID); err != nil {
+					failure.Store(&err)
+					return
+				}
+				done.Add(1)
+			}
+		})
+	}
+	running.Wait()
+	if err := failure.Load(); err != nil {
+		return 0, *err
+	}
+	return float64(done.Load()) / time.Since(start).Seconds(), nil
+}

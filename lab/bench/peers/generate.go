@@ -1,0 +1,3 @@
+package peers
+
+//go:generate go tool ogen -target ogenclient -package ogenclient -clean -config ogen.yaml ../../../api/openapi.yaml

@@ -1,0 +1,55 @@
+package peers_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/seed07fc1495/trusthub/lab/bench/peers"
+	"github.com/seed07fc1495/trusthub/trusthubtest"
+)
+
+// All peers do the same work, by their own transport or a given one: a profile is fetched, and a refusal is an error.
+func TestPeersFetch(t *testing.T) {
+	for name, body := range peers.Answers() {
+		for status, ok := range map[int]bool{200: true, 404: false} {
+			answer := peers.Memory(status, body)
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Type", "application/json")
+				w.WriteHeader(status)
+				_, _ = w.Write(body)
+			}))
+			defer server.Close()
+			for _, peer := range peers.All() {
+				for _, transport := range []http.RoundTripper{nil, answer} {
+					fetch, err := peer.New(server.URL, transport)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if sid, err := fetch(t.Context(), trusthubtest.ExampleSID); (err == nil) != ok || ok && sid != trusthubtest.ExampleSID {
+						t.Errorf("%s of %s: got %q, %v", name, peer.Name, sid, err)
+					}
+				}
+			}
+		}
+	}
+}
+
+func BenchmarkMemory(b *testing.B) {
+	for name, body := range peers.Answers() {
+		for _, peer := range peers.All() {
+			fetch, err := peer.New("http://127.0.0.1", peers.Memory(200, body))
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.Run(name+"/"+peer.Name, func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					if _, err := fetch(b.Context(), trusthubtest.ExampleSID); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+	}
+}

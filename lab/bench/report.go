@@ -1,0 +1,149 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg"
+)
+
+// report is what one run has measured.
+type report struct {
+	started time.Time
+	turns   int
+	tables  []*table
+}
+
+// table has a row for each value, and a column for each peer.
+type table struct {
+	id, title string
+	names     []string
+	rows      []tableRow
+}
+
+type tableRow struct {
+	label, format string
+	values        map[string]float64
+}
+
+func newTable(id, title string) *table { return &table{id: id, title: title} }
+
+// add makes a row of the i-th of each peer's values.
+func (t *table) add(label string, names []string, values map[string][]float64, i int, format string) {
+	row := tableRow{label, format, make(map[string]float64)}
+	for _, name := range names {
+		row.values[name] = values[name][i]
+	}
+	t.names, t.rows = names, append(t.rows, row)
+}
+
+func (t *table) print(w io.Writer) {
+	fmt.Fprintf(w, "\n(%s) %s\n", t.id, t.title)
+	out := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintf(out, "\t%s\t\n", strings.Join(t.names, "\t"))
+	for _, row := range t.rows {
+		fmt.Fprintf(out, "%s\t%s\t\n", row.label, strings.Join(t.cells(row), "\t"))
+	}
+	_ = out.Flush()
+}
+
+func (t *table) markdown(w io.Writer) {
+	fmt.Fprintf(w, "\n## (%s) %s\n\n| | %s |\n|--|%s\n", t.id, t.title, strings.Join(t.names, " | "), strings.Repeat("--:|", len(t.names)))
+	for _, row := range t.rows {
+		fmt.Fprintf(w, "| %s | %s |\n", row.label, strings.Join(t.cells(row), " | "))
+	}
+}
+
+func (t *table) cells(row tableRow) (cells []string) {
+	for _, name := range t.names {
+		cells = append(cells, fmt.Sprintf(row.format, row.values[name]))
+	}
+	return cells
+}
+
+func (r *report) write(folder string) error {
+	if folder == "" || len(r.tables) < len(measurements()) {
+		return nil // part of a report is none
+	}
+	if err := r.draw(filepath.Join(folder, "results.svg")); err != nil {
+		return err
+	}
+	file, err := os.Create(filepath.Join(folder, "RESULTS.md")) //nolint:gosec // G304: a flag of ours
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(file, "# Results\n\nMeasured on %s by `make bench` (%d turns, medians; builds and the account limit: 3 turns; the outage is counted).\n",
+		r.started.Format(time.DateOnly), r.turns)
+	fmt.Fprintf(file, "Lower is better but for profiles/s and the share of the ideal. trusthub is this SDK, floor is written by hand on net/http.\n\n")
+	fmt.Fprintf(file, "- Machine: %s/%s, %s, %d cores\n- %s\n%s", runtime.GOOS, runtime.GOARCH, processorName(), runtime.NumCPU(), runtime.Version(), versions())
+	for _, t := range r.tables {
+		t.markdown(file)
+	}
+	fmt.Fprintf(file, "\n![chart](results.svg)\n")
+	return file.Close()
+}
+
+// draw shows some values relative to twilio-go's.
+func (r *report) draw(file string) error {
+	p := plot.New()
+	p.Title.Text = "Relative to twilio-go, less is better"
+	p.Y.Min = 0
+	values := []struct {
+		table, row int
+		label      string
+	}{{0, 0, "time, in memory"}, {0, 1, "allocations"}, {1, 0, "time, loopback"}, {5, 0, "build time"}, {5, 1, "build memory"}}
+	var labels []string
+	width := vg.Points(14)
+	for i, name := range r.tables[0].names {
+		var bars plotter.Values
+		labels = labels[:0]
+		for _, v := range values {
+			row := r.tables[v.table].rows[v.row]
+			bars, labels = append(bars, row.values[name]/row.values["twilio-go"]), append(labels, v.label)
+		}
+		chart, err := plotter.NewBarChart(bars, width)
+		if err != nil {
+			return err
+		}
+		chart.Color = plotColor(i)
+		chart.LineStyle.Width = 0
+		chart.Offset = width * vg.Length(i-len(r.tables[0].names)/2)
+		p.Add(chart)
+		p.Legend.Add(name, chart)
+	}
+	p.Legend.Top, p.Legend.Padding = true, vg.Points(6)
+	p.NominalX(labels...)
+	p.X.Min, p.X.Max = -0.5, float64(len(labels))+0.5 // with room for the legend
+	return p.Save(9*vg.Inch, 4*vg.Inch, file)
+}
+
+func processorName() string {
+	out, err := exec.Command("sh", "-c", "grep -m1 'model name' /proc/cpuinfo | cut -d: -f2").Output()
+	if err != nil || len(out) == 0 {
+		return "unknown processor"
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// versions lists the peers' modules.
+func versions() string {
+	info, _ := debug.ReadBuildInfo()
+	var list strings.Builder
+	for _, dependency := range info.Deps {
+		switch dependency.Path {
+		case "github.com/twilio/twilio-go", "github.com/go-json-experiment/json", "github.com/oapi-codegen/runtime", "github.com/ogen-go/ogen":
+			fmt.Fprintf(&list, "- %s %s\n", dependency.Path, dependency.Version)
+		}
+	}
+	return list.String()
+}

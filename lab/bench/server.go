@@ -1,0 +1,158 @@
+package main
+
+import (
+	"bufio"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"log"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/seed07fc1495/trusthub/lab/bench/peers"
+)
+
+// server is a process of its own, so that its time is not the clients'.
+type server struct {
+	HTTP, HTTP1, HTTP2 string // addresses: plain, TLS with HTTP/1.1 alone, TLS with HTTP/2
+	Folder             string
+	process            *exec.Cmd
+}
+
+func startServer() (*server, error) {
+	s := &server{process: exec.Command(os.Args[0], "-serve")} //nolint:gosec // G204: itself
+	s.process.Stderr = os.Stderr
+	in, err := s.process.StdinPipe() // which ends with this process, and the server with it
+	if err != nil {
+		return nil, err
+	}
+	_ = in
+	out, err := s.process.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := s.process.Start(); err != nil {
+		return nil, err
+	}
+	line, err := bufio.NewReader(out).ReadBytes('\n')
+	if err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(line, s); err != nil {
+		return nil, err
+	}
+	// By the environment, since each client keeps the transport that it comes with.
+	return s, os.Setenv("SSL_CERT_FILE", filepath.Join(s.Folder, "ca.pem"))
+}
+
+func (s *server) stop() {
+	_ = s.process.Process.Kill()
+	_ = s.process.Wait()
+	_ = os.RemoveAll(s.Folder)
+}
+
+// connections returns how many TLS connections were opened so far.
+func (s *server) connections() (int, error) {
+	answer, err := http.Get(s.HTTP + "/connections")
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = answer.Body.Close() }()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(string(text))
+}
+
+// hold is how long the TLS servers take for a request.
+const hold = 5 * time.Millisecond
+
+func beServer() error {
+	folder, err := os.MkdirTemp("", "bench")
+	if err != nil {
+		return err
+	}
+	certificate, err := selfSigned(filepath.Join(folder, "ca.pem"))
+	if err != nil {
+		return err
+	}
+	example := peers.Answers()["example"]
+	answer := func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(example)
+	}
+	var connections atomic.Int64
+	plain := http.NewServeMux()
+	plain.HandleFunc("/v1/", answer)
+	plain.HandleFunc("/connections", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, connections.Load()) })
+	slow := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		time.Sleep(hold)
+		answer(w, r)
+	})
+	count := func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			connections.Add(1)
+		}
+	}
+	s := server{Folder: folder}
+	for _, one := range []struct {
+		address   *string
+		handler   http.Handler
+		protocols []string
+	}{{&s.HTTP, plain, nil}, {&s.HTTP1, slow, []string{"http/1.1"}}, {&s.HTTP2, slow, []string{"h2", "http/1.1"}}} {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		web := &http.Server{Handler: one.handler, ReadHeaderTimeout: time.Minute, ErrorLog: log.New(io.Discard, "", 0)}
+		if one.protocols == nil {
+			*one.address = "http://" + listener.Addr().String()
+			go func() { _ = web.Serve(listener) }()
+			continue
+		}
+		*one.address = "https://" + listener.Addr().String()
+		web.ConnState = count
+		web.TLSConfig = &tls.Config{Certificates: []tls.Certificate{certificate}, NextProtos: one.protocols, MinVersion: tls.VersionTLS12}
+		web.Protocols = new(http.Protocols)
+		web.Protocols.SetHTTP1(true)
+		web.Protocols.SetHTTP2(one.protocols[0] == "h2")
+		go func() { _ = web.ServeTLS(listener, "", "") }()
+	}
+	if err := json.NewEncoder(os.Stdout).Encode(s); err != nil {
+		return err
+	}
+	_, err = io.Copy(io.Discard, os.Stdin)
+	return err
+}
+
+// selfSigned makes a certificate for loopback, and writes it where clients find what to trust.
+func selfSigned(file string) (tls.Certificate, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key},
+		os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600)
+}

@@ -1,0 +1,290 @@
+// Package torture has the real client and the real fake talk through a proxy that does them harm.
+//
+//	make torture
+//
+// TORTURE is how long it goes on (2s if it is not set), SEED makes it the same again.
+package torture
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/trusthubtest"
+)
+
+const (
+	profiles = 64
+	callers  = 16
+	deadline = 2 * time.Second
+	grace    = time.Second // for a machine that is busy
+)
+
+func TestMain(m *testing.M) {
+	zerolog.SetGlobalLevel(zerolog.Disabled) // toxiproxy's toxics log to the global logger
+	os.Exit(m.Run())
+}
+
+func duration(t *testing.T) time.Duration {
+	t.Helper()
+	d, err := time.ParseDuration(os.Getenv("TORTURE"))
+	if err != nil {
+		return 2 * time.Second
+	}
+	return d
+}
+
+func seed(t *testing.T) uint64 {
+	t.Helper()
+	if s, err := strconv.ParseUint(os.Getenv("SEED"), 10, 64); err == nil {
+		return s
+	}
+	return rand.Uint64()
+}
+
+func sid(i int) string { return fmt.Sprintf("BU%032x", i) }
+
+// Whatever happens on the way, a call ends within its deadline with the exact profile or an error of a documented type, and
+// leaves nothing behind.
+func TestTorture(t *testing.T) {
+	s := seed(t)
+	t.Logf("SEED=%d", s)
+	for name, start := range map[string]func(*testing.T, *rand.Rand, http.Handler) *world{
+		"HTTP/1.1 behind a bad line": newBadLine,
+		"HTTP/2 with GOAWAY":         newGoAway,
+	} {
+		t.Run(name, func(t *testing.T) {
+			before := resources()
+			func() {
+				random := rand.New(rand.NewPCG(s, 0)) //nolint:gosec // G404: the same again from the same seed
+				fake := trusthubtest.NewHandler()
+				for i := range profiles {
+					fake.Put(trusthub.CustomerProfile{SID: sid(i), FriendlyName: name + sid(i), Status: trusthub.StatusInReview})
+				}
+				world := start(t, random, fake)
+				defer world.stop()
+				torment(t, random, world, fake, name)
+			}()
+			if after := settle(before); after.exceed(before) {
+				t.Errorf("left behind: %+v, %+v before", after, before)
+			}
+		})
+	}
+}
+
+// world is a server and what is between it and the client.
+type world struct {
+	baseURL   string
+	transport *http.Transport
+	harm      func() string // does some harm to the connection, and names it
+	heal      func()
+	stop      func()
+}
+
+func torment(t *testing.T, random *rand.Rand, world *world, fake *trusthubtest.Handler, name string) {
+	client, err := trusthub.NewClient(trusthub.BasicAuth(trusthubtest.Username, trusthubtest.Password),
+		trusthub.WithBaseURL(world.baseURL), trusthub.WithHTTPClient(&http.Client{Transport: world.transport}),
+		trusthub.WithMaxConcurrency(callers), trusthub.WithTimeout(deadline/2),
+		trusthub.WithRetry(trusthub.RetryPolicy{MinWait: 5 * time.Millisecond, MaxWait: 200 * time.Millisecond}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	outcomes := newCounter()
+	ctx, end := context.WithTimeout(t.Context(), duration(t))
+	defer end()
+	var all sync.WaitGroup
+	var calls atomic.Int64
+	for range callers {
+		all.Go(func() {
+			for ctx.Err() == nil {
+				outcomes.add(fetchOne(t, client, int(calls.Add(1))%profiles, name))
+			}
+		})
+	}
+	faults := newCounter()
+	for ctx.Err() == nil {
+		if random.IntN(2) == 0 {
+			faults.add(world.harm())
+		} else {
+			faults.add(failServer(random, fake))
+		}
+		select {
+		case <-time.After(time.Duration(10+random.IntN(90)) * time.Millisecond):
+		case <-ctx.Done():
+		}
+		world.heal()
+	}
+	all.Wait()
+	t.Logf("%d calls\nfaults: %v\noutcomes: %v", calls.Load(), faults, outcomes)
+	if outcomes.get("profile") == 0 {
+		t.Error("no call succeeded")
+	}
+}
+
+// fetchOne makes a call, judges it, and names the outcome.
+func fetchOne(t *testing.T, client *trusthub.Client, i int, name string) string {
+	ctx, cancel := context.WithTimeout(t.Context(), deadline)
+	defer cancel()
+	start := time.Now()
+	profile, err := client.FetchCustomerProfile(ctx, sid(i))
+	if took := time.Since(start); took > deadline+grace {
+		t.Errorf("took %v of %v", took, deadline)
+	}
+	var apiErr *trusthub.Error
+	var decodeErr *trusthub.DecodeError
+	switch {
+	case err == nil && (profile == nil || profile.SID != sid(i) || profile.FriendlyName != name+sid(i) || profile.Status != trusthub.StatusInReview):
+		t.Errorf("got %+v in place of %s", profile, sid(i))
+		return "wrong"
+	case err == nil:
+		return "profile"
+	case profile != nil || !strings.HasPrefix(err.Error(), "trusthub: ") || len(err.Error()) >= 500:
+		t.Errorf("got %v with %v", profile, err)
+		return "undocumented"
+	case errors.As(err, &apiErr):
+		return fmt.Sprint("status ", apiErr.StatusCode)
+	case errors.As(err, &decodeErr):
+		return "no profile"
+	case ctx.Err() != nil:
+		return "deadline"
+	}
+	return "network"
+}
+
+// failServer has the fake fail the next requests in one way.
+func failServer(random *rand.Rand, fake *trusthubtest.Handler) string {
+	name, fault := "", trusthubtest.Fault{}
+	switch random.IntN(8) {
+	case 0:
+		name, fault = "429 storm", trusthubtest.Fault{Status: 429, Header: http.Header{"Retry-After": {"0"}}}
+	case 1:
+		name, fault = "503", trusthubtest.Fault{Status: 503, Body: "<html>"}
+	case 2:
+		name, fault = "truncated", trusthubtest.Fault{Truncate: true}
+	case 3:
+		name, fault = "broken headers", trusthubtest.Fault{Reset: true}
+	case 4:
+		name, fault = "another's answer", trusthubtest.Fault{Body: `{"sid":"BUffffffffffffffffffffffffffffffff","status":"draft"}`}
+	case 5:
+		name, fault = "HTML", trusthubtest.Fault{Body: "<html>"}
+	case 6:
+		name, fault = "slow", trusthubtest.Fault{Delay: time.Duration(random.IntN(1500)) * time.Millisecond}
+	case 7:
+		name, fault = "redirect", trusthubtest.Fault{Status: 302, Header: http.Header{"Location": {"http://127.0.0.1:1/"}}}
+	}
+	for range 1 + random.IntN(2*callers) {
+		fake.Fail(fault)
+	}
+	return name
+}
+
+// Memory is flat over many fetches.
+func TestMemoryIsFlat(t *testing.T) {
+	fetches := 10_000
+	if duration(t) > time.Minute {
+		fetches = 100_000
+	}
+	body := ""
+	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write([]byte(body))
+	})
+	var response trusthub.Response
+	fake, err := trusthub.NewClient(trusthub.BasicAuth(trusthubtest.Username, trusthubtest.Password),
+		trusthub.WithHTTPClient(&http.Client{Transport: trusthubtest.NewHandler()}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := fake.FetchCustomerProfile(t.Context(), trusthubtest.ExampleSID, trusthub.WithResponseInto(&response)); err != nil {
+		t.Fatal(err)
+	}
+	body = string(response.Body)
+	world := newPlain(t, handler)
+	defer world.stop()
+	client, err := trusthub.NewClient(trusthub.BasicAuth(trusthubtest.Username, trusthubtest.Password),
+		trusthub.WithBaseURL(world.baseURL), trusthub.WithHTTPClient(&http.Client{Transport: world.transport}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var early uint64
+	for i := range fetches {
+		if _, err := client.FetchCustomerProfile(t.Context(), trusthubtest.ExampleSID); err != nil {
+			t.Fatal(err)
+		}
+		switch i {
+		case fetches / 10:
+			early = heap()
+		case fetches - 1:
+			now := heap()
+			t.Logf("%d KiB in use after %d fetches, %d KiB after %d", early>>10, fetches/10, now>>10, fetches)
+			if now > early+1<<20 {
+				t.Errorf("%d bytes more", now-early)
+			}
+		}
+	}
+}
+
+func heap() uint64 {
+	var stats runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&stats)
+	return stats.HeapAlloc
+}
+
+// usage is what a call may not leave behind.
+type usage struct{ goroutines, files int }
+
+func resources() usage {
+	files, _ := os.ReadDir("/proc/self/fd")
+	return usage{runtime.NumGoroutine(), len(files)}
+}
+
+func (u usage) exceed(before usage) bool {
+	return u.goroutines > before.goroutines || u.files > before.files
+}
+
+// settle waits until what is being closed is closed.
+func settle(before usage) (after usage) {
+	for range 100 {
+		if after = resources(); !after.exceed(before) {
+			return after
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	return after
+}
+
+// counter counts by name.
+type counter struct {
+	mu     sync.Mutex
+	counts map[string]int
+}
+
+func newCounter() *counter { return &counter{counts: make(map[string]int)} }
+
+func (c *counter) add(name string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.counts[name]++
+}
+
+func (c *counter) get(name string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.counts[name]
+}
+
+func (c *counter) String() string { return fmt.Sprint(c.counts) }

@@ -1,0 +1,5 @@
+//go:build !race
+
+package trusthub_test
+
+const mostAllocations = 47
