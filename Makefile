@@ -1,5 +1,6 @@
 # Modules of their own, so that what they need never reaches an importer of the SDK.
 MODULES := . cmd/trusthub examples lab
+GENERATED := gen/* lab/bench/peers/ogenclient/*
 LINT := go tool -modfile=$(CURDIR)/tools/go.mod golangci-lint
 
 .PHONY: help run test check bench torture release-check fuzz generate lint breaking check-generated check-tidy check-modules race
@@ -28,8 +29,9 @@ fuzz: ## fuzz each target for FUZZTIME (30s)
 	@set -e; for target in $$(grep -ho 'func Fuzz[A-Za-z]*' *_test.go | cut -d ' ' -f 2); do \
 		go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(or $(FUZZTIME),30s) .; done
 
-generate: ## make gen/ from api/
+generate: ## make gen/, and the peer of the benchmarks, from api/
 	go generate ./...
+	cd lab && go generate ./...
 
 lint: ## vet and lint all modules
 	@set -e; for module in $(MODULES); do (cd $$module && go vet ./... && $(LINT) run); done
@@ -40,8 +42,8 @@ breaking: ## compare the contract with BASE=<git ref>, and fail on a breaking ch
 	@go tool -modfile=tools/go.mod oasdiff breaking --fail-on WARN --severity-levels api/oasdiff-severity.txt '$(BASE):api/openapi.yaml' api/openapi.yaml
 
 check-generated:
-	@before=$$(cat gen/* | cksum); go generate ./...; [ "$$before" = "$$(cat gen/* | cksum)" ] || \
-		{ echo "gen/ was not what api/ generates. It is now: commit it (make generate)."; exit 1; }
+	@before=$$(cat $(GENERATED) | cksum); $(MAKE) -s generate; [ "$$before" = "$$(cat $(GENERATED) | cksum)" ] || \
+		{ echo "The generated code was not what api/ generates. It is now: commit it (make generate)."; exit 1; }
 
 check-tidy:
 	@set -e; for module in $(MODULES) tools; do (cd $$module && go mod tidy -diff) || \

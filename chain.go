@@ -93,20 +93,19 @@ func (c *chain) checkTarget(u *url.URL) error {
 
 // attempt sends req once, when it is its turn, and records what came of it. It returns an answer, or a failure, or both:
 // an answer of which the failure tells what is wrong with it.
-func (c *chain) attempt(req *http.Request, number int) (*http.Response, error) {
+func (c *chain) attempt(req *http.Request, number int) (answer *http.Response, failure error) {
 	ctx := req.Context()
 	turn, err := c.limiter.acquire(ctx)
 	if err != nil {
 		return nil, &unsentError{err}
 	}
+	defer func() { c.limiter.release(turn, answer) }() // also when middleware panics
 	start := time.Now()
-	answer, err := c.send(req)
-	c.limiter.release(turn, answer)
-	if isUnsent(err) {
-		return nil, err
+	answer, failure = c.send(req)
+	if isUnsent(failure) {
+		return nil, failure
 	}
 	record(ctx, answer, number)
-	failure := err
 	if answer != nil {
 		failure = contentOf(answer).failure
 	}

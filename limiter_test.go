@@ -189,3 +189,23 @@ func TestBackingOffHoldsNoTurn(t *testing.T) {
 		time.Sleep(time.Minute)
 	})
 }
+
+// A panic in middleware gives the turn back, for whoever recovers from it.
+func TestPanicsHoldNoTurn(t *testing.T) {
+	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+		calls := 0
+		client := over(t, roundTripFunc(func(req *http.Request) (*http.Response, error) {
+			if calls++; calls == 1 {
+				panic("middleware")
+			}
+			return canned(200, http.Header{"Content-Type": {jsonType}}, "{}")(req)
+		}), trusthub.WithMaxConcurrency(1))
+		func() {
+			defer func() { _ = recover() }()
+			_, _ = fetch(t.Context(), client)
+		}()
+		if status, err := fetch(t.Context(), client); status != 200 || err != nil || calls != 2 {
+			t.Errorf("got %d, %v after %d calls", status, err, calls)
+		}
+	})
+}
