@@ -184,6 +184,15 @@ func TestTornBody(t *testing.T) {
 		decodeErr.RequestID != "RQ1" || string(decodeErr.Body) != `{"sid"` {
 		t.Errorf("got %v", err)
 	}
+	raw, err := client.Generated().FetchCustomerProfile(t.Context(), sid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer raw.Body.Close()
+	var copied strings.Builder
+	if _, err := io.Copy(&copied, raw.Body); !errors.Is(err, io.ErrUnexpectedEOF) || copied.String() != `{"sid"` {
+		t.Errorf("generated client: copied %q, %v", copied.String(), err)
+	}
 }
 
 // Memory stays within a few times the limit, whatever a server announces and sends.

@@ -13,7 +13,8 @@ import (
 	"github.com/seed07fc1495/trusthub/gen"
 )
 
-// Option configures a [Client]. The order of options never matters, but for those that add to a list.
+// Option configures a [Client]. Their order does not matter, unless one is given twice: the last one counts then, but for
+// those that add to a list, and for the address, which can be set only once.
 type Option func(*config) error
 
 // CallOption configures one call.
@@ -35,8 +36,8 @@ func WithEdge(edge, region string) Option {
 }
 
 // WithHTTPClient sends requests by the transport of this client, within its timeout, which bounds one attempt as
-// [WithTimeout] does. Without a transport, this package's own is used. Its redirect policy and its cookie jar have no part:
-// redirects are never followed, and the API sets no cookies. The client itself is not changed.
+// [WithTimeout] does. Without a transport, this package's own is used. Its redirect policy and its cookie jar have no part.
+// The client itself is not changed.
 func WithHTTPClient(client *http.Client) Option {
 	return func(c *config) error {
 		if client == nil {

@@ -49,7 +49,7 @@ func (b Body) size() string { return fmt.Sprintf("[%d bytes]", len(b)) }
 
 // content is a response body in memory: what was read of it, then the error that ended the reading.
 type content struct {
-	bytes.Reader
+	reader  bytes.Reader // not embedded: its WriteTo would end without the error
 	body    Body
 	err     error // nil at a regular end
 	failure error // *Error or *DecodeError when the answer cannot be one to decode
@@ -71,7 +71,7 @@ func readContent(answer *http.Response, limit int64) {
 	if int64(len(c.body)) > limit {
 		c.body, c.err = c.body[:limit:limit], ErrResponseTooLarge
 	}
-	c.Reset(c.body)
+	c.reader.Reset(c.body)
 	answer.Body = c
 	if answer.StatusCode/100 != 2 {
 		c.failure = newError(answer)
@@ -81,7 +81,7 @@ func readContent(answer *http.Response, limit int64) {
 }
 
 func (c *content) Read(p []byte) (int, error) {
-	n, err := c.Reader.Read(p)
+	n, err := c.reader.Read(p)
 	if errors.Is(err, io.EOF) && c.err != nil {
 		err = c.err
 	}

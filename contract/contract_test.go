@@ -68,9 +68,9 @@ func TestBrokenAnswers(t *testing.T) {
 		"invalid UTF-8": {200, headers(), "{\"email\":\"" + secret + "\xff\"}", []contract.Finding{{"/email", "malformed JSON"}}},
 		"truncated":     {200, headers(), `{"email":"` + secret, []contract.Finding{{"/email", "malformed JSON"}}},
 		"error type":    {404, headers(), `{"code":"` + secret + `"}`, []contract.Finding{{"/code", "value must be an integer"}}},
-		"header":        {200, headers("Access-Control-Allow-Credentials", secret), good, []contract.Finding{{"", "header Access-Control-Allow-Credentials: value must be a boolean"}}},
+		"header":        {200, headers("Access-Control-Allow-Credentials", secret), good, []contract.Finding{{"", "header Access-Control-Allow-Credentials: value must be of type boolean"}}},
 		"header and body": {200, headers("Access-Control-Allow-Credentials", secret), `{"email":1}`, []contract.Finding{
-			{"", "header Access-Control-Allow-Credentials: value must be a boolean"}, {"/email", "value must be a string"},
+			{"", "header Access-Control-Allow-Credentials: value must be of type boolean"}, {"/email", "value must be a string"},
 		}},
 		"content type":       {200, headers("Content-Type", "text/html"), "<html>", []contract.Finding{{"", "undocumented content type"}}},
 		"no content type":    {200, http.Header{}, good, []contract.Finding{{"", "undocumented content type"}}},

@@ -61,6 +61,8 @@ func (e *exchange) judgeResponse(status int, header http.Header, body []byte) []
 		return found
 	case content == nil:
 		return append(found, Finding{Reason: "undocumented content type"})
+	case content.Schema == nil:
+		return found
 	}
 	return append(found, e.judgeBody(content.Schema.Value, body)...)
 }
@@ -80,15 +82,23 @@ func (e *exchange) judgeHeaders(status int, header http.Header, response *openap
 		err := openapi3filter.ValidateResponse(e.request.Context(), &openapi3filter.ResponseValidationInput{
 			RequestValidationInput: input, Status: status, Header: header, Options: options,
 		})
-		var schemaErr *openapi3.SchemaError
-		if errors.As(err, &schemaErr) {
-			found = append(found, Finding{Reason: "header " + name + ": " + schemaErr.Reason})
-		} else if err != nil {
-			found = append(found, Finding{Reason: "header " + name + ": value must be a " + documented.Value.Schema.Value.Type.Slice()[0]})
+		if err != nil {
+			found = append(found, Finding{Reason: "header " + name + ": " + headerReason(err, documented.Value.Schema)})
 		}
 	}
 	slices.SortFunc(found, func(a, b Finding) int { return strings.Compare(a.Reason, b.Reason) })
 	return found
+}
+
+func headerReason(err error, schema *openapi3.SchemaRef) string {
+	var schemaErr *openapi3.SchemaError
+	switch {
+	case errors.As(err, &schemaErr):
+		return schemaErr.Reason
+	case schema != nil && schema.Value.Type != nil: // it could not even be decoded
+		return "value must be of type " + strings.Join(*schema.Value.Type, " or ")
+	}
+	return "not as documented"
 }
 
 // judgeBody decodes strictly, which kin-openapi does not: it takes duplicate names, invalid UTF-8 and what comes after
