@@ -19,16 +19,8 @@ import (
 // 64 goroutines over HTTP/1.1 share connections: at most two each are opened, and none once warm.
 func TestConnectionsAreReused(t *testing.T) {
 	const callers = 64
-	var opened atomic.Int32
-	server := httptest.NewUnstartedServer(trusthubtest.NewHandler())
-	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
-		if state == http.StateNew {
-			opened.Add(1)
-		}
-	}
-	server.Start()
-	defer server.Close()
-	client := newClient(t, server.URL)
+	url, opened := countConnections(t, trusthubtest.NewHandler())
+	client := newClient(t, url)
 	round := func() {
 		var all sync.WaitGroup
 		for range callers {
@@ -58,25 +50,32 @@ func TestConnectionsAreReused(t *testing.T) {
 
 // Whatever the answer, its connection serves the next request.
 func TestConnectionsAreReleased(t *testing.T) {
-	var opened atomic.Int32
 	status := 200
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	url, opened := countConnections(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		answer(status, jsonType, `{"code":1}`)(w, r)
 	}))
-	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
-		if state == http.StateNew {
-			opened.Add(1)
-		}
-	}
-	server.Start()
-	defer server.Close()
-	client := newClient(t, server.URL)
+	client := newClient(t, url)
 	for _, status = range []int{200, 201, 204, 302, 401, 404, 429, 500, 503} {
 		_, _ = client.FetchCustomerProfile(t.Context(), sid)
 	}
 	if opened.Load() != 1 {
 		t.Errorf("%d connections", opened.Load())
 	}
+}
+
+// countConnections starts a server that counts the connections to it.
+func countConnections(t *testing.T, handler http.Handler) (url string, opened *atomic.Int32) {
+	t.Helper()
+	opened = new(atomic.Int32)
+	server := httptest.NewUnstartedServer(handler)
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			opened.Add(1)
+		}
+	}
+	server.Start()
+	t.Cleanup(server.Close)
+	return server.URL, opened
 }
 
 func TestDefaultTransportSpeaksHTTP2AndModernTLS(t *testing.T) {

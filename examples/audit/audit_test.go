@@ -106,9 +106,16 @@ func TestFailuresGoBack(t *testing.T) {
 	if err := queue.Add(ctx, "a", slices.Values([]string{trusthubtest.ExampleSID})); err != nil {
 		t.Fatal(err)
 	}
-	working, stop := context.WithTimeout(ctx, 200*time.Millisecond)
-	defer stop()
-	_ = queue.Work(working, newClient(t, fake), func(trusthub.FetchResult) error { t.Error("recorded"); return nil })
+	working, stop := context.WithCancel(ctx)
+	var worker sync.WaitGroup
+	worker.Go(func() {
+		_ = queue.Work(working, newClient(t, fake), func(trusthub.FetchResult) error { t.Error("recorded"); return nil })
+	})
+	for len(fake.Requests()) == 0 && ctx.Err() == nil {
+		time.Sleep(time.Millisecond)
+	}
+	stop()
+	worker.Wait()
 	js, err := jetstream.New(connection)
 	if err != nil {
 		t.Fatal(err)
