@@ -80,7 +80,7 @@ func (c *chain) Do(req *http.Request) (*http.Response, error) {
 // checkTarget refuses what is not the address of one Customer Profile, so that neither a malformed SID nor a request
 // editor of the generated client takes credentials elsewhere.
 func (c *chain) checkTarget(u *url.URL) error {
-	if u.Scheme != c.cfg.baseURL.Scheme || u.Host != c.cfg.baseURL.Host {
+	if u.Scheme != c.cfg.baseURL.Scheme || u.Host != c.cfg.baseURL.Host || u.Opaque != "" {
 		return fmt.Errorf("trusthub: the request is for another host than the base URL: %q", printable(u.Host, 80))
 	}
 	path := u.EscapedPath()

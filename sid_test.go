@@ -48,6 +48,7 @@ func TestRequestEditorsCannotRedirect(t *testing.T) {
 			return nil
 		},
 		"scheme": func(_ context.Context, r *http.Request) error { r.URL.Scheme = "https"; return nil },
+		"opaque": func(_ context.Context, r *http.Request) error { r.URL.Opaque = "/v1/Accounts"; return nil },
 		"path":   func(_ context.Context, r *http.Request) error { r.URL.Path = "/v1/Accounts"; return nil },
 	} {
 		if _, err := client.Generated().FetchCustomerProfileWithResponse(t.Context(), sid, edit); err == nil {
