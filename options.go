@@ -90,9 +90,9 @@ func WithTimeout(d time.Duration) Option {
 
 // WithRetry replaces the [RetryPolicy]; RetryPolicy{MaxAttempts: 1} turns retries off.
 func WithRetry(policy RetryPolicy) Option {
-	return func(c *config) (err error) {
-		c.retry, err = policy.withDefaults()
-		return err
+	return func(c *config) error {
+		c.retry = policy
+		return nil
 	}
 }
 
@@ -167,7 +167,6 @@ func newConfig(auth Auth, opts []Option) (*config, error) {
 		auth:             auth,
 		userAgent:        defaultUserAgent,
 		timeout:          defaultTimeout,
-		retry:            RetryPolicy{defaultMaxAttempts, defaultMinWait, defaultMaxWait},
 		maxResponseBytes: defaultMaxResponseBytes,
 	}
 	for _, opt := range opts {
@@ -177,6 +176,10 @@ func newConfig(auth Auth, opts []Option) (*config, error) {
 		if err := opt(cfg); err != nil {
 			return nil, err
 		}
+	}
+	var err error
+	if cfg.retry, err = cfg.retry.withDefaults(); err != nil {
+		return nil, err
 	}
 	if cfg.transportTimeout > 0 {
 		cfg.timeout = min(cfg.timeout, cfg.transportTimeout)

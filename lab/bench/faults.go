@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/lab/answers"
 	"github.com/seed07fc1495/trusthub/lab/bench/peers"
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
@@ -56,7 +57,7 @@ func measureLimit(_ *server, turns int) (*table, error) {
 	t := newTable("e", fmt.Sprintf("An account limit of %d, %v a request, %d profiles: lost, and throughput of those that came", limit, took, profiles))
 	names, byName := all()
 	medians, err := inTurns(names, min(turns, 3), func(name string) ([]float64, error) {
-		account := &account{limit: limit, took: took, answer: peers.Memory(http.StatusOK, peers.Answers()["approved"])}
+		account := &account{limit: limit, took: took, answer: peers.Memory(http.StatusOK, answers.Approved())}
 		start := time.Now()
 		came, err := fetchFleet(byName[name], account, profiles, atOnce)
 		ideal := time.Duration(profiles/limit) * took

@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/seed07fc1495/trusthub/lab/answers"
 	"github.com/seed07fc1495/trusthub/lab/bench/peers"
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
@@ -17,9 +18,12 @@ import (
 // measureMemory is processor time and allocations a fetch, answered from memory.
 func measureMemory(_ *server, turns int) (*table, error) {
 	t := newTable("a", "Answered from memory: processor time and allocations a fetch")
-	for _, body := range []string{"example", "approved"} {
+	for _, body := range []struct {
+		name    string
+		content []byte
+	}{{"example", answers.Example()}, {"approved", answers.Approved()}} {
 		names, fetches, err := prepare(func(peer peers.Peer) (peers.Fetch, error) {
-			return peer.New("http://127.0.0.1", peers.Memory(http.StatusOK, peers.Answers()[body]))
+			return peer.New("http://127.0.0.1", peers.Memory(http.StatusOK, body.content))
 		})
 		if err != nil {
 			return nil, err
@@ -28,8 +32,8 @@ func measureMemory(_ *server, turns int) (*table, error) {
 		if err != nil {
 			return nil, err
 		}
-		t.add(body+", µs", names, medians, 0, "%.1f")
-		t.add(body+", allocations", names, medians, 1, "%.0f")
+		t.add(body.name+", µs", names, medians, 0, "%.1f")
+		t.add(body.name+", allocations", names, medians, 1, "%.0f")
 	}
 	return t, nil
 }

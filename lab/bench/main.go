@@ -32,7 +32,7 @@ func main() {
 	report, err := measure(server, *turns, *only)
 	if err != nil {
 		server.stop()
-		log.Fatal(err) //nolint:gocritic // the server is stopped
+		log.Fatal(err)
 	}
 	if err := report.write(*out); err != nil {
 		log.Print(err)

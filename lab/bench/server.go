@@ -2,17 +2,12 @@ package main
 
 import (
 	"bufio"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"io"
 	"log"
-	"math/big"
 	"net"
 	"net/http"
 	"os"
@@ -22,7 +17,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/seed07fc1495/trusthub/lab/bench/peers"
+	"github.com/seed07fc1495/trusthub/lab/answers"
+	"github.com/seed07fc1495/trusthub/lab/selfsigned"
 )
 
 // server is a process of its own, so that its time is not the clients'.
@@ -86,11 +82,15 @@ func beServer() error {
 	if err != nil {
 		return err
 	}
-	certificate, err := selfSigned(filepath.Join(folder, "ca.pem"))
+	certificate, err := selfsigned.New(net.IPv4(127, 0, 0, 1), time.Now().Add(24*time.Hour))
 	if err != nil {
 		return err
 	}
-	example := peers.Answers()["example"]
+	trusted := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Leaf.Raw})
+	if err := os.WriteFile(filepath.Join(folder, "ca.pem"), trusted, 0o600); err != nil {
+		return err
+	}
+	example := answers.Example()
 	answer := func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write(example)
@@ -137,22 +137,4 @@ func beServer() error {
 	}
 	_, err = io.Copy(io.Discard, os.Stdin)
 	return err
-}
-
-// selfSigned makes a certificate for loopback, and writes it where clients find what to trust.
-func selfSigned(file string) (tls.Certificate, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return tls.Certificate{}, err
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		return tls.Certificate{}, err
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key},
-		os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600)
 }

