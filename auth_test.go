@@ -35,7 +35,7 @@ func TestBasicAuthSendsAnyPassword(t *testing.T) {
 	var got string
 	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		_, got, _ = r.BasicAuth()
-		answer(200, jsonType, "{}")(w, r)
+		answer(200, jsonType, acme)(w, r)
 	})
 	client, err := trusthub.NewClient(trusthub.BasicAuth("SK1", password), trusthub.WithBaseURL(url))
 	if err != nil {
@@ -65,7 +65,7 @@ func TestFailedAuthenticationSendsNothing(t *testing.T) {
 func TestNothingPrintsSecrets(t *testing.T) {
 	const secret = "hunter2-hunter2"
 	auth := trusthub.BasicAuth("AC1", secret)
-	client, err := trusthub.NewClient(auth, trusthub.WithBaseURL(serve(t, answer(200, jsonType, "{}"))))
+	client, err := trusthub.NewClient(auth, trusthub.WithBaseURL(serve(t, answer(200, jsonType, acme))))
 	if err != nil {
 		t.Fatal(err)
 	}

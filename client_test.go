@@ -218,7 +218,7 @@ func TestBrokenAnswersAreReported(t *testing.T) {
 func TestSIDPatternIsTheDocuments(t *testing.T) {
 	parameter := loadSpec(t).Paths.Find("/v1/CustomerProfiles/{Sid}").Get.Parameters.GetByInAndName("path", "Sid")
 	pattern := regexp.MustCompile(parameter.Schema.Value.Pattern)
-	client := newClient(t, serve(t, answer(200, jsonType, "{}")))
+	client := newClient(t, serve(t, answer(200, jsonType, acme)))
 	candidates := append(slices.Clone(malformedSIDs), sid, "BU0123456789abcdefABCDEF0123456789")
 	for i := range 128 { // every ASCII character as a digit
 		candidates = append(candidates, sid[:33]+string(rune(i)))

@@ -72,7 +72,7 @@ func TestFleetYieldsInOrderOfCompletion(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client := over(t, inMemory(t, func(w http.ResponseWriter, r *http.Request) {
 			time.Sleep(time.Duration('9'-r.URL.Path[len(r.URL.Path)-1]) * time.Second)
-			answer(200, jsonType, "{}")(w, r)
+			answer(200, jsonType, acme)(w, r)
 		}))
 		last := ""
 		for result := range client.FetchCustomerProfiles(t.Context(), numbered(5, new(atomic.Int64))) {
@@ -87,7 +87,7 @@ func TestFleetYieldsInOrderOfCompletion(t *testing.T) {
 // A pipe that delivers one SID now and the next much later holds up nothing.
 func TestFleetDoesNotWaitForItsInput(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		client := over(t, inMemory(t, answer(200, jsonType, "{}")))
+		client := over(t, inMemory(t, answer(200, jsonType, acme)))
 		start := time.Now()
 		var times []time.Duration
 		for range client.FetchCustomerProfiles(t.Context(), func(yield func(string) bool) {
@@ -135,7 +135,7 @@ func TestFleetBounds(t *testing.T) {
 // A loop body that takes its time holds up the input, not the memory.
 func TestFleetPullsLazily(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		client := over(t, inMemory(t, answer(200, jsonType, "{}")))
+		client := over(t, inMemory(t, answer(200, jsonType, acme)))
 		var pulled atomic.Int64
 		results := 0
 		for range client.FetchCustomerProfiles(t.Context(), numbered(1000, &pulled)) {
@@ -153,7 +153,7 @@ func TestFleetPullsLazily(t *testing.T) {
 
 // A million SIDs take no more memory than a few.
 func TestFleetRunsInConstantMemory(t *testing.T) {
-	client := over(t, canned(200, http.Header{"Content-Type": {jsonType}}, "{}"))
+	client := over(t, canned(200, http.Header{"Content-Type": {jsonType}}, acme))
 	heap := func() uint64 {
 		var stats runtime.MemStats
 		runtime.GC()
@@ -193,7 +193,7 @@ func TestFleetLeftEarly(t *testing.T) {
 		var started, ended atomic.Int64
 		client := over(t, roundTripFunc(func(req *http.Request) (*http.Response, error) {
 			if started.Add(1) == 1 {
-				return canned(200, http.Header{"Content-Type": {jsonType}}, "{}")(req)
+				return canned(200, http.Header{"Content-Type": {jsonType}}, acme)(req)
 			}
 			<-req.Context().Done()
 			ended.Add(1)

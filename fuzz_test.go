@@ -78,7 +78,7 @@ func FuzzSID(f *testing.F) {
 		var sent []string
 		client := over(t, roundTripFunc(func(req *http.Request) (*http.Response, error) {
 			sent = append(sent, req.URL.EscapedPath())
-			return canned(200, http.Header{"Content-Type": {jsonType}}, "{}")(req)
+			return canned(200, http.Header{"Content-Type": {jsonType}}, acme)(req)
 		}))
 		valid := pattern.MatchString(candidate)
 		_, err := client.FetchCustomerProfile(t.Context(), candidate)

@@ -18,6 +18,9 @@ import (
 
 const sid = trusthubtest.ExampleSID
 
+// acme is a profile, and not much more.
+const acme = `{"friendly_name":"Acme"}`
+
 // TestMain keeps the credentials and settings of whoever runs the tests out of them.
 func TestMain(m *testing.M) {
 	for _, assignment := range os.Environ() {

@@ -32,7 +32,7 @@ func (a *account) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.inFlight--
 	a.served++
 	a.mu.Unlock()
-	answer(200, jsonType, "{}")(w, r)
+	answer(200, jsonType, acme)(w, r)
 }
 
 func (a *account) enter() bool {
@@ -120,7 +120,7 @@ func TestLimiterFollowsTheAccountsLimit(t *testing.T) {
 // When nothing succeeds, a 429 is a failure like any other.
 func TestLimiterGivesUpWhenNothingSucceeds(t *testing.T) {
 	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
-		s := &script{handlers: []http.HandlerFunc{answer(200, jsonType, "{}"), answer(429, jsonType, "{}")}}
+		s := &script{handlers: []http.HandlerFunc{answer(200, jsonType, acme), answer(429, jsonType, "{}")}}
 		policy := trusthub.WithRetry(trusthub.RetryPolicy{MaxAttempts: 3, MinWait: time.Second, MaxWait: 10 * time.Second})
 		client := over(t, inMemory(t, s.ServeHTTP), trusthub.WithMaxConcurrency(4), policy)
 		if status, err := fetch(t.Context(), client); status != 200 || err != nil {
@@ -158,7 +158,7 @@ func TestWaitingCallersAreServedInOrder(t *testing.T) {
 		client := over(t, inMemory(t, func(w http.ResponseWriter, r *http.Request) {
 			order = append(order, r.URL.Path[len("/v1/CustomerProfiles/"):])
 			time.Sleep(time.Second)
-			answer(200, jsonType, "{}")(w, r)
+			answer(200, jsonType, acme)(w, r)
 		}), trusthub.WithMaxConcurrency(1))
 		var all sync.WaitGroup
 		var want []string
@@ -178,7 +178,7 @@ func TestWaitingCallersAreServedInOrder(t *testing.T) {
 // A caller that waits to try again lets others go first.
 func TestBackingOffHoldsNoTurn(t *testing.T) {
 	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
-		s := &script{handlers: []http.HandlerFunc{refusal("10"), answer(200, jsonType, "{}")}}
+		s := &script{handlers: []http.HandlerFunc{refusal("10"), answer(200, jsonType, acme)}}
 		client := over(t, inMemory(t, s.ServeHTTP), trusthub.WithMaxConcurrency(1), defaults)
 		go func() { _, _ = fetch(t.Context(), client) }()
 		synctest.Wait()
@@ -198,7 +198,7 @@ func TestPanicsHoldNoTurn(t *testing.T) {
 			if calls++; calls == 1 {
 				panic("middleware")
 			}
-			return canned(200, http.Header{"Content-Type": {jsonType}}, "{}")(req)
+			return canned(200, http.Header{"Content-Type": {jsonType}}, acme)(req)
 		}), trusthub.WithMaxConcurrency(1))
 		func() {
 			defer func() { _ = recover() }()

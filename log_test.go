@@ -64,7 +64,7 @@ func TestLogger(t *testing.T) {
 
 func TestLoggerBelowItsLevelIsSilent(t *testing.T) {
 	var out bytes.Buffer
-	client := newClient(t, serve(t, answer(200, jsonType, "{}")), trusthub.WithLogger(slog.New(slog.NewTextHandler(&out, nil))))
+	client := newClient(t, serve(t, answer(200, jsonType, acme)), trusthub.WithLogger(slog.New(slog.NewTextHandler(&out, nil))))
 	if _, err := client.FetchCustomerProfile(t.Context(), sid); err != nil || out.Len() > 0 {
 		t.Errorf("got %v, %s", err, out.String())
 	}

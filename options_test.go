@@ -64,7 +64,7 @@ func TestBasePathIsKept(t *testing.T) {
 		var got string
 		url := serve(t, func(w http.ResponseWriter, r *http.Request) {
 			got = r.URL.EscapedPath()
-			answer(200, jsonType, "{}")(w, r)
+			answer(200, jsonType, acme)(w, r)
 		})
 		want := strings.TrimSuffix(path, "/") + "/v1/CustomerProfiles/" + sid
 		if _, err := newClient(t, url+path).FetchCustomerProfile(t.Context(), sid); err != nil || got != want {
@@ -142,7 +142,7 @@ func TestUserAgentIsAppended(t *testing.T) {
 	var got string
 	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		got = r.UserAgent()
-		answer(200, jsonType, "{}")(w, r)
+		answer(200, jsonType, acme)(w, r)
 	})
 	client := newClient(t, url, trusthub.WithUserAgent("billing/2.1"), trusthub.WithUserAgent("(nightly)"))
 	if _, err := client.FetchCustomerProfile(t.Context(), sid); err != nil || !strings.HasSuffix(got, " billing/2.1 (nightly)") {
@@ -154,7 +154,7 @@ func TestRequestHeaders(t *testing.T) {
 	var got http.Header
 	client := newClient(t, serve(t, func(w http.ResponseWriter, r *http.Request) {
 		got = r.Header
-		answer(200, jsonType, "{}")(w, r)
+		answer(200, jsonType, acme)(w, r)
 	}))
 	if _, err := client.FetchCustomerProfile(t.Context(), sid); err != nil {
 		t.Fatal(err)

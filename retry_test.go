@@ -54,7 +54,7 @@ func TestRetriedStatuses(t *testing.T) {
 	retried := map[int]bool{429: true, 500: true, 502: true, 503: true, 504: true}
 	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
 		for _, status := range []int{200, 302, 400, 401, 403, 404, 408, 409, 425, 429, 500, 501, 502, 503, 504, 505, 511} {
-			s := &script{handlers: []http.HandlerFunc{answer(status, jsonType, "{}")}}
+			s := &script{handlers: []http.HandlerFunc{answer(status, jsonType, acme)}}
 			got, err := fetch(t.Context(), over(t, inMemory(t, s.ServeHTTP), defaults))
 			want := 1
 			if retried[status] {
@@ -76,7 +76,7 @@ func TestRecovery(t *testing.T) {
 	}
 	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
 		for name, failure := range map[string]http.HandlerFunc{"reset": reset, "torn": torn, "503": answer(503, textType, "")} {
-			s := &script{handlers: []http.HandlerFunc{failure, failure, answer(200, jsonType, "{}")}}
+			s := &script{handlers: []http.HandlerFunc{failure, failure, answer(200, jsonType, acme)}}
 			status, err := fetch(t.Context(), over(t, inMemory(t, s.ServeHTTP), defaults))
 			if status != 200 || err != nil || s.requests() != 3 {
 				t.Errorf("%s: %d, %v after %d requests", name, status, err, s.requests())
@@ -131,7 +131,7 @@ func TestNeverRetried(t *testing.T) {
 }
 
 func TestCertificateErrorsAreNotRetried(t *testing.T) {
-	server := httptest.NewUnstartedServer(answer(200, jsonType, "{}"))
+	server := httptest.NewUnstartedServer(answer(200, jsonType, acme))
 	var handshakes atomic.Int32
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)
 	server.StartTLS()
@@ -184,7 +184,7 @@ func TestRetryAfter(t *testing.T) {
 				value = time.Now().Add(5 * time.Second).UTC().Format(http.TimeFormat)
 			}
 			want := time.Duration(seconds) * time.Second
-			s := &script{handlers: []http.HandlerFunc{refusal(value), answer(200, jsonType, "{}")}}
+			s := &script{handlers: []http.HandlerFunc{refusal(value), answer(200, jsonType, acme)}}
 			start := time.Now()
 			if status, err := fetch(t.Context(), over(t, inMemory(t, s.ServeHTTP), defaults)); status != 200 || err != nil {
 				t.Errorf("%s: %d, %v", value, status, err)
@@ -200,7 +200,7 @@ func TestRetryAfter(t *testing.T) {
 func TestRetryAfterIgnored(t *testing.T) {
 	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
 		for _, value := range []string{"", "0", "-5", "1.5", "soon", "+7", "1 s", "0x10", "18700000000000000000A", "Mon, 01 Jan 1990 00:00:00 GMT", "Mon, 99 Jan 2030 00:00:00 GMT"} {
-			s := &script{handlers: []http.HandlerFunc{refusal(value), answer(200, jsonType, "{}")}}
+			s := &script{handlers: []http.HandlerFunc{refusal(value), answer(200, jsonType, acme)}}
 			start := time.Now()
 			status, err := fetch(t.Context(), over(t, inMemory(t, s.ServeHTTP), defaults))
 			if took := time.Since(start); status != 200 || err != nil || took < 200*time.Millisecond || took > 400*time.Millisecond {
@@ -297,7 +297,7 @@ func TestTimeoutBoundsOneAttempt(t *testing.T) {
 		<-r.Context().Done()
 	}
 	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
-		s := &script{handlers: []http.HandlerFunc{hang, stall, answer(200, jsonType, "{}")}}
+		s := &script{handlers: []http.HandlerFunc{hang, stall, answer(200, jsonType, acme)}}
 		start := time.Now()
 		status, err := fetch(t.Context(), over(t, inMemory(t, s.ServeHTTP), defaults, trusthub.WithTimeout(time.Second)))
 		if took := time.Since(start); status != 200 || err != nil || took < 2600*time.Millisecond || took > 3200*time.Millisecond {
@@ -324,7 +324,7 @@ func TestDefaultTimeout(t *testing.T) {
 
 func TestHTTPClientTimeoutBoundsOneAttempt(t *testing.T) {
 	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
-		s := &script{handlers: []http.HandlerFunc{func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, answer(200, jsonType, "{}")}}
+		s := &script{handlers: []http.HandlerFunc{func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, answer(200, jsonType, acme)}}
 		client := newClient(t, "http://127.0.0.1", defaults, trusthub.WithHTTPClient(&http.Client{
 			Timeout: time.Second, Transport: inMemory(t, s.ServeHTTP),
 		}))
@@ -370,7 +370,7 @@ func TestSuccessesRefillTheQuota(t *testing.T) {
 			if down {
 				status = 503
 			}
-			answer(status, jsonType, "{}")(w, r)
+			answer(status, jsonType, acme)(w, r)
 		}), trusthub.WithRetry(trusthub.RetryPolicy{MaxAttempts: 2}))
 		requests := func(calls int) int {
 			sent = 0

@@ -41,7 +41,7 @@ func TestMalformedSIDsAreNotSent(t *testing.T) {
 // Credentials go to the configured host alone, even when a request editor aims elsewhere.
 func TestRequestEditorsCannotRedirect(t *testing.T) {
 	elsewhere := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("reached another host") })
-	client := newClient(t, serve(t, answer(200, jsonType, "{}")))
+	client := newClient(t, serve(t, answer(200, jsonType, acme)))
 	for name, edit := range map[string]gen.RequestEditorFn{
 		"host": func(_ context.Context, r *http.Request) error {
 			r.URL.Host = strings.TrimPrefix(elsewhere, "http://")

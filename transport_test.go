@@ -83,7 +83,7 @@ func TestDefaultTransportSpeaksHTTP2AndModernTLS(t *testing.T) {
 	var version uint16
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		protocol, version = r.Proto, r.TLS.Version
-		answer(200, jsonType, "{}")(w, r)
+		answer(200, jsonType, acme)(w, r)
 	}))
 	server.EnableHTTP2 = true
 	server.StartTLS()
@@ -120,7 +120,7 @@ func TestMiddlewareOrder(t *testing.T) {
 			})
 		}
 	}
-	s := &script{handlers: []http.HandlerFunc{answer(503, textType, ""), answer(200, jsonType, "{}")}}
+	s := &script{handlers: []http.HandlerFunc{answer(503, textType, ""), answer(200, jsonType, acme)}}
 	client := newClient(t, serve(t, s.ServeHTTP), trusthub.WithRetry(trusthub.RetryPolicy{MinWait: time.Nanosecond, MaxWait: time.Nanosecond}),
 		trusthub.WithMiddleware(named("a"), named("b")), trusthub.WithMiddleware(named("c")))
 	if _, err := client.FetchCustomerProfile(t.Context(), sid); err != nil {

@@ -96,7 +96,7 @@ func TestWatchComparesDocumentedAttributes(t *testing.T) {
 // Intervals spread by 10%, so that many watchers do not ask at the same moment.
 func TestWatchSpreadsItsIntervals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &script{handlers: []http.HandlerFunc{answer(200, jsonType, "{}")}}
+		s := &script{handlers: []http.HandlerFunc{answer(200, jsonType, acme)}}
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Minute)
 		defer cancel()
 		for range over(t, inMemory(t, s.ServeHTTP)).WatchCustomerProfile(ctx, sid, time.Minute) {
@@ -146,7 +146,7 @@ func TestWatchGoesOnAfterPassingErrors(t *testing.T) {
 func TestWatchEndsWithFinalErrors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for status, want := range map[int]error{401: trusthub.ErrUnauthorized, 403: trusthub.ErrForbidden, 404: trusthub.ErrNotFound} {
-			client := over(t, inMemory(t, answer(status, jsonType, "{}")))
+			client := over(t, inMemory(t, answer(status, jsonType, acme)))
 			expectOnce(t, client.WatchCustomerProfile(t.Context(), sid, time.Minute), func(err error) bool { return errors.Is(err, want) })
 		}
 		client := over(t, roundTripFunc(nil))
@@ -168,7 +168,7 @@ func TestWatchEndsWithFinalErrors(t *testing.T) {
 func TestWatchLeftEarly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
-		for range over(t, inMemory(t, answer(200, jsonType, "{}"))).WatchCustomerProfile(t.Context(), sid, time.Minute) {
+		for range over(t, inMemory(t, answer(200, jsonType, acme))).WatchCustomerProfile(t.Context(), sid, time.Minute) {
 			break
 		}
 		for range over(t, inMemory(t, answer(500, jsonType, "{}"))).WatchCustomerProfile(t.Context(), sid, time.Minute) {
@@ -183,7 +183,7 @@ func TestWatchLeftEarly(t *testing.T) {
 func TestWatchTakesAnyInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, every := range []time.Duration{1, 1<<63 - 1} {
-			s := &script{handlers: []http.HandlerFunc{answer(200, jsonType, "{}")}}
+			s := &script{handlers: []http.HandlerFunc{answer(200, jsonType, acme)}}
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Nanosecond)
 			for range over(t, inMemory(t, s.ServeHTTP)).WatchCustomerProfile(ctx, sid, every) {
 				continue
