@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"net/http"
 	"net/url"
 	"strings"
@@ -23,8 +24,9 @@ type chain struct {
 	profiles string      // the path that a SID follows
 	header   http.Header // of every request
 	timeout  error       // of an attempt that takes too long
-	limiter  *limiter    // nil: no limit
+	limiter  *limiter
 	quota    *quota
+	fleet    *fleet // nil: single calls
 }
 
 func newChain(cfg *config) (*chain, error) {
@@ -39,9 +41,10 @@ func newChain(cfg *config) (*chain, error) {
 		header:   http.Header{"Accept": {"application/json"}, "User-Agent": {cfg.userAgent}},
 		timeout:  timeoutError(cfg.timeout),
 		quota:    newQuota(),
+		limiter:  newLimiter(math.Inf(1)),
 	}
 	if cfg.maxConcurrency > 0 {
-		c.limiter = newLimiter(cfg.maxConcurrency)
+		c.limiter = newLimiter(float64(cfg.maxConcurrency))
 	}
 	return c, nil
 }
@@ -55,7 +58,7 @@ func (c *chain) Do(req *http.Request) (*http.Response, error) {
 	retries := newRetries(c)
 	var previous error
 	for number := 1; ; number++ {
-		answer, failure := c.attempt(req, number)
+		answer, failure := c.attempt(req, retries, number)
 		if failure == nil {
 			c.quota.give()
 			return answer, nil
@@ -63,14 +66,14 @@ func (c *chain) Do(req *http.Request) (*http.Response, error) {
 		if ctx.Err() != nil {
 			return nil, interrupted(req, failure, previous)
 		}
-		wait, again := retries.next(failure)
+		wait, again := c.decide(ctx, retries, failure)
 		if !again && answer != nil {
 			return answer, nil
 		}
 		if !again {
-			return nil, &sendError{operation(req), failure}
+			return nil, notAnswered(req, failure, previous)
 		}
-		if sleep(ctx, wait) != nil {
+		if sleep(ctx, wait, c.over()) != nil {
 			return nil, interrupted(req, ctx.Err(), failure)
 		}
 		previous = failure
@@ -93,24 +96,97 @@ func (c *chain) checkTarget(u *url.URL) error {
 
 // attempt sends req once, when it is its turn, and records what came of it. It returns an answer, or a failure, or both:
 // an answer of which the failure tells what is wrong with it.
-func (c *chain) attempt(req *http.Request, number int) (answer *http.Response, failure error) {
+func (c *chain) attempt(req *http.Request, r *retries, number int) (answer *http.Response, failure error) {
 	ctx := req.Context()
-	turn, err := c.limiter.acquire(ctx)
-	if err != nil {
-		return nil, &unsentError{err}
+	if err := c.enter(ctx, r); err != nil {
+		return nil, err
 	}
-	defer func() { c.limiter.release(turn, answer) }() // also when middleware panics
+	defer c.leave(r) // also when middleware panics
 	start := time.Now()
 	answer, failure = c.send(req)
-	if isUnsent(failure) {
-		return nil, failure
-	}
-	record(ctx, answer, number)
+	took := time.Since(start)
 	if answer != nil {
 		failure = contentOf(answer).failure
 	}
-	c.log(req, answer, number, time.Since(start), failure)
+	if ctx.Err() == nil || failure == nil {
+		c.learn(r, answer, failure, start)
+	}
+	if !isUnsent(failure) {
+		record(ctx, answer, number)
+		c.log(req, answer, number, took, failure)
+	}
 	return answer, failure
+}
+
+// enter waits for the turn of a call, in its fleet and in the client.
+func (c *chain) enter(ctx context.Context, r *retries) error {
+	if c.fleet == nil {
+		return c.limiter.enter(ctx, &r.turn)
+	}
+	for {
+		if err := c.fleet.limiter.enter(ctx, &r.member.turn); err != nil {
+			return err
+		}
+		err := c.limiter.enter(ctx, &r.turn)
+		switch {
+		case err == nil && !c.fleet.limiter.barred(&r.member.turn):
+			return nil
+		case err == nil: // the fleet holds in the meantime
+			c.limiter.leave(&r.turn)
+		case ctx.Err() != nil:
+			c.fleet.limiter.leave(&r.member.turn)
+			return err
+		}
+		c.fleet.limiter.leave(&r.member.turn)
+	}
+}
+
+func (c *chain) leave(r *retries) {
+	c.limiter.leave(&r.turn)
+	if c.fleet != nil {
+		c.fleet.limiter.leave(&r.member.turn)
+	}
+}
+
+// learn tells limiters and fleet how an attempt ended, before its turn does.
+func (c *chain) learn(r *retries, answer *http.Response, failure error, start time.Time) {
+	took := time.Since(start)
+	refusal, _ := errors.AsType[*Error](failure)
+	switch {
+	case isRefusal(failure):
+		if c.limiter.refuse(&r.turn, refusal, took) && c.fleet != nil {
+			c.fleet.limiter.cut(&r.member.turn)
+		}
+	case answer != nil && (failure == nil || !isTransient(failure)):
+		c.limiter.succeed(&r.turn, took)
+		if c.fleet != nil {
+			c.fleet.limiter.succeed(&r.member.turn, took)
+		}
+	}
+	if c.fleet != nil {
+		c.fleet.health.learn(r, answer, failure, start)
+	}
+}
+
+// decide says how a call goes on after a failure.
+func (c *chain) decide(ctx context.Context, r *retries, failure error) (wait time.Duration, again bool) {
+	if c.fleet != nil {
+		return c.fleet.health.next(ctx, r, failure)
+	}
+	return r.next(failure)
+}
+
+// over is closed when the fleet has ended, if there is one.
+func (c *chain) over() <-chan struct{} {
+	if c.fleet == nil {
+		return nil
+	}
+	return c.fleet.health.over
+}
+
+// forgives reports whether a 429 only says that the limit is not found yet: there is one, and some request succeeded lately.
+func (c *chain) forgives() bool {
+	return (c.cfg.maxConcurrency > 0 || c.fleet != nil) && c.limiter.thrives(c.cfg.retry.MaxWait)
 }
 
 // send sends a copy of req within the time of one attempt. The copy carries the credentials, so that the request that
@@ -140,14 +216,15 @@ func (c *chain) send(req *http.Request) (*http.Response, error) {
 	return answer, nil
 }
 
-// sleep waits for d or the end of ctx, whose error it returns.
-func sleep(ctx context.Context, d time.Duration) error {
+// sleep waits for d or the end of ctx, whose error it returns. It returns early when over is closed.
+func sleep(ctx context.Context, d time.Duration, over <-chan struct{}) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-		return nil
+	case <-over:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+	return nil
 }

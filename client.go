@@ -34,13 +34,6 @@ func newClientOver(c *chain) *Client {
 	return &Client{raw: &gen.Client{Server: c.cfg.baseURL.String(), Client: c}, chain: c}
 }
 
-// limited returns a client that shares everything with c but has a limiter of its own.
-func (c *Client) limited(maximum int) *Client {
-	chain := *c.chain
-	chain.limiter = newLimiter(maximum)
-	return newClientOver(&chain)
-}
-
 // FetchCustomerProfile returns the Customer Profile with this SID as it is now. The profile is nil exactly when the
 // error is not. Errors are [ErrInvalidSID] when the SID is malformed and nothing was sent, *[Error] when the API
 // refused, *[DecodeError] when it answered with something that is not this profile, and the error of the network or of

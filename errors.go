@@ -24,6 +24,10 @@ var (
 	ErrTooManyRequests = errors.New("trusthub: too many requests") // 429
 )
 
+// ErrOutage says that FetchCustomerProfiles has ended because there was no success for MaxOutage. The error around it is also
+// what was the matter with its own SID, if that was sent.
+var ErrOutage = errors.New("trusthub: no success")
+
 // Error is an answer with a status other than 2xx. Its text holds request, status, code, message and request id, in less
 // than 500 bytes.
 //
@@ -175,6 +179,18 @@ func isUnsent(err error) bool {
 	return unsent
 }
 
+// notAnswered is the error of a call that ends without an answer. One that its fleet has ended tells why it failed before.
+func notAnswered(req *http.Request, failure, previous error) error {
+	if _, ended := errors.AsType[*endedError](failure); ended && previous != nil {
+		failure = previous
+	}
+	switch failure.(type) { //nolint:errorlint // only those that are whole by themselves
+	case *Error, *DecodeError:
+		return failure
+	}
+	return &sendError{operation(req), failure}
+}
+
 // interrupted is the error of a call whose context ended: that of the context, and why the last complete attempt failed.
 func interrupted(req *http.Request, failure, previous error) error {
 	ended := req.Context().Err()
@@ -199,6 +215,26 @@ func (timeoutError) Timeout() bool { return true }
 
 // Is makes it a context.DeadlineExceeded, as the time-outs of net/http are.
 func (timeoutError) Is(target error) bool { return target == context.DeadlineExceeded }
+
+// endedError is why a fleet has ended, or the failure of a call that its end has cut short.
+type endedError struct {
+	err    error
+	outage time.Duration // without a success; 0: it was no outage
+}
+
+func (e *endedError) Error() string {
+	if e.outage == 0 {
+		return e.err.Error()
+	}
+	return printable(fmt.Sprintf("%v within %v: %v", ErrOutage, e.outage, e.err), 480)
+}
+
+func (e *endedError) Unwrap() []error {
+	if e.outage == 0 {
+		return []error{e.err}
+	}
+	return []error{e.err, ErrOutage}
+}
 
 // operation names a request as people write it down: GET /v1/CustomerProfiles/BU….
 func operation(req *http.Request) string { return req.Method + " " + req.URL.Path }

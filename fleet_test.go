@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math/rand/v2"
 	"net/http"
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -75,7 +77,7 @@ func TestFleetYieldsInOrderOfCompletion(t *testing.T) {
 			answer(200, jsonType, acme)(w, r)
 		}))
 		last := ""
-		for result := range client.FetchCustomerProfiles(t.Context(), numbered(5, new(atomic.Int64))) {
+		for result := range client.FetchCustomerProfiles(t.Context(), numbered(4, new(atomic.Int64))) {
 			if last != "" && result.SID > last {
 				t.Errorf("%s after %s", result.SID, last)
 			}
@@ -308,4 +310,128 @@ func TestFleetUnderAnAccountsLimit(t *testing.T) {
 			t.Errorf("%d served", a.served)
 		}
 	})
+}
+
+// A panic of the input is raised again where the loop runs, after the results in hand, and can be recovered there.
+func TestFleetWhoseInputPanics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := &account{limit: 100, hold: time.Second}
+		client := over(t, inMemory(t, a.ServeHTTP))
+		broken := errors.New("broken input")
+		input := func(yield func(string) bool) {
+			for range 5 {
+				yield(sid)
+			}
+			panic(broken)
+		}
+		results := 0
+		func() {
+			defer func() {
+				if value, _ := recover().(error); !errors.Is(value, broken) {
+					t.Errorf("recovered %v", value)
+				}
+			}()
+			for range client.FetchCustomerProfiles(t.Context(), input) {
+				results++
+			}
+			t.Error("the loop ended without a panic")
+		}()
+		if results != 5 {
+			t.Errorf("%d results", results)
+		}
+		for range client.FetchCustomerProfiles(t.Context(), input) {
+			break
+		}
+		time.Sleep(time.Minute) // dropped after break
+	})
+}
+
+// Each result tells its place in the input and what came over HTTP.
+func TestFleetResults(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client := over(t, inMemory(t, func(w http.ResponseWriter, r *http.Request) {
+			if strings.HasSuffix(r.URL.Path, unknownSID) {
+				answer(404, jsonType, `{"code":20404}`)(w, r)
+				return
+			}
+			answer(200, jsonType, acme)(w, r)
+		}))
+		sids := []string{sid, unknownSID, "malformed", sid}
+		statuses := []int{200, 404, 0, 200}
+		seen := make([]bool, len(sids))
+		for result := range client.FetchCustomerProfiles(t.Context(), slices.Values(sids)) {
+			i := result.Index
+			if seen[i] || result.SID != sids[i] || result.Response.StatusCode != statuses[i] || statuses[i] != 0 && (result.Response.RequestID != "RQ1" || result.Response.Attempts != 1) {
+				t.Errorf("%d: got %v", i, result)
+			}
+			seen[i] = true
+		}
+		if slices.Contains(seen, false) {
+			t.Errorf("seen %v", seen)
+		}
+	})
+}
+
+// A SID that comes while the last ones are finished, after the loop has been told to end, still yields its result.
+func TestFleetLosesNoLateSID(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client := over(t, roundTripFunc(func(req *http.Request) (*http.Response, error) {
+			<-req.Context().Done()
+			time.Sleep(2 * time.Second) // a transport that is slow to notice
+			return nil, context.Cause(req.Context())
+		}))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		results := 0
+		for range client.FetchCustomerProfiles(ctx, func(yield func(string) bool) {
+			yield(sid)
+			time.Sleep(2 * time.Second)
+			yield(unknownSID)
+		}) {
+			results++
+		}
+		if results != 2 {
+			t.Errorf("%d results", results)
+		}
+	})
+}
+
+// Programs that share an account share its slots, also when they outnumber them, and none loses a profile.
+func TestFleetsShareAnAccount(t *testing.T) {
+	for _, test := range []struct {
+		clients, slots int
+		refusals       float64 // a profile, the start included
+	}{{8, 16, 0.1}, {8, 4, 0.45}, {16, 4, 0.7}, {32, 4, 1.1}} {
+		t.Run(fmt.Sprint(test.clients, " on ", test.slots), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a := &account{limit: test.slots, hold: 100 * time.Millisecond}
+				transport := roundTripFunc(func(req *http.Request) (*http.Response, error) {
+					time.Sleep(20*time.Millisecond + rand.N(10*time.Millisecond))
+					defer time.Sleep(20 * time.Millisecond)
+					return handled(a.ServeHTTP)(req)
+				})
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				var all sync.WaitGroup
+				for range test.clients {
+					client := over(t, transport, trusthub.WithMaxConcurrency(128), defaults)
+					all.Go(func() {
+						for result := range client.FetchCustomerProfiles(ctx, numbered(1_000_000, new(atomic.Int64))) {
+							if result.Err != nil && ctx.Err() == nil {
+								t.Error(result.Err)
+							}
+						}
+					})
+				}
+				all.Wait()
+				time.Sleep(time.Second) // for the server
+				refusals := float64(a.refused) / float64(a.served)
+				used := float64(a.served) * a.hold.Seconds() / float64(test.slots) / 60
+				t.Logf("%.3f refusals a profile, %.2f of the slots used", refusals, used)
+				if refusals > test.refusals || used < 0.5 {
+					t.Errorf("%d served, %d refused", a.served, a.refused)
+				}
+			})
+		})
+	}
 }

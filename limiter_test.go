@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -128,7 +129,7 @@ func TestLimiterGivesUpWhenNothingSucceeds(t *testing.T) {
 		}
 		start := time.Now()
 		status, _ := fetch(t.Context(), client)
-		if took := time.Since(start); status != 429 || took < 10*time.Second || took > 30*time.Second {
+		if took := time.Since(start); status != 429 || took < 10*time.Second || took > 45*time.Second {
 			t.Errorf("got %d after %v", status, took)
 		}
 	})
@@ -178,7 +179,7 @@ func TestWaitingCallersAreServedInOrder(t *testing.T) {
 // A caller that waits to try again lets others go first.
 func TestBackingOffHoldsNoTurn(t *testing.T) {
 	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
-		s := &script{handlers: []http.HandlerFunc{refusal("10"), answer(200, jsonType, acme)}}
+		s := &script{handlers: []http.HandlerFunc{asking(503, "10"), answer(200, jsonType, acme)}}
 		client := over(t, inMemory(t, s.ServeHTTP), trusthub.WithMaxConcurrency(1), defaults)
 		go func() { _, _ = fetch(t.Context(), client) }()
 		synctest.Wait()
@@ -187,6 +188,109 @@ func TestBackingOffHoldsNoTurn(t *testing.T) {
 			t.Errorf("got %d, %v after %v", status, err, time.Since(start))
 		}
 		time.Sleep(time.Minute)
+	})
+}
+
+// A Retry-After is heard by all callers. When it is over one goes first, and the others follow its success.
+func TestRetryAfterPausesAllCallers(t *testing.T) {
+	for name, opt := range map[string]trusthub.Option{"bounded": trusthub.WithMaxConcurrency(50), "not bounded": defaults} {
+		t.Run(name, func(t *testing.T) {
+			inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+				slow := func(w http.ResponseWriter, r *http.Request) {
+					time.Sleep(time.Second)
+					answer(200, jsonType, acme)(w, r)
+				}
+				s := &script{handlers: []http.HandlerFunc{refusal("5"), refusal("5"), slow}}
+				client := over(t, inMemory(t, s.ServeHTTP), defaults, opt)
+				start := time.Now()
+				go func() { _, _ = fetch(t.Context(), client) }()
+				synctest.Wait()
+				if failed := fetchMany(t.Context(), client, fetch, 20, 20); failed > 0 {
+					t.Errorf("%d failed", failed)
+				}
+				var after []time.Duration
+				for _, at := range s.times {
+					after = append(after, at.Sub(start))
+				}
+				alone := []time.Duration{0, 5 * time.Second, 10 * time.Second}
+				if len(after) != 23 || !slices.Equal(after[:3], alone) || after[3] < 11*time.Second {
+					t.Errorf("sent after %v", after)
+				}
+			})
+		})
+	}
+}
+
+// Whoever would have to wait longer than MaxWait is told so at once, by what began the pause.
+func TestLongPauseIsReported(t *testing.T) {
+	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+		s := &script{handlers: []http.HandlerFunc{refusal("60"), answer(200, jsonType, acme)}}
+		client := over(t, inMemory(t, s.ServeHTTP), defaults)
+		_, _ = fetch(t.Context(), client)
+		time.Sleep(20 * time.Second)
+		start := time.Now()
+		_, err := fetch(t.Context(), client)
+		var refused *trusthub.Error
+		if !errors.As(err, &refused) || refused.StatusCode != 429 || refused.RetryAfter != 40*time.Second || refused.RequestID != "RQ1" || time.Since(start) != 0 {
+			t.Errorf("got %v with %v after %v", err, refused, time.Since(start))
+		}
+		time.Sleep(31 * time.Second)
+		if status, err := fetch(t.Context(), client); status != 200 || err != nil || time.Since(start) != 40*time.Second || s.requests() != 2 {
+			t.Errorf("got %d, %v after %v and %d requests", status, err, time.Since(start), s.requests())
+		}
+	})
+}
+
+// So is whoever waits already.
+func TestLongPauseEndsWaiting(t *testing.T) {
+	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+		s := &script{handlers: []http.HandlerFunc{func(w http.ResponseWriter, r *http.Request) {
+			time.Sleep(time.Second)
+			refusal("60")(w, r)
+		}}}
+		client := over(t, inMemory(t, s.ServeHTTP), defaults, trusthub.WithMaxConcurrency(1))
+		start := time.Now()
+		if failed := fetchMany(t.Context(), client, fetch, 10, 10); failed != 10 || s.requests() != 1 || time.Since(start) != time.Second {
+			t.Errorf("%d failed after %v and %d requests", failed, time.Since(start), s.requests())
+		}
+	})
+}
+
+// One SID that is always refused neither holds up the others nor is asked for ever.
+func TestOneRefusedAmongOthers(t *testing.T) {
+	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+		asked := 0
+		client := over(t, inMemory(t, func(w http.ResponseWriter, r *http.Request) {
+			time.Sleep(100 * time.Millisecond)
+			if strings.HasSuffix(r.URL.Path, sid) { // which fetch asks for
+				asked++
+				refusal("")(w, r)
+				return
+			}
+			answer(200, jsonType, acme)(w, r)
+		}), trusthub.WithMaxConcurrency(4), defaults)
+		ctx, cancel := context.WithCancel(t.Context())
+		var others sync.WaitGroup
+		served := 0
+		others.Go(func() {
+			for ctx.Err() == nil {
+				if _, err := client.FetchCustomerProfile(ctx, unknownSID); err == nil {
+					served++
+				}
+			}
+		})
+		start := time.Now()
+		status, err := fetch(t.Context(), client)
+		took := time.Since(start)
+		cancel()
+		others.Wait()
+		time.Sleep(time.Second) // for the server
+		if status != 429 && !errors.Is(err, trusthub.ErrTooManyRequests) || asked > 100 || asked < 10 || took > 15*time.Minute {
+			t.Errorf("got %d, %v after %v, asked %d times", status, err, took, asked)
+		}
+		if possible := int(took / (100 * time.Millisecond)); served < possible*9/10 {
+			t.Errorf("%d others served, %d possible", served, possible)
+		}
 	})
 }
 

@@ -16,7 +16,7 @@ import (
 )
 
 // RetryPolicy says how often and when an attempt that failed is made again. Zero fields mean the defaults: 3 attempts,
-// waits from 200 ms to 10 s.
+// waits from 200 ms to 10 s, and outages of up to 15 minutes.
 //
 // Waits grow from MinWait, twice as long each time, with jitter, and never exceed MaxWait. A Retry-After header takes
 // their place; when it asks for more than MaxWait, the error is returned at once, with RetryAfter set.
@@ -24,17 +24,24 @@ type RetryPolicy struct {
 	MaxAttempts int // all of them, the first included; 1 means never again
 	MinWait     time.Duration
 	MaxWait     time.Duration
+	MaxOutage   time.Duration // how long FetchCustomerProfiles goes on without any success; negative: it does not hold in an outage
 }
 
 const (
 	defaultMaxAttempts = 3
 	defaultMinWait     = 200 * time.Millisecond
 	defaultMaxWait     = 10 * time.Second
+	defaultMaxOutage   = 15 * time.Minute
+
+	maxRefusals = 50 // of one call, while others succeed: with the default waits, 8 minutes at most
 )
 
 func (p RetryPolicy) withDefaults() (RetryPolicy, error) {
 	if p.MaxAttempts < 0 || p.MinWait < 0 || p.MaxWait < 0 {
 		return p, fmt.Errorf("trusthub: WithRetry: negative values in %+v", p)
+	}
+	if p.MaxOutage == 0 {
+		p.MaxOutage = defaultMaxOutage
 	}
 	if p.MaxAttempts == 0 {
 		p.MaxAttempts = defaultMaxAttempts
@@ -54,13 +61,78 @@ func (p RetryPolicy) withDefaults() (RetryPolicy, error) {
 // retries decides over the attempts of one call.
 type retries struct {
 	chain    *chain
-	attempts int // that count
-	schedule backoff.ExponentialBackOff
+	turn     turn   // in the client's limiter
+	member   member // of a fleet, if the call is in one
+	attempts int    // that count
+	waits    waits
 }
 
 func newRetries(c *chain) *retries {
-	policy := c.cfg.retry
-	return &retries{chain: c, schedule: backoff.ExponentialBackOff{
+	r := &retries{chain: c, waits: newWaits(c.cfg.retry)}
+	if c.fleet == nil {
+		r.turn.patience = c.cfg.retry.MaxWait
+	} else {
+		r.turn.over = c.fleet.health.over
+	}
+	return r
+}
+
+// next says whether to make another attempt after this failure, and how long to wait before it takes its turn.
+func (r *retries) next(failure error) (wait time.Duration, again bool) {
+	switch {
+	case !isTransient(failure), retryAfter(failure) > r.chain.cfg.retry.MaxWait:
+		return 0, false
+	case isRefusal(failure) && r.chain.forgives():
+		return r.afterRefusal()
+	}
+	r.attempts++
+	return r.waitAfter(failure), r.mayRetry()
+}
+
+// mayRetry reports whether an attempt that counts may be followed by another.
+func (r *retries) mayRetry() bool {
+	return r.attempts < r.chain.cfg.retry.MaxAttempts && r.chain.quota.take()
+}
+
+// waitAfter is how long to wait after a failure that counts.
+func (r *retries) waitAfter(failure error) time.Duration {
+	asked := retryAfter(failure)
+	switch {
+	case asked > 0 && isRefusal(failure):
+		return 0 // the limiter pauses
+	case asked > 0:
+		return asked
+	}
+	return r.waits.next()
+}
+
+// afterRefusal says how a 429 goes on that is no failure of this call: again at once, which is when the limiter says, or, when
+// the call has stepped aside there, by waits of its own.
+func (r *retries) afterRefusal() (wait time.Duration, again bool) {
+	if r.turn.inARow >= 2 {
+		wait = r.waits.next()
+	}
+	return wait, r.turn.refusals < maxRefusals
+}
+
+// retryAfter is how long a failure asks to wait.
+func retryAfter(failure error) time.Duration {
+	if apiErr, ok := errors.AsType[*Error](failure); ok {
+		return apiErr.RetryAfter
+	}
+	return 0
+}
+
+func isRefusal(failure error) bool { return errors.Is(failure, ErrTooManyRequests) }
+
+// waits grow from MinWait to MaxWait.
+type waits struct {
+	policy   RetryPolicy
+	schedule backoff.ExponentialBackOff
+}
+
+func newWaits(policy RetryPolicy) waits {
+	return waits{policy, backoff.ExponentialBackOff{
 		InitialInterval:     policy.MinWait + policy.MinWait/2, // a third up and down: from once to twice MinWait
 		RandomizationFactor: 1. / 3,
 		Multiplier:          2,
@@ -68,27 +140,11 @@ func newRetries(c *chain) *retries {
 	}}
 }
 
-// next says whether to make another attempt after this failure, and how long to wait before.
-func (r *retries) next(failure error) (wait time.Duration, again bool) {
-	policy := r.chain.cfg.retry
-	if !isTransient(failure) {
-		return 0, false
-	}
-	forgiven := r.chain.limiter.forgives(failure, policy.MaxWait)
-	if forgiven {
-		r.schedule.Reset()
-	} else {
-		r.attempts++
-	}
-	wait = min(max(r.schedule.NextBackOff(), policy.MinWait), policy.MaxWait)
-	if apiErr, ok := errors.AsType[*Error](failure); ok && apiErr.RetryAfter > 0 {
-		wait = apiErr.RetryAfter
-	}
-	if wait > policy.MaxWait {
-		return 0, false
-	}
-	return wait, forgiven || r.attempts < policy.MaxAttempts && r.chain.quota.take()
+func (w *waits) next() time.Duration {
+	return min(max(w.schedule.NextBackOff(), w.policy.MinWait), w.policy.MaxWait)
 }
+
+func (w *waits) reset() { w.schedule.Reset() }
 
 // isTransient reports whether another attempt may end better than with failure.
 func isTransient(failure error) bool {

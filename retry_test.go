@@ -247,7 +247,7 @@ func TestContextEndsWait(t *testing.T) {
 
 		ctx, cancel = context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
-		if _, err := fetch(ctx, client); !errors.Is(err, context.Canceled) || !errors.Is(err, trusthub.ErrTooManyRequests) || len(err.Error()) >= 500 {
+		if _, err := fetch(ctx, over(t, inMemory(t, s.ServeHTTP), defaults)); !errors.Is(err, context.Canceled) || !errors.Is(err, trusthub.ErrTooManyRequests) || len(err.Error()) >= 500 {
 			t.Errorf("got %v", err)
 		}
 	})
@@ -404,9 +404,11 @@ func TestRetryPolicies(t *testing.T) {
 }
 
 // refusal answers 429 with a Retry-After header.
-func refusal(retryAfter string) http.HandlerFunc {
+func refusal(retryAfter string) http.HandlerFunc { return asking(429, retryAfter) }
+
+func asking(status int, retryAfter string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Retry-After", retryAfter)
-		answer(429, jsonType, `{"code":20429}`)(w, r)
+		answer(status, jsonType, `{"code":20429}`)(w, r)
 	}
 }

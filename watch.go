@@ -43,7 +43,7 @@ func (c *Client) WatchCustomerProfile(ctx context.Context, sid string, every tim
 					return
 				}
 			}
-			if sleep(ctx, every-every/10+rand.N(every/5+1)) != nil { //nolint:gosec // G404: spreads load, guards nothing
+			if sleep(ctx, every-every/10+rand.N(every/5+1), nil) != nil { //nolint:gosec // G404: spreads load, guards nothing
 				yield(nil, ctx.Err())
 				return
 			}
