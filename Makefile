@@ -3,7 +3,7 @@ MODULES := . cmd/trusthub examples lab
 GENERATED := gen/* lab/bench/peers/ogenclient/*
 LINT := go tool -modfile=$(CURDIR)/tools/go.mod golangci-lint
 
-.PHONY: help run test check bench torture release-check fuzz generate lint breaking check-generated check-tidy check-modules race
+.PHONY: help run test check bench torture simulate release-check fuzz generate lint breaking check-generated check-tidy check-modules race
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +21,9 @@ bench: ## compare with other clients, and write lab/bench/RESULTS.md
 
 torture: ## harm the line between client and server for TORTURE (50s a protocol), with the race detector; SEED repeats a run
 	@cd lab && TORTURE=$(or $(TORTURE),50s) go test -race -count=1 -v -timeout 10m ./torture
+
+simulate: ## have clients share an account in virtual time, and write the table and the picture of docs/SCALE.md
+	@cd lab && RUNS=$(or $(RUNS),20) PICTURE=$(CURDIR)/docs go test -count=1 -v -timeout 30m ./simulation
 
 release-check: ## try a release without publishing it
 	@cd lab && go run ./release

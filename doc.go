@@ -37,15 +37,20 @@
 // # Concurrency
 //
 // A [Client] is immutable and safe for concurrent use, and keeps up to 256 idle connections, so that one should serve a whole
-// program. Twilio limits the concurrent requests of an account and answers 429 beyond. [WithMaxConcurrency] bounds the
-// requests in flight and adapts to that limit below the bound; a 429 then costs no attempt as long as other requests of the
-// client succeed (within the last 10 s, or MaxWait). Without it, there is no bound.
+// program. Twilio limits the concurrent requests of an account, which all programs that use it share, and answers 429 beyond.
+// So a 429 is heard by the whole client: nothing is sent until a pause is over, that of Retry-After or the time in which a
+// request is usually answered, and what was refused goes first. A call that would have to wait longer than MaxWait for it
+// returns at once with a copy of the *[Error] that began the pause, RetryAfter being what is left.
+//
+// [WithMaxConcurrency] bounds the requests in flight and adapts to the account's limit below the bound; a 429 then costs no
+// attempt as long as other requests of the client succeed (within the last 10 s, or MaxWait), but for one that is refused 50
+// times meanwhile. Without it, there is no bound.
 //
 // # Many profiles, and one over time
 //
 // [Client.FetchCustomerProfiles] fetches a stream of SIDs of any length in constant memory, as many at a time as the account
-// permits, and yields results as they complete. [Client.WatchCustomerProfile] polls one profile and yields it whenever it has
-// changed.
+// permits, and yields results as they complete. It holds through an outage of up to 15 minutes (MaxOutage) and ends when the
+// credentials are refused. [Client.WatchCustomerProfile] polls one profile and yields it whenever it has changed.
 //
 // # Limits
 //

@@ -23,31 +23,30 @@ const fleetConcurrency = 16
 // are as many as [WithMaxConcurrency] and the account's limit permit; without that option, each call has a bound of its own
 // of 16. Each SID that is pulled yields one result; one that comes twice is fetched twice.
 //
-// A 429 costs time, never a profile. In an outage (every attempt since the last success failed with no answer, a time-out, a
-// 5xx or a Retry-After beyond MaxWait, of at least two SIDs or of the only one in hand) nothing is lost either: no SID is pulled,
-// one request at a time probes, at growing intervals up to MaxWait, and after a success what had failed is fetched again. After
-// MaxOutage of [RetryPolicy] without a success, what is in hand is yielded with its errors, which are then [ErrOutage] too, and
-// the loop ends. A SID that fails while others succeed yields its error after MaxAttempts, or 50 times 429.
+// A 429 costs time, never a profile, nor does an outage: when every attempt since the last success failed by no answer, a
+// time-out, a 5xx or a Retry-After beyond MaxWait, and they were for at least two SIDs or for the only one in hand, no SID is
+// pulled any more, and one request at a time probes, for another SID each time, at intervals that grow to MaxWait. When one
+// succeeds, what had failed is fetched again as the same call, and the rest goes on. After MaxOutage without a success (see
+// [RetryPolicy]), what is in hand is yielded with its own errors, which are [ErrOutage] as well, and the loop ends. A SID
+// that fails in this way while requests that were sent after it succeed yields its error after MaxAttempts; one that is
+// answered 429 while others succeed, after 50 times.
 //
-// What is refused for all ends the loop at once: credentials ([ErrUnauthorized]), a certificate, an [Auth] that fails for good.
-// What is in flight is yielded; what was pulled and not sent is yielded with the error that ended the loop. Credentials of another
-// Auth than [BasicAuth] are first signed and sent once more.
+// What is refused for all ends the loop: credentials ([ErrUnauthorized]), a certificate, an [Auth] that fails for good. What
+// is in flight is yielded, and what was pulled and not sent yields the error that ended the loop. With an Auth other than
+// [BasicAuth], a request that gets a 401 is signed and sent once more before that.
 //
-// The SIDs are pulled as they are needed, at most two for each request that the bound permits, so that neither a slow input holds
-// up finished results nor a long one takes memory. A loop body that is slow holds up new requests in turn. Leaving the loop ends the
-// requests in flight. So does the end of ctx: they yield its error, and the loop ends, without waiting for a pull that is under way.
+// SIDs are pulled as they are needed, at most two for each request that the bound permits, so that neither a slow input holds
+// up finished results nor a long one takes memory. A loop body that is slow holds up new requests in turn. Leaving the loop
+// ends the requests in flight. So does the end of ctx: they yield its error, and the loop ends, without waiting for a pull
+// that is under way.
 //
-// # The input runs on a goroutine of its own
+// To know whether all came, look after the loop at ctx.Err(), and at the results: [ErrOutage], [ErrUnauthorized] or another
+// error that is refused for all means that the rest of the input was not pulled.
 //
-// sids is called on another goroutine and runs at the same time as the loop body. What both of them touch, such as a map of SIDs that
-// are done, needs a lock, or is better read before the loop begins. [FetchResult].Index tells the place in the input, so that a slice beside it needs
-// neither. After break, sids goes on until it next calls yield, which then returns false, and nobody waits for that. A panic in sids is raised again, with its value,
-// where the loop runs, after the results in hand; after break it is dropped.
-//
-// # Whether all came
-//
-// The loop has seen the whole input unless ctx has ended (ctx.Err() after the loop), a result was [ErrOutage] or [ErrUnauthorized] or another
-// error that is refused for all, or the loop was left. To resume, leave out the SIDs that had a result with a profile or a final error ([IsRetryable]).
+// sids runs on another goroutine, at the same time as the loop body. What both of them touch, such as a map of the SIDs that
+// are done, is a data race; fill it before the loop, as the example that resumes does, or use [FetchResult].Index, which
+// needs none. After break, sids is not waited for: its next yield returns false. A panic in sids is raised again, with the
+// same value, where the loop runs, after the results in hand; after break it is dropped.
 func (c *Client) FetchCustomerProfiles(ctx context.Context, sids iter.Seq[string]) iter.Seq[FetchResult] {
 	return func(yield func(FetchResult) bool) {
 		ctx, cancel := context.WithCancel(ctx)

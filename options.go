@@ -97,8 +97,8 @@ func WithRetry(policy RetryPolicy) Option {
 }
 
 // WithMaxConcurrency bounds the requests that the whole client has in flight. Below the bound it adapts to the limit of
-// the account: it slows down when Twilio answers 429, and speeds up again while it does not. Further callers wait in
-// order, until their context ends.
+// the account, down to one request every few round trips: it slows down when Twilio answers 429, and speeds up again while
+// it does not. Further callers wait in order, until their context ends.
 func WithMaxConcurrency(n int) Option {
 	return func(c *config) error {
 		if n < 1 {

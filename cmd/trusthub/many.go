@@ -11,6 +11,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
@@ -45,8 +46,8 @@ func fetchMany(ctx context.Context, client *trusthub.Client, source *sidSource, 
 	switch {
 	case ctx.Err() != nil:
 		return failure{errors.New("interrupted: " + summary)}
-	case source.err != nil:
-		return failure{fmt.Errorf("reading the SIDs: %w (%s)", source.err, summary)}
+	case source.broken.Load() != nil:
+		return failure{fmt.Errorf("reading the SIDs: %w (%s)", *source.broken.Load(), summary)}
 	case failed > 0:
 		return failure{errors.New(summary)}
 	}
@@ -73,9 +74,9 @@ func newProgress(stderr io.Writer, total int) *progressbar.ProgressBar {
 
 // sidSource is where many SIDs come from.
 type sidSource struct {
-	sids  iter.Seq[string]
-	total int   // -1 when it is not known
-	err   error // why reading ended early
+	sids   iter.Seq[string]
+	total  int                   // -1 when it is not known
+	broken atomic.Pointer[error] // why reading ended early; it runs at the same time as what reads the results
 }
 
 func newSIDList(sids []string) *sidSource {
@@ -88,7 +89,11 @@ func newSIDReader(r io.Reader) *sidSource {
 	if file, ok := r.(*os.File); ok {
 		source.total = countSIDs(file)
 	}
-	source.sids = func(yield func(string) bool) { source.err = eachSID(r, yield) }
+	source.sids = func(yield func(string) bool) {
+		if err := eachSID(r, yield); err != nil {
+			source.broken.Store(&err)
+		}
+	}
 	return source
 }
 

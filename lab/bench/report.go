@@ -15,6 +15,8 @@ import (
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
+
+	"github.com/seed07fc1495/trusthub/lab/palette"
 )
 
 // report is what one run has measured.
@@ -115,7 +117,7 @@ func (r *report) draw(file string) error {
 		if err != nil {
 			return err
 		}
-		chart.Color = plotColor(i)
+		chart.Color = palette.Color(i)
 		chart.LineStyle.Width = 0
 		chart.Offset = width * vg.Length(i-len(r.tables[0].names)/2)
 		p.Add(chart)

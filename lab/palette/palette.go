@@ -1,9 +1,10 @@
-package main
+// Package palette has the colours of the charts.
+package palette
 
 import "image/color"
 
-// plotColor is one of a palette that people with any colour vision tell apart (Okabe and Ito).
-func plotColor(i int) color.Color {
+// Color is one of a palette that people with any colour vision tell apart (Okabe and Ito).
+func Color(i int) color.Color {
 	return []color.Color{
 		color.RGBA{0, 114, 178, 255},
 		color.RGBA{213, 94, 0, 255},

@@ -1,0 +1,192 @@
+package simulation
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/trusthubtest"
+)
+
+const ms = time.Millisecond
+
+// row is one situation, and what the limiter shall make of it.
+type row struct {
+	name                     string
+	clients, slots           int
+	travel, service, lasts   time.Duration
+	retryAfter               time.Duration
+	moves                    []move
+	used, refusals, fairness float64 // at least, at most, at least
+}
+
+// move changes the number of slots.
+type move struct {
+	after time.Duration
+	slots int
+}
+
+var rows = []row{
+	{name: "1 on 10", clients: 1, slots: 10, used: .70, refusals: .03},
+	{name: "1 on 100", clients: 1, slots: 100, used: .82, refusals: .01},
+	{name: "3 on 30, 180 ms travel, 60 ms service", clients: 3, slots: 30, travel: 180 * ms, service: 60 * ms, used: .60, refusals: .04, fairness: .90},
+	{name: "4 on 40", clients: 4, slots: 40, used: .80, refusals: .02, fairness: .90},
+	{name: "8 on 16", clients: 8, slots: 16, used: .72, refusals: .05, fairness: .90},
+	{name: "8 on 4", clients: 8, slots: 4, used: .60, refusals: .45, fairness: .88},
+	{name: "16 on 4", clients: 16, slots: 4, used: .60, refusals: .45, fairness: .88},
+	{name: "32 on 4", clients: 32, slots: 4, used: .60, refusals: .60, fairness: .80},
+	{name: "4 on 20, answers take 2 s, ten minutes", clients: 4, slots: 20, service: 2 * time.Second, lasts: 10 * time.Minute, used: .85, refusals: .05, fairness: .88},
+	{
+		name: "2 on 50, then 5, then 50", clients: 2, slots: 50, used: .68, refusals: .03, fairness: .90,
+		moves: []move{{30 * time.Second, 5}, {60 * time.Second, 50}},
+	},
+	{name: "8 on 16, refusals say Retry-After: 1", clients: 8, slots: 16, retryAfter: time.Second, used: .50, refusals: .08, fairness: .80},
+}
+
+// outcome is what came of one run, or the medians of several.
+type outcome struct {
+	used, refusals, fairness float64
+	lost                     int
+}
+
+func TestLossFormulas(t *testing.T) {
+	for name, got := range map[string]struct{ got, want float64 }{
+		"Erlang, two slots and a load of one":        {erlang(2, 0.4), 0.25},  // B = 1/5
+		"Engset, one slot and two sources":           {engset(1, 2, 2./3), 1}, // each rests as long as it is served
+		"Engset, no more sources than slots":         {engset(3, 3, 0.5), 0},
+		"Engset with many sources is Erlang, almost": {engset(2, 100_000, 0.4), 0.25},
+	} {
+		if math.Abs(got.got-got.want) > 1e-3 {
+			t.Errorf("%s: got %.4f, want %.4f", name, got.got, got.want)
+		}
+	}
+}
+
+// TestTable prints the table of docs/SCALE.md. Its limits hold for the medians of RUNS runs; of a single one only that none is lost.
+func TestTable(t *testing.T) {
+	runs, err := strconv.Atoi(os.Getenv("RUNS"))
+	if err != nil {
+		runs = 1
+	}
+	var table strings.Builder
+	for _, r := range rows {
+		r = r.withDefaults()
+		o := r.medians(t, runs)
+		fmt.Fprintf(&table, "| %s | %.2f | %.3f | %.2f | %.3f | %.3f |\n", r.name, o.used, o.refusals, o.fairness,
+			erlang(r.slots, o.used), engset(r.slots, r.sources(), o.used))
+		if o.lost > 0 {
+			t.Errorf("%s: %d lost", r.name, o.lost)
+		}
+		if runs >= 10 && (o.used < r.used || o.refusals > r.refusals || o.fairness < r.fairness) {
+			t.Errorf("%s: got %+v, want %.2f used, %.2f refusals, fairness %.2f", r.name, o, r.used, r.refusals, r.fairness)
+		}
+	}
+	t.Logf("medians of %d runs\n| clients on slots | slots used | refusals a profile | fairness | Erlang | Engset |\n|--|--:|--:|--:|--:|--:|\n%s", runs, table.String())
+}
+
+// withDefaults says what a row leaves out.
+func (r row) withDefaults() row {
+	r.travel, r.service = cmp.Or(r.travel, 40*ms), cmp.Or(r.service, 100*ms)
+	r.lasts = cmp.Or(r.lasts, 2*time.Minute)
+	return r
+}
+
+// sources is how many requests keep all slots in use, or one for each client if that is more.
+func (r row) sources() int {
+	return max(r.clients, r.slots+int(float64(r.slots)*float64(r.travel)/float64(r.service)))
+}
+
+func (r row) medians(t *testing.T, runs int) (o outcome) {
+	var used, refusals, fairness []float64
+	for seed := range runs {
+		one := r.run(t, uint64(seed), func(*account) {})
+		used, refusals, fairness = append(used, one.used), append(refusals, one.refusals), append(fairness, one.fairness)
+		o.lost += one.lost
+	}
+	o.used, o.refusals, o.fairness = median(used), median(refusals), median(fairness)
+	return o
+}
+
+func median(values []float64) float64 {
+	slices.Sort(values)
+	return values[len(values)/2]
+}
+
+// run is one simulation. Its first quarter is not counted.
+func (r row) run(t *testing.T, seed uint64, watch func(*account)) (o outcome) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		a := &account{
+			travel: r.travel, service: r.service, retryAfter: r.retryAfter, slots: r.slots, since: start,
+			from: start.Add(r.lasts / 4), random: rand.New(rand.NewPCG(seed, 0)),
+		}
+		for _, m := range r.moves {
+			time.AfterFunc(m.after, func() { a.permit(m.slots) })
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), r.lasts)
+		defer cancel()
+		fetched, lost := make([]int, r.clients), make([]int, r.clients)
+		var all sync.WaitGroup
+		all.Go(func() { watch(a) })
+		for i := range r.clients {
+			all.Go(func() { fetched[i], lost[i] = fetch(ctx, t, a) })
+		}
+		all.Wait()
+		a.permit(0)
+		time.Sleep(time.Minute) // for what is under way
+		o = a.outcome(fetched)
+		for _, n := range lost {
+			o.lost += n
+		}
+	})
+	return o
+}
+
+// fetch is one client, which fetches until ctx ends. It returns how many came after counting began, and how many were lost.
+func fetch(ctx context.Context, t *testing.T, a *account) (fetched, lost int) {
+	client, err := trusthub.NewClient(trusthub.BasicAuth(trusthubtest.Username, trusthubtest.Password),
+		trusthub.WithHTTPClient(&http.Client{Transport: a}), trusthub.WithMaxConcurrency(128))
+	if err != nil {
+		t.Error(err)
+		return 0, 0
+	}
+	endless := func(yield func(string) bool) {
+		for n := 0; yield(fmt.Sprintf("BU%032x", n)); n++ {
+		}
+	}
+	for result := range client.FetchCustomerProfiles(ctx, endless) {
+		switch {
+		case result.Err != nil && ctx.Err() == nil:
+			lost++
+		case result.Err == nil && time.Now().After(a.from):
+			fetched++
+		}
+	}
+	return fetched, lost
+}
+
+// outcome sums up. Fairness is Jain's: 1 when all got the same, 1/n when one of n got all.
+func (a *account) outcome(fetched []int) outcome {
+	var sum, squares float64
+	for _, n := range fetched {
+		sum += float64(n)
+		squares += float64(n) * float64(n)
+	}
+	return outcome{
+		used:     float64(a.used) / float64(a.offered),
+		refusals: float64(a.refused) / float64(a.served),
+		fairness: sum * sum / squares / float64(len(fetched)),
+	}
+}
