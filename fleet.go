@@ -53,6 +53,7 @@ func (c *Client) FetchCustomerProfiles(ctx context.Context, sids iter.Seq[string
 		defer cancel()
 		f := newFleet(c)
 		defer close(f.left)
+		defer f.health.rest()
 		go f.run(ctx, sids)
 		for result := range f.results {
 			if !yield(result) {

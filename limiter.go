@@ -106,7 +106,7 @@ func (l *limiter) succeed(t *turn, took time.Duration) {
 	l.successes++
 	l.lastSuccess = time.Now()
 	if l.first == t {
-		l.oneFirst = false
+		l.oneFirst, l.cause = false, nil
 	}
 	l.window.grow(took, !l.window.room(l.inFlight))
 }
@@ -176,8 +176,11 @@ func (l *limiter) denied(t *turn) error {
 	if l.closed != nil {
 		return l.closed
 	}
+	if l.cause == nil || t.patience == 0 {
+		return nil
+	}
 	left := time.Until(l.pausedTo)
-	if l.cause == nil || t.patience == 0 || left <= t.patience {
+	if left <= t.patience {
 		return nil
 	}
 	refusal := *l.cause

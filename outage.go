@@ -285,6 +285,15 @@ func (h *health) end(why *endedError) {
 	h.change()
 }
 
+// rest ends the clock when the fleet has ended.
+func (h *health) rest() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.clock != nil {
+		h.clock.Stop()
+	}
+}
+
 // change wakes up who waits.
 func (h *health) change() {
 	if h.changed != nil {
