@@ -10,7 +10,8 @@ import (
 )
 
 // Auth signs requests. Authorize is called once for each attempt to send one, possibly from many goroutines at a time,
-// with a request of its own to change. When it fails, its error is returned and nothing is sent.
+// with a request of its own to change. When it fails, nothing is sent, and its error is returned; an error with a method
+// Retryable() bool that says true, as when a token server is down, is a reason to try again first.
 type Auth interface {
 	Authorize(*http.Request) error
 }

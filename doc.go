@@ -15,15 +15,16 @@
 // A fetch returns exactly one of a profile and an error. An answer with a status other than 2xx is an *[Error], which
 // [errors.Is] compares with [ErrUnauthorized], [ErrForbidden], [ErrNotFound] and [ErrTooManyRequests]. A 2xx answer that is
 // not the profile asked for is a *[DecodeError]. Both keep the status, the request id and the body. A malformed SID is
-// [ErrInvalidSID], and nothing is sent. Anything else is an error of the network or of the context, wrapped.
+// [ErrInvalidSID], and nothing is sent. Anything else is an error of the network or of the context, wrapped. [IsRetryable]
+// tells of any of them whether the same call may succeed later.
 //
 // # Retries
 //
 // A call makes up to 3 attempts. Connection errors, bodies that break off, attempts that time out, and the statuses 429,
 // 500, 502, 503 and 504 are tried again, after 200 to 400 ms first, then twice that, with jitter and never more than 10 s; a
 // Retry-After header of up to 10 s takes the place of that wait, and a longer one ends the call at once, with RetryAfter set
-// in the *[Error]. Certificate errors, failed authentication, ended contexts, other statuses, and errors with a method
-// Retryable() bool that says false are final. [WithRetry] changes the numbers.
+// in the *[Error]. Certificate errors, failed authentication, ended contexts and other statuses are final. An error of an
+// [Auth], a middleware or a transport that has a method Retryable() bool decides for itself. [WithRetry] changes the numbers.
 //
 // A quota keeps a total outage from multiplying traffic: a client can make 100 retries more than its successes pay for, and 5
 // successes pay for one. Without any, calls fail after their first attempt.
@@ -73,7 +74,8 @@
 // The path of a request through the files:
 //
 //	client.go                  the method of an operation calls the generated client in gen/,
-//	chain.go, retry.go         which hands its request to the chain: check the target, attempt, try again;
+//	chain.go, retry.go         which hands its request to the chain: check the target, attempt, try again
+//	retryable.go               when that may help;
 //	limiter.go, auth.go        an attempt waits for its turn and is signed,
 //	transport.go, response.go  goes through middleware and transport, and its body is read into memory;
 //	decode.go, errors.go       the answer becomes a value, or one of two errors.

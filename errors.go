@@ -151,10 +151,19 @@ func kindOf(err error) string {
 	return "the body broke off"
 }
 
-// sendError is a request that got no answer.
+// isTorn reports whether the cause of a DecodeError is what happened to the body on its way, and not what it holds.
+func isTorn(err error) bool {
+	_, ours := errors.AsType[problem](err)
+	_, semantic := errors.AsType[*json.SemanticError](err)
+	_, syntactic := errors.AsType[*jsontext.SyntacticError](err)
+	return err != nil && !ours && !semantic && !syntactic && !errors.Is(err, ErrResponseTooLarge)
+}
+
+// sendError is a request that got no answer, or not all of it.
 type sendError struct {
-	op  string
-	err error
+	op    string
+	err   error
+	ended bool // with the caller's context
 }
 
 func (e *sendError) Error() string {
@@ -188,7 +197,7 @@ func notAnswered(req *http.Request, failure, previous error) error {
 	case *Error, *DecodeError:
 		return failure
 	}
-	return &sendError{operation(req), failure}
+	return &sendError{op: operation(req), err: failure}
 }
 
 // interrupted is the error of a call whose context ended: that of the context, and why the last complete attempt failed.
@@ -200,7 +209,7 @@ func interrupted(req *http.Request, failure, previous error) error {
 	case !errors.Is(failure, ended):
 		failure = fmt.Errorf("%w, after %w", ended, failure)
 	}
-	return &sendError{operation(req), failure}
+	return &sendError{op: operation(req), err: failure, ended: true}
 }
 
 // timeoutError says that one attempt took longer than WithTimeout permits, while the caller's context goes on.

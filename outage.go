@@ -65,7 +65,7 @@ func (h *health) remove(err error) error {
 	defer h.mu.Unlock()
 	h.inHand--
 	h.consider() // the one that is left may be waiting for news
-	if _, marked := errors.AsType[*endedError](err); h.ended == nil || h.ended.outage == 0 || marked || !isTransient(err) {
+	if _, marked := errors.AsType[*endedError](err); h.ended == nil || h.ended.outage == 0 || marked || !IsRetryable(err) {
 		return err
 	}
 	return &endedError{err, h.ended.outage}

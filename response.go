@@ -67,7 +67,10 @@ func readContent(answer *http.Response, limit int64) {
 		buf.Grow(int(announced) + bytes.MinRead) // with room to see the end, not to grow again
 	}
 	_, err := buf.ReadFrom(io.LimitReader(body, min(limit, math.MaxInt64-1)+1))
-	c := &content{body: buf.Bytes(), err: err}
+	c := &content{body: buf.Bytes()}
+	if err != nil {
+		c.err = &sendError{op: operation(answer.Request), err: err}
+	}
 	if int64(len(c.body)) > limit {
 		c.body, c.err = c.body[:limit:limit], ErrResponseTooLarge
 	}

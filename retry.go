@@ -1,12 +1,10 @@
 package trusthub
 
 import (
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"math"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -145,28 +143,6 @@ func (w *waits) next() time.Duration {
 }
 
 func (w *waits) reset() { w.schedule.Reset() }
-
-// isTransient reports whether another attempt may end better than with failure.
-func isTransient(failure error) bool {
-	if apiErr, ok := errors.AsType[*Error](failure); ok {
-		return slices.Contains([]int{
-			http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusBadGateway,
-			http.StatusServiceUnavailable, http.StatusGatewayTimeout,
-		}, apiErr.StatusCode)
-	}
-	_, certificate := errors.AsType[*tls.CertificateVerificationError](failure)
-	if certificate || isUnsent(failure) || errors.Is(failure, ErrResponseTooLarge) {
-		return false
-	}
-	opinion, ok := errors.AsType[retryable](failure)
-	return !ok || opinion.Retryable()
-}
-
-// retryable is an error, of middleware for example, that knows whether another attempt may help.
-type retryable interface {
-	error
-	Retryable() bool
-}
 
 // parseRetryAfter reads a Retry-After header, seconds or a date (RFC 9110, 10.2.3). What it cannot read, and the past, is 0.
 func parseRetryAfter(value string) time.Duration {

@@ -1,0 +1,199 @@
+package trusthub_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/trusthubtest"
+)
+
+func TestAnswersWorthAnotherCall(t *testing.T) {
+	torn := func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", jsonType)
+		w.Header().Set("Content-Length", "100")
+		_, _ = w.Write([]byte(`{"sid"`))
+	}
+	hang := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+	stall := func(w http.ResponseWriter, r *http.Request) {
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	}
+	for name, test := range map[string]struct {
+		handler http.HandlerFunc
+		want    bool
+	}{
+		"a profile":       {answer(200, jsonType, acme), false},
+		"302":             {answer(302, textType, ""), false},
+		"400":             {answer(400, jsonType, `{"code":20001}`), false},
+		"401":             {answer(401, jsonType, `{"code":20003}`), false},
+		"403":             {answer(403, jsonType, `{"code":20003}`), false},
+		"404":             {answer(404, jsonType, `{"code":20404}`), false},
+		"429":             {answer(429, jsonType, `{"code":20429}`), true},
+		"429, for long":   {refusal("3600"), true},
+		"500":             {answer(500, textType, ""), true},
+		"501":             {answer(501, textType, ""), false},
+		"502":             {answer(502, textType, ""), true},
+		"503":             {answer(503, textType, ""), true},
+		"504":             {answer(504, textType, ""), true},
+		"HTML":            {answer(200, "text/html", "<html>"), false},
+		"JSON cut short":  {answer(200, jsonType, `{"sid"`), false},
+		"a wrong type":    {answer(200, jsonType, `{"email":5}`), false},
+		"another profile": {answer(200, jsonType, `{"sid":"`+unknownSID+`"}`), false},
+		"too large":       {answer(200, jsonType, fmt.Sprintf("%1100s", acme)), false},
+		"no answer":       {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, true},
+		"torn body":       {torn, true},
+		"late answer":     {hang, true},
+		"late body":       {stall, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				client := over(t, inMemory(t, test.handler), trusthub.WithTimeout(time.Second), trusthub.WithMaxResponseBytes(1<<10))
+				_, err := client.FetchCustomerProfile(t.Context(), sid)
+				if got := trusthub.IsRetryable(err); got != test.want || trusthub.IsRetryable(fmt.Errorf("wrapped: %w", err)) != test.want {
+					t.Errorf("got %v for %v", got, err)
+				}
+			})
+		})
+	}
+}
+
+// What ends the reading of a body is worth another call in the generated client as in the facade.
+func TestTornBodyOfTheGeneratedClientIsRetryable(t *testing.T) {
+	client := newClient(t, serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "100")
+		_, _ = w.Write([]byte(`{"sid"`))
+	}))
+	_, err := client.Generated().FetchCustomerProfileWithResponse(t.Context(), sid)
+	if !trusthub.IsRetryable(err) || !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("got %v", err)
+	}
+	checkText(t, err)
+}
+
+// However far a call has come when its caller's context ends, it is not for the client to say that it should be made again.
+func TestEndedContextIsNotRetryable(t *testing.T) {
+	hang := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+	stall := func(w http.ResponseWriter, r *http.Request) {
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	}
+	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+		for name, handlers := range map[string][]http.HandlerFunc{
+			"in the first attempt": {hang},
+			"in the first body":    {stall},
+			"after an answer":      {answer(503, textType, ""), hang},
+			"after a late answer":  {hang, hang, hang},
+			"while waiting":        {refusal("9")},
+			"in the body of an error": {func(w http.ResponseWriter, r *http.Request) {
+				w.WriteHeader(503)
+				stall(w, r)
+			}},
+		} {
+			s := &script{handlers: handlers}
+			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+			_, err := fetch(ctx, over(t, inMemory(t, s.ServeHTTP), defaults, trusthub.WithTimeout(2*time.Second)))
+			cancel()
+			if err == nil || ctx.Err() == nil || trusthub.IsRetryable(err) {
+				t.Errorf("%s: got %v", name, err)
+			}
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := fetch(ctx, over(t, roundTripFunc(nil))); err == nil || trusthub.IsRetryable(err) {
+			t.Errorf("before anything: got %v", err)
+		}
+	})
+}
+
+// opinion is an error that knows whether another attempt may help.
+type opinion bool
+
+func (opinion) Error() string     { return "opinion" }
+func (o opinion) Retryable() bool { return bool(o) }
+
+func TestErrorsWorthAnotherCall(t *testing.T) {
+	transport := func(err error) trusthub.Option {
+		return trusthub.WithHTTPClient(&http.Client{Transport: roundTripFunc(func(*http.Request) (*http.Response, error) { return nil, err })})
+	}
+	for name, test := range map[string]struct {
+		auth error
+		opt  trusthub.Option
+		want bool
+	}{
+		"refused connection":   {nil, transport(errors.New("connection refused")), true},
+		"transport says yes":   {nil, transport(fmt.Errorf("wrapped: %w", opinion(true))), true},
+		"transport says no":    {nil, transport(fmt.Errorf("wrapped: %w", opinion(false))), false},
+		"authentication":       {io.EOF, transport(nil), false},
+		"authentication later": {fmt.Errorf("wrapped: %w", opinion(true)), transport(nil), true},
+		"authentication never": {opinion(false), transport(nil), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			auth := trusthub.AuthFunc(func(*http.Request) error { return test.auth })
+			client, err := trusthub.NewClient(auth, trusthub.WithRetry(once), test.opt)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := client.FetchCustomerProfile(t.Context(), sid); err == nil || trusthub.IsRetryable(err) != test.want {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+// An Auth whose token server is down says so, and is asked again.
+func TestRetryableAuthentication(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		signed := 0
+		auth := trusthub.AuthFunc(func(*http.Request) error {
+			if signed++; signed < 3 {
+				return opinion(true)
+			}
+			return nil
+		})
+		client, err := trusthub.NewClient(auth, trusthub.WithHTTPClient(&http.Client{Transport: canned(200, http.Header{"Content-Type": {jsonType}}, acme)}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var response trusthub.Response
+		if _, err := client.FetchCustomerProfile(t.Context(), sid, trusthub.WithResponseInto(&response)); err != nil || signed != 3 {
+			t.Errorf("got %v after %d tries", err, signed)
+		}
+	})
+}
+
+func TestBadCertificatesAreNotRetryable(t *testing.T) {
+	server := httptest.NewUnstartedServer(answer(200, jsonType, acme))
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
+	defer server.Close()
+	if _, err := newClient(t, server.URL).FetchCustomerProfile(t.Context(), sid); err == nil || trusthub.IsRetryable(err) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// What is not the outcome of a call is not for this package to judge.
+func TestOtherErrorsAreNotRetryable(t *testing.T) {
+	client := over(t, trusthubtest.NewHandler())
+	_, malformed := client.FetchCustomerProfile(t.Context(), "BU1")
+	_, noClient := trusthub.NewClient(nil)
+	for _, err := range []error{nil, malformed, noClient, context.Canceled, context.DeadlineExceeded, io.ErrUnexpectedEOF, errors.New("other"), opinion(true)} {
+		if trusthub.IsRetryable(err) {
+			t.Errorf("got true for %v", err)
+		}
+	}
+	if err := (&trusthub.DecodeError{Err: io.ErrUnexpectedEOF}); !trusthub.IsRetryable(err) {
+		t.Error("got false for a torn body made by hand")
+	}
+	if err := (&trusthub.Error{StatusCode: 503}); !trusthub.IsRetryable(err) {
+		t.Error("got false for a 503 made by hand")
+	}
+}
