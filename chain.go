@@ -206,13 +206,15 @@ func (c *chain) send(req *http.Request) (*http.Response, error) {
 	}
 	answer, err := c.next.RoundTrip(signed)
 	switch {
+	case errors.Is(err, context.DeadlineExceeded) && errors.Is(context.Cause(ctx), c.timeout):
+		return nil, c.timeout // whatever words the transport has for it
 	case err != nil:
 		return nil, err
 	case answer == nil || answer.Body == nil:
 		return nil, errors.New("the transport returned neither a whole answer nor an error")
 	}
 	answer.Request = req
-	readContent(answer, c.cfg.maxResponseBytes)
+	readContent(ctx, answer, c.cfg.maxResponseBytes)
 	return answer, nil
 }
 

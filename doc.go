@@ -35,6 +35,9 @@
 // included, takes as long as its context permits. When the context ends a call that has failed before, the error is both
 // the context's and the last *[Error], by [errors.Is] and [errors.As].
 //
+// The time-out of an attempt is a [net.Error] whose Timeout method says true, and [context.DeadlineExceeded] by [errors.Is], as
+// the deadline of the caller's context is. What tells them apart is that ctx.Err() is nil then, and that it [IsRetryable].
+//
 // # Concurrency
 //
 // A [Client] is immutable and safe for concurrent use, and keeps up to 256 idle connections, so that one should serve a whole

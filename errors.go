@@ -219,8 +219,9 @@ func (e timeoutError) Error() string {
 	return fmt.Sprintf("no complete answer within %v", time.Duration(e))
 }
 
-// Timeout marks the error as net.Error does.
-func (timeoutError) Timeout() bool { return true }
+// Timeout and Temporary make it a net.Error.
+func (timeoutError) Timeout() bool   { return true }
+func (timeoutError) Temporary() bool { return true }
 
 // Is makes it a context.DeadlineExceeded, as the time-outs of net/http are.
 func (timeoutError) Is(target error) bool { return target == context.DeadlineExceeded }

@@ -71,11 +71,14 @@ func inBothWays(t *testing.T, test func(*testing.T, fetchFunc)) {
 	}
 }
 
-// inMemory returns a transport to a server without sockets, which a synctest bubble can wait for.
+// inMemory returns a transport to a server without sockets, which a synctest bubble can wait for. The server speaks HTTP/2,
+// too, to a transport with the protocols of [onlyHTTP2].
 func inMemory(t *testing.T, handler http.HandlerFunc) *http.Transport {
 	t.Helper()
 	listener := pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
-	server := &http.Server{Handler: handler, ErrorLog: log.New(io.Discard, "", 0)}
+	server := &http.Server{Handler: handler, ErrorLog: log.New(io.Discard, "", 0), Protocols: new(http.Protocols)}
+	server.Protocols.SetHTTP1(true)
+	server.Protocols.SetUnencryptedHTTP2(true)
 	go func() { _ = server.Serve(listener) }()
 	transport := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
 		near, far := net.Pipe()
@@ -91,6 +94,12 @@ func inMemory(t *testing.T, handler http.HandlerFunc) *http.Transport {
 		_ = server.Close()
 	})
 	return transport
+}
+
+func onlyHTTP2() *http.Protocols {
+	protocols := new(http.Protocols)
+	protocols.SetUnencryptedHTTP2(true)
+	return protocols
 }
 
 type pipeListener struct {

@@ -2,6 +2,7 @@ package trusthub
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -58,8 +59,9 @@ type content struct {
 // contentOf returns the content of an answer of the chain.
 func contentOf(answer *http.Response) *content { return answer.Body.(*content) }
 
-// readContent puts the body of answer, up to limit, into memory.
-func readContent(answer *http.Response, limit int64) {
+// readContent puts the body of answer, up to limit, into memory. Why it ends with ctx is told by the cause of ctx: the
+// transports have words of their own for that.
+func readContent(ctx context.Context, answer *http.Response, limit int64) {
 	body := answer.Body
 	defer body.Close()
 	var buf bytes.Buffer
@@ -69,6 +71,7 @@ func readContent(answer *http.Response, limit int64) {
 	_, err := buf.ReadFrom(io.LimitReader(body, min(limit, math.MaxInt64-1)+1))
 	c := &content{body: buf.Bytes()}
 	if err != nil {
+		err = cmp.Or(context.Cause(ctx), err)
 		c.err = &sendError{op: operation(answer.Request), err: err}
 	}
 	if int64(len(c.body)) > limit {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/contract"
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
@@ -112,6 +114,44 @@ func TestEndedContextIsNotRetryable(t *testing.T) {
 			t.Errorf("before anything: got %v", err)
 		}
 	})
+}
+
+// The time-out of an attempt is the same by either protocol, and cannot be taken for the end of the caller's context.
+func TestTimeoutsLookTheSame(t *testing.T) {
+	late := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+	lateBody := func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", jsonType)
+		_, _ = w.Write([]byte(`{"sid"`))
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	}
+	contracted := trusthub.WithMiddleware(contract.NewTransport) // reads the body inside of RoundTrip
+	for name, test := range map[string]struct {
+		handler http.HandlerFunc
+		opts    []trusthub.Option
+		text    string
+	}{
+		"answer":             {late, nil, "no complete answer within 1s"},
+		"body":               {lateBody, nil, "cannot decode the answer with status 200: the body did not arrive in time"},
+		"body in middleware": {lateBody, []trusthub.Option{contracted}, "cannot decode the answer with status 200: the body did not arrive in time"},
+	} {
+		for protocol, protocols := range map[string]*http.Protocols{"HTTP/1.1": nil, "HTTP/2": onlyHTTP2()} {
+			t.Run(name+" over "+protocol, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					transport := inMemory(t, test.handler)
+					transport.Protocols = protocols
+					_, err := over(t, transport, append(test.opts, trusthub.WithTimeout(time.Second))...).FetchCustomerProfile(t.Context(), sid)
+					var timeout net.Error
+					if !errors.As(err, &timeout) || !timeout.Timeout() || !errors.Is(err, context.DeadlineExceeded) || !trusthub.IsRetryable(err) {
+						t.Errorf("got %v", err)
+					}
+					if want := "trusthub: GET /v1/CustomerProfiles/" + sid + ": " + test.text; err == nil || err.Error() != want {
+						t.Errorf("text\n%v, want\n%s", err, want)
+					}
+				})
+			})
+		}
+	}
 }
 
 // opinion is an error that knows whether another attempt may help.
