@@ -63,7 +63,7 @@ func (c *Client) Generated() *gen.ClientWithResponses {
 }
 
 // Format prints the address that the client talks to and nothing else, under every verb.
-func (c *Client) Format(f fmt.State, _ rune) {
+func (c Client) Format(f fmt.State, _ rune) {
 	fmt.Fprintf(f, "trusthub.Client(%s)", c.raw.Server)
 }
 

@@ -72,6 +72,8 @@
 // attempt, duration and request id. No credential, header or body is ever logged, put into the text of an error, or printed
 // by fmt or slog with the values of this package. Texts of errors have less than 500 bytes and no control characters.
 //
+// A [CustomerProfile] is the exception: it prints what is in it, an e-mail address for example, and so does what holds one.
+//
 // # The code
 //
 // The path of a request through the files:

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -225,65 +224,3 @@ func (timeoutError) Temporary() bool { return true }
 
 // Is makes it a context.DeadlineExceeded, as the time-outs of net/http are.
 func (timeoutError) Is(target error) bool { return target == context.DeadlineExceeded }
-
-// endedError is why a fleet has ended, or the failure of a call that its end has cut short.
-type endedError struct {
-	err    error
-	outage time.Duration // without a success; 0: it was no outage
-}
-
-func (e *endedError) Error() string {
-	if e.outage == 0 {
-		return e.err.Error()
-	}
-	return printable(fmt.Sprintf("%v within %v: %v", ErrOutage, e.outage, e.err), 480)
-}
-
-func (e *endedError) Unwrap() []error {
-	if e.outage == 0 {
-		return []error{e.err}
-	}
-	return []error{e.err, ErrOutage}
-}
-
-// operation names a request as people write it down: GET /v1/CustomerProfiles/BU….
-func operation(req *http.Request) string { return req.Method + " " + req.URL.Path }
-
-func describe(op, what string) string {
-	if op == "" {
-		return "trusthub: " + what
-	}
-	return "trusthub: " + printable(op, 100) + ": " + what
-}
-
-func requestNote(id string) []string {
-	if id == "" {
-		return nil
-	}
-	return []string{"request " + printable(id, 64)}
-}
-
-func inBrackets(notes []string) string {
-	if len(notes) == 0 {
-		return ""
-	}
-	return " (" + strings.Join(notes, ", ") + ")"
-}
-
-// printable makes text from outside fit for a log: printable characters only, at most limit bytes and a ….
-func printable(s string, limit int) string {
-	cut := len(s) > limit
-	if cut {
-		s = s[:limit]
-	}
-	s = strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) && r != unicode.ReplacementChar {
-			return r
-		}
-		return -1
-	}, s)
-	if cut {
-		s += "…"
-	}
-	return s
-}

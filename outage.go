@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -306,4 +307,24 @@ func (h *health) log(level slog.Level, message string) {
 	if h.cfg.logger != nil {
 		h.cfg.logger.Log(context.Background(), level, message)
 	}
+}
+
+// endedError is why a fleet has ended, or the failure of a call that its end has cut short.
+type endedError struct {
+	err    error
+	outage time.Duration // without a success; 0: it was no outage
+}
+
+func (e *endedError) Error() string {
+	if e.outage == 0 {
+		return e.err.Error()
+	}
+	return printable(fmt.Sprintf("%v within %v: %v", ErrOutage, e.outage, e.err), 480)
+}
+
+func (e *endedError) Unwrap() []error {
+	if e.outage == 0 {
+		return []error{e.err}
+	}
+	return []error{e.err, ErrOutage}
 }
