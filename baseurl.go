@@ -39,6 +39,7 @@ func parseBaseURL(s string) (*url.URL, error) {
 	case u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())):
 		return nil, errors.New("trusthub: the base URL is not https, which only a loopback address may do without")
 	}
+	u.Host = strings.TrimSuffix(u.Host, ":") // as requests have it
 	return u.JoinPath("/"), nil
 }
 

@@ -1,13 +1,13 @@
 package trusthub
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"math"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 )
@@ -51,7 +51,7 @@ func newChain(cfg *config) (*chain, error) {
 
 // Do sends req, more than once where that may help, and returns the last answer with its body in memory.
 func (c *chain) Do(req *http.Request) (*http.Response, error) {
-	if err := c.checkTarget(req.URL); err != nil {
+	if err := c.checkTarget(req); err != nil {
 		return nil, err
 	}
 	ctx := req.Context()
@@ -80,11 +80,15 @@ func (c *chain) Do(req *http.Request) (*http.Response, error) {
 	}
 }
 
-// checkTarget refuses what is not the address of one Customer Profile, so that neither a malformed SID nor a request
-// editor of the generated client takes credentials elsewhere.
-func (c *chain) checkTarget(u *url.URL) error {
-	if u.Scheme != c.cfg.baseURL.Scheme || u.Host != c.cfg.baseURL.Host || u.Opaque != "" {
-		return fmt.Errorf("trusthub: the request is for another host than the base URL: %q", printable(u.Host, 80))
+// checkTarget refuses what does not get one Customer Profile, so that neither a malformed SID nor a request editor of the
+// generated client takes credentials elsewhere or changes anything.
+func (c *chain) checkTarget(req *http.Request) error {
+	u, base := req.URL, c.cfg.baseURL
+	if u.Scheme != base.Scheme || u.Host != base.Host || u.Opaque != "" || req.Host != "" && req.Host != base.Host {
+		return fmt.Errorf("trusthub: the request is for another host than the base URL: %q", printable(cmp.Or(req.Host, u.Host), 80))
+	}
+	if req.Method != "" && req.Method != http.MethodGet {
+		return fmt.Errorf("trusthub: the request has another method than GET: %q", printable(req.Method, 20))
 	}
 	path := u.EscapedPath()
 	sid, ok := strings.CutPrefix(path, c.profiles)

@@ -73,6 +73,14 @@ func TestBasePathIsKept(t *testing.T) {
 	}
 }
 
+// A port that is left out after its colon is none, as everywhere else.
+func TestBaseURLWithAnEmptyPort(t *testing.T) {
+	client := newClient(t, "https://h:", trusthub.WithHTTPClient(&http.Client{Transport: canned(200, http.Header{"Content-Type": {jsonType}}, acme)}))
+	if _, err := client.FetchCustomerProfile(t.Context(), sid); err != nil {
+		t.Error(err)
+	}
+}
+
 // Redirects are answers to report: following one could take credentials to another host.
 func TestRedirectsAreNotFollowed(t *testing.T) {
 	elsewhere := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("followed") })

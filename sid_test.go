@@ -38,21 +38,51 @@ func TestMalformedSIDsAreNotSent(t *testing.T) {
 	}
 }
 
-// Credentials go to the configured host alone, even when a request editor aims elsewhere.
+// Credentials go to the configured host alone, and only to read, even when a request editor aims elsewhere.
 func TestRequestEditorsCannotRedirect(t *testing.T) {
-	elsewhere := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("reached another host") })
-	client := newClient(t, serve(t, answer(200, jsonType, acme)))
-	for name, edit := range map[string]gen.RequestEditorFn{
-		"host": func(_ context.Context, r *http.Request) error {
-			r.URL.Host = strings.TrimPrefix(elsewhere, "http://")
-			return nil
-		},
-		"scheme": func(_ context.Context, r *http.Request) error { r.URL.Scheme = "https"; return nil },
-		"opaque": func(_ context.Context, r *http.Request) error { r.URL.Opaque = "/v1/Accounts"; return nil },
-		"path":   func(_ context.Context, r *http.Request) error { r.URL.Path = "/v1/Accounts"; return nil },
+	elsewhere := strings.TrimPrefix(serve(t, func(http.ResponseWriter, *http.Request) { t.Error("reached another host") }), "http://")
+	client := newClient(t, serve(t, func(_ http.ResponseWriter, r *http.Request) { t.Errorf("sent %s %s%s", r.Method, r.Host, r.URL) }))
+	for name, edit := range map[string]func(*http.Request){
+		"host of the URL": func(r *http.Request) { r.URL.Host = elsewhere },
+		"host header":     func(r *http.Request) { r.Host = elsewhere },
+		"scheme":          func(r *http.Request) { r.URL.Scheme = "https" },
+		"opaque":          func(r *http.Request) { r.URL.Opaque = "/v1/Accounts" },
+		"path":            func(r *http.Request) { r.URL.Path = "/v1/Accounts" },
+		"method":          func(r *http.Request) { r.Method = http.MethodDelete },
+		"method in lower": func(r *http.Request) { r.Method = "get" },
+		"method, printed": func(r *http.Request) { r.Method = "\x1b[31m" + strings.Repeat("X", 1000) },
+		"host, printed":   func(r *http.Request) { r.Host = "\x1b[31m" + strings.Repeat("x", 1000) },
 	} {
-		if _, err := client.Generated().FetchCustomerProfileWithResponse(t.Context(), sid, edit); err == nil {
+		_, err := client.Generated().FetchCustomerProfileWithResponse(t.Context(), sid, editor(edit))
+		if err == nil {
 			t.Errorf("%s: no error", name)
+			continue
 		}
+		checkText(t, err)
 	}
+}
+
+// What a request editor does to the rest is its own affair.
+func TestRequestEditorsAreFree(t *testing.T) {
+	var got *http.Request
+	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		got = r
+		answer(200, jsonType, acme)(w, r)
+	})
+	edit := editor(func(r *http.Request) {
+		r.Header.Set("User-Agent", "theirs")
+		r.Header.Set("X-Theirs", "1")
+		r.Header.Set("Host", "ignored by net/http")
+		r.Method, r.Host = "", "" // mean the same
+	})
+	if _, err := newClient(t, url).Generated().FetchCustomerProfileWithResponse(t.Context(), sid, edit); err != nil {
+		t.Fatal(err)
+	}
+	if got.Header.Get("User-Agent") != "theirs" || got.Header.Get("X-Theirs") != "1" || got.Method != http.MethodGet || got.Host != strings.TrimPrefix(url, "http://") {
+		t.Errorf("got %s %s %v", got.Method, got.Host, got.Header)
+	}
+}
+
+func editor(edit func(*http.Request)) gen.RequestEditorFn {
+	return func(_ context.Context, r *http.Request) error { edit(r); return nil }
 }
