@@ -10,6 +10,8 @@ import (
 	"github.com/seed07fc1495/trusthub/gen"
 )
 
+func globalURL() (*url.URL, error) { return parseBaseURL(gen.ServerURLGlobal) }
+
 // regionalURL is the base URL of an edge location and a region, both of which must be host labels, so that neither can
 // lead to another host.
 func regionalURL(edge, region string) (*url.URL, error) {

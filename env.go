@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 
 	"github.com/seed07fc1495/trusthub/gen"
@@ -18,7 +19,7 @@ func NewClientFromEnv(opts ...Option) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return NewClient(auth, append([]Option{withEnvEdge}, opts...)...)
+	return NewClient(auth, append([]Option{withEnvAddress}, opts...)...)
 }
 
 func authFromEnv() (Auth, error) {
@@ -40,15 +41,18 @@ func authFromEnv() (Auth, error) {
 		"or TWILIO_API_KEY and TWILIO_API_SECRET")
 }
 
-func withEnvEdge(c *config) error {
+func withEnvAddress(c *config) error {
+	c.defaultBaseURL = baseURLFromEnv
+	return nil
+}
+
+func baseURLFromEnv() (*url.URL, error) {
 	edge, region := os.Getenv("TWILIO_EDGE"), os.Getenv("TWILIO_REGION")
 	switch {
 	case edge == "" && region == "":
-		return nil
+		return globalURL()
 	case edge == "":
-		return errors.New("trusthub: TWILIO_REGION is set, but TWILIO_EDGE is not: Twilio has retired addresses with a region alone")
+		return nil, errors.New("trusthub: TWILIO_REGION is set, but TWILIO_EDGE is not: Twilio has retired addresses with a region alone")
 	}
-	var err error
-	c.envBaseURL, err = regionalURL(edge, cmp.Or(region, gen.ServerURLRegionalRegionVariableDefault))
-	return err
+	return regionalURL(edge, cmp.Or(region, gen.ServerURLRegionalRegionVariableDefault))
 }

@@ -64,12 +64,20 @@ func TestNewClientFromEnv(t *testing.T) {
 	}
 }
 
+// An address by an option is what counts, whatever the environment says of one.
 func TestOptionsOverrideTheEnvironmentsAddress(t *testing.T) {
 	t.Setenv("TWILIO_API_KEY", "SK1")
 	t.Setenv("TWILIO_API_SECRET", "s")
-	t.Setenv("TWILIO_EDGE", "dublin")
-	client, err := trusthub.NewClientFromEnv(trusthub.WithBaseURL("https://h/base"))
-	if err != nil || fmt.Sprint(client) != "trusthub.Client(https://h/base/)" {
-		t.Errorf("got %v, %v", client, err)
+	for _, env := range [][2]string{{"dublin", ""}, {"dublin", "ie1"}, {"", "ie1"}, {"evil.example/", "ie1"}} {
+		t.Setenv("TWILIO_EDGE", env[0])
+		t.Setenv("TWILIO_REGION", env[1])
+		client, err := trusthub.NewClientFromEnv(trusthub.WithBaseURL("https://h/base"))
+		if err != nil || fmt.Sprint(client) != "trusthub.Client(https://h/base/)" {
+			t.Errorf("%q, base URL: got %v, %v", env, client, err)
+		}
+		client, err = trusthub.NewClientFromEnv(trusthub.WithEdge("sydney", "au1"))
+		if err != nil || fmt.Sprint(client) != "trusthub.Client(https://trusthub.sydney.au1.twilio.com/)" {
+			t.Errorf("%q, edge: got %v, %v", env, client, err)
+		}
 	}
 }

@@ -1,7 +1,6 @@
 package trusthub
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,8 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"time"
-
-	"github.com/seed07fc1495/trusthub/gen"
 )
 
 // Option configures a [Client]. Their order does not matter, unless one is given twice: the last one counts then, but for
@@ -147,9 +144,9 @@ const (
 type config struct {
 	auth             Auth
 	baseURL          *url.URL
-	envBaseURL       *url.URL          // from the environment, for when no option sets one
-	transport        http.RoundTripper // nil: this package's own
-	transportTimeout time.Duration     // 0: none
+	defaultBaseURL   func() (*url.URL, error) // for when no option sets one
+	transport        http.RoundTripper        // nil: this package's own
+	transportTimeout time.Duration            // 0: none
 	middleware       []func(http.RoundTripper) http.RoundTripper
 	userAgent        string
 	timeout          time.Duration
@@ -165,6 +162,7 @@ func newConfig(auth Auth, opts []Option) (*config, error) {
 	}
 	cfg := &config{
 		auth:             auth,
+		defaultBaseURL:   globalURL,
 		userAgent:        defaultUserAgent,
 		timeout:          defaultTimeout,
 		maxResponseBytes: defaultMaxResponseBytes,
@@ -184,10 +182,10 @@ func newConfig(auth Auth, opts []Option) (*config, error) {
 	if cfg.transportTimeout > 0 {
 		cfg.timeout = min(cfg.timeout, cfg.transportTimeout)
 	}
-	if cfg.baseURL = cmp.Or(cfg.baseURL, cfg.envBaseURL); cfg.baseURL != nil {
+	if cfg.baseURL != nil {
 		return cfg, nil
 	}
-	return cfg, cfg.setBaseURL(parseBaseURL(gen.ServerURLGlobal))
+	return cfg, cfg.setBaseURL(cfg.defaultBaseURL())
 }
 
 func (c *config) setBaseURL(u *url.URL, err error) error {
