@@ -130,9 +130,13 @@ func WithLogger(logger *slog.Logger) Option {
 }
 
 // WithResponseInto stores what is known of the HTTP answer in dst, on errors too. When nothing was received, all but
-// Attempts is zero. It must not be shared by calls that run at the same time.
+// Attempts is zero. It must not be shared by calls that run at the same time. Given more than once, all are filled.
 func WithResponseInto(dst *Response) CallOption {
-	return func(c *call) { c.response = dst }
+	return func(c *call) {
+		if dst != nil {
+			c.responses = append(c.responses, dst)
+		}
+	}
 }
 
 const (
@@ -197,7 +201,7 @@ func (c *config) setBaseURL(u *url.URL, err error) error {
 }
 
 type call struct {
-	response *Response
+	responses []*Response // to fill
 }
 
 type callKey struct{}
@@ -213,8 +217,6 @@ func withCallOptions(ctx context.Context, opts []CallOption) context.Context {
 			opt(c)
 		}
 	}
-	if c.response != nil {
-		*c.response = Response{}
-	}
+	c.fill(Response{})
 	return context.WithValue(ctx, callKey{}, c)
 }

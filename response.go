@@ -97,18 +97,25 @@ func (c *content) Read(p []byte) (int, error) {
 
 func (*content) Close() error { return nil }
 
-// record fills the Response that the caller of the facade asked for.
+// record fills the Responses that the caller of the facade asked for.
 func record(ctx context.Context, answer *http.Response, attempts int) {
 	c, _ := ctx.Value(callKey{}).(*call)
-	if c == nil || c.response == nil {
+	if c == nil {
 		return
 	}
-	*c.response = Response{Attempts: attempts}
+	r := Response{Attempts: attempts}
 	if answer != nil {
-		c.response.StatusCode = answer.StatusCode
-		c.response.Header = answer.Header
-		c.response.RequestID = requestID(answer)
-		c.response.Body = contentOf(answer).body
+		r.StatusCode = answer.StatusCode
+		r.Header = answer.Header
+		r.RequestID = requestID(answer)
+		r.Body = contentOf(answer).body
+	}
+	c.fill(r)
+}
+
+func (c *call) fill(r Response) {
+	for _, response := range c.responses {
+		*response = r
 	}
 }
 
