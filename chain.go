@@ -21,22 +21,24 @@ import (
 type chain struct {
 	cfg      *config
 	next     http.RoundTripper
-	profiles string      // the path that a SID follows
-	header   http.Header // of every request
-	timeout  error       // of an attempt that takes too long
+	own      *http.Transport // behind next; nil: the caller's
+	profiles string          // the path that a SID follows
+	header   http.Header     // of every request
+	timeout  error           // of an attempt that takes too long
 	limiter  *limiter
 	quota    *quota
 	fleet    *fleet // nil: single calls
 }
 
 func newChain(cfg *config) (*chain, error) {
-	next, err := newRoundTripper(cfg)
+	next, own, err := newRoundTripper(cfg)
 	if err != nil {
 		return nil, err
 	}
 	c := &chain{
 		cfg:      cfg,
 		next:     next,
+		own:      own,
 		profiles: cfg.baseURL.EscapedPath() + "v1/CustomerProfiles/",
 		header:   http.Header{"Accept": {"application/json"}, "User-Agent": {cfg.userAgent}},
 		timeout:  timeoutError(cfg.timeout),
@@ -201,6 +203,7 @@ func (c *chain) send(req *http.Request) (*http.Response, error) {
 	}
 	ctx, cancel := context.WithTimeoutCause(req.Context(), c.cfg.timeout, c.timeout)
 	defer cancel()
+	defer c.distrustIdle(ctx)
 	signed := req.WithContext(ctx)
 	signed.URL = new(*req.URL)
 	signed.Header = c.header.Clone()

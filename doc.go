@@ -38,6 +38,10 @@
 // The time-out of an attempt is a [net.Error] whose Timeout method says true, and [context.DeadlineExceeded] by [errors.Is], as
 // the deadline of the caller's context is. What tells them apart is that ctx.Err() is nil then, and that it [IsRetryable].
 //
+// A connection that has died in silence, behind a NAT that has forgotten it, costs a call one attempt: HTTP/2 connections are
+// checked by pings at a third of the time-out, 1 to 10 s, and over HTTP/1.1 an attempt that runs out of time has all idle
+// connections closed. A transport by [WithHTTPClient] looks after itself.
+//
 // # Concurrency
 //
 // A [Client] is immutable and safe for concurrent use, and keeps up to 256 idle connections, so that one should serve a whole

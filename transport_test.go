@@ -7,45 +7,25 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/seed07fc1495/trusthub"
-	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
-// 64 goroutines over HTTP/1.1 share connections: at most two each are opened, and none once warm.
+// Those who call at the same time have a connection each over HTTP/1.1, which stays theirs.
 func TestConnectionsAreReused(t *testing.T) {
-	const callers = 64
-	url, opened := countConnections(t, trusthubtest.NewHandler())
-	client := newClient(t, url)
-	round := func() {
-		var all sync.WaitGroup
-		for range callers {
-			all.Go(func() {
-				for range 20 {
-					if _, err := client.FetchCustomerProfile(t.Context(), sid); err != nil {
-						t.Error(err)
-					}
-				}
-			})
+	synctest.Test(t, func(t *testing.T) {
+		client, line := onFreezableLine(t, nil)
+		for range 20 {
+			fetchAtOnce(t, client, 64)
 		}
-		all.Wait()
-	}
-	round()
-	cold := opened.Load()
-	if cold > 2*callers {
-		t.Errorf("%d connections for %d goroutines", cold, callers)
-	}
-	if cold < callers { // fewer may be idle than a round can need at once
-		return
-	}
-	round()
-	if warm := opened.Load() - cold; warm > 0 {
-		t.Errorf("%d connections more once warm", warm)
-	}
+		if n := line.Freeze(); n != 64 {
+			t.Errorf("%d connections in the end", n)
+		}
+	})
 }
 
 // Whatever the answer, its connection serves the next request.
