@@ -2,4 +2,4 @@
 
 package trusthub_test
 
-const mostAllocations = 47
+const mostAllocations = 50

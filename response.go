@@ -60,15 +60,25 @@ type content struct {
 // contentOf returns the content of an answer of the chain.
 func contentOf(answer *http.Response) *content { return answer.Body.(*content) }
 
+// usualBody is more than a profile has.
+const usualBody = 2 << 10
+
 // readContent puts the body of answer, up to limit, into memory. Why it ends with ctx is told by the cause of ctx: the
 // transports have words of their own for that.
 func readContent(ctx context.Context, answer *http.Response, limit int64) {
 	body := answer.Body
-	defer body.Close()
+	stop := context.AfterFunc(ctx, func() { _ = body.Close() }) // not every Read heeds ctx: after 101 Switching Protocols none does
+	defer func() {
+		if stop() { // once only: a second Close may do anything
+			_ = body.Close()
+		}
+	}()
 	var buf bytes.Buffer
-	if announced := min(answer.ContentLength, limit, 1<<20); announced > 0 {
-		buf.Grow(int(announced) + bytes.MinRead) // with room to see the end, not to grow again
+	expected := answer.ContentLength
+	if expected < 0 { // not announced, or compressed
+		expected = usualBody
 	}
+	buf.Grow(int(min(expected, limit, 1<<20)) + bytes.MinRead) // with room to see the end, not to grow again
 	_, err := buf.ReadFrom(io.LimitReader(body, min(limit, math.MaxInt64-1)+1))
 	c := &content{body: buf.Bytes()}
 	if err != nil {

@@ -1,9 +1,12 @@
 package trusthub_test
 
 import (
+	"context"
 	"errors"
+	"io"
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/seed07fc1495/trusthub"
 )
@@ -54,4 +57,53 @@ func TestResponseIntoWithoutAnswer(t *testing.T) {
 	if response.StatusCode != 0 || response.RequestID != "" || response.Body != nil || response.Attempts != 1 {
 		t.Errorf("got %v", response)
 	}
+}
+
+// stuckBody is a body that knows nothing of contexts: only closing it ends a Read.
+type stuckBody struct{ closed chan struct{} }
+
+func (b stuckBody) Read([]byte) (int, error) { <-b.closed; return 0, errors.New("read on closed body") }
+func (b stuckBody) Close() error             { close(b.closed); return nil } // twice panics
+
+// A body whose Read ignores the context ends with the attempt, and its place under the limit is free again.
+func TestBodiesThatIgnoreTheContext(t *testing.T) {
+	switching := func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n")
+		_, _ = conn.Read(make([]byte, 1)) // until the client gives up
+		_ = conn.Close()
+	}
+	stuck := func(status int) func(*testing.T) http.RoundTripper {
+		return func(*testing.T) http.RoundTripper {
+			return roundTripFunc(func(*http.Request) (*http.Response, error) {
+				return &http.Response{StatusCode: status, Header: http.Header{}, Body: stuckBody{make(chan struct{})}}, nil
+			})
+		}
+	}
+	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+		for name, transport := range map[string]func(*testing.T) http.RoundTripper{
+			"101":           func(t *testing.T) http.RoundTripper { return inMemory(t, switching) },
+			"profile":       stuck(200),
+			"error":         stuck(503),
+			"not an answer": stuck(101),
+		} {
+			client := over(t, transport(t), trusthub.WithMaxConcurrency(1))
+			for range 2 {
+				start := time.Now()
+				if _, err := fetch(t.Context(), client); time.Since(start) != 30*time.Second {
+					t.Errorf("%s: got %v after %v", name, err, time.Since(start))
+				}
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			start := time.Now()
+			if _, err := fetch(ctx, client); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != time.Second {
+				t.Errorf("%s: got %v after %v", name, err, time.Since(start))
+			}
+			cancel()
+		}
+	})
 }
