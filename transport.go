@@ -3,6 +3,7 @@ package trusthub
 import (
 	"crypto/tls"
 	"errors"
+	"net"
 	"net/http"
 	"slices"
 	"time"
@@ -18,8 +19,7 @@ const idleConnections = 256
 func newRoundTripper(cfg *config) (next http.RoundTripper, own *http.Transport, err error) {
 	next = cfg.transport
 	if next == nil {
-		own = newTransport(cfg.timeout)
-		next = own
+		next, own = standardTransport(cfg.timeout)
 	}
 	for _, middleware := range slices.Backward(cfg.middleware) { // the first given is outermost
 		if next = middleware(next); next == nil {
@@ -29,12 +29,28 @@ func newRoundTripper(cfg *config) (next http.RoundTripper, own *http.Transport, 
 	return next, own, nil
 }
 
-// newTransport makes a transport for attempts that take as long as timeout.
-func newTransport(timeout time.Duration) *http.Transport {
-	transport := &http.Transport{Proxy: http.ProxyFromEnvironment}
-	if standard, ok := http.DefaultTransport.(*http.Transport); ok { // a program may have put its own there
-		transport = standard.Clone()
+// standardTransport is a clone of http.DefaultTransport, tuned for attempts that take as long as timeout, or what a mock or
+// a tracer has put there, as it is: going around that would send to Twilio what a test believes to be mocked.
+func standardTransport(timeout time.Duration) (next http.RoundTripper, own *http.Transport) {
+	switch standard := http.DefaultTransport.(type) {
+	case *http.Transport:
+		own = standard.Clone()
+	case nil:
+		own = &http.Transport{ // the time-outs are those of net/http
+			Proxy:               http.ProxyFromEnvironment,
+			DialContext:         (&net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+			TLSHandshakeTimeout: 10 * time.Second,
+			IdleConnTimeout:     90 * time.Second,
+		}
+	default:
+		return standard, nil
 	}
+	tune(own)
+	checkHealth(own, timeout)
+	return own, own
+}
+
+func tune(transport *http.Transport) {
 	transport.ForceAttemptHTTP2 = true // which net/http does not do by itself with a TLS configuration
 	transport.MaxIdleConns = idleConnections
 	transport.MaxIdleConnsPerHost = idleConnections
@@ -43,6 +59,4 @@ func newTransport(timeout time.Duration) *http.Transport {
 	}
 	transport.TLSClientConfig.MinVersion = max(transport.TLSClientConfig.MinVersion, tls.VersionTLS12)
 	transport.TLSClientConfig.ClientSessionCache = tls.NewLRUClientSessionCache(0)
-	checkHealth(transport, timeout)
-	return transport
 }

@@ -58,32 +58,93 @@ func countConnections(t *testing.T, handler http.Handler) (url string, opened *a
 	return server.URL, opened
 }
 
-func TestDefaultTransportSpeaksHTTP2AndModernTLS(t *testing.T) {
+// Whatever http.Transport a program has put in the place of http.DefaultTransport, its settings are kept, itself is not
+// changed, and HTTP/2 and modern TLS are spoken.
+func TestOwnTransportSpeaksHTTP2AndModernTLS(t *testing.T) {
 	var protocol string
-	var version uint16
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		protocol, version = r.Proto, r.TLS.Version
+		protocol = r.Proto
 		answer(200, jsonType, acme)(w, r)
 	}))
 	server.EnableHTTP2 = true
 	server.StartTLS()
 	defer server.Close()
-	trusting := func(next http.RoundTripper) http.RoundTripper { // the transport is the client's own
-		transport := next.(*http.Transport)
-		transport.TLSClientConfig.RootCAs = server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
-		if transport.TLSClientConfig.MinVersion < tls.VersionTLS12 || transport.TLSClientConfig.ClientSessionCache == nil {
-			t.Error("TLS is not configured")
+	roots := server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
+	for name, test := range map[string]struct {
+		standard http.RoundTripper
+		oldest   uint16 // version of TLS
+	}{
+		"as it comes":   {http.DefaultTransport, tls.VersionTLS12},
+		"none":          {nil, tls.VersionTLS12},
+		"a new one":     {new(http.Transport), tls.VersionTLS12},
+		"with a dialer": {&http.Transport{DialContext: new(net.Dialer).DialContext}, tls.VersionTLS12},
+		"with TLS 1.0":  {&http.Transport{TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS10}}, tls.VersionTLS12},
+		"with TLS 1.3":  {&http.Transport{TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS13}}, tls.VersionTLS13},
+	} {
+		t.Run(name, func(t *testing.T) {
+			replaceDefaultTransport(t, test.standard)
+			trusting := func(next http.RoundTripper) http.RoundTripper {
+				next.(*http.Transport).TLSClientConfig.RootCAs = roots
+				if config := next.(*http.Transport).TLSClientConfig; config.MinVersion != test.oldest || config.ClientSessionCache == nil {
+					t.Errorf("TLS is not configured: %x", config.MinVersion)
+				}
+				return next
+			}
+			if _, err := newClient(t, server.URL, trusthub.WithMiddleware(trusting)).FetchCustomerProfile(t.Context(), sid); err != nil {
+				t.Fatal(err)
+			}
+			if protocol != "HTTP/2.0" {
+				t.Errorf("got %s", protocol)
+			}
+			if theirs, ok := test.standard.(*http.Transport); ok && theirs.TLSClientConfig != nil &&
+				(theirs.TLSClientConfig.RootCAs != nil || theirs.TLSClientConfig.ClientSessionCache != nil) {
+				t.Error("the program's own transport was changed")
+			}
+		})
+	}
+}
+
+// The authorities that a program trusts are trusted.
+func TestOwnTransportKeepsTLSConfiguration(t *testing.T) {
+	server := httptest.NewTLSServer(answer(200, jsonType, acme))
+	defer server.Close()
+	replaceDefaultTransport(t, server.Client().Transport)
+	if _, err := newClient(t, server.URL).FetchCustomerProfile(t.Context(), sid); err != nil {
+		t.Error(err)
+	}
+}
+
+// A program without a transport at all still has time-outs.
+func TestOwnTransportHasTimeouts(t *testing.T) {
+	for _, standard := range []http.RoundTripper{http.DefaultTransport, nil} {
+		replaceDefaultTransport(t, standard)
+		own := ownTransport(t)
+		if own.TLSHandshakeTimeout != 10*time.Second || own.IdleConnTimeout != 90*time.Second || own.DialContext == nil || own.Proxy == nil {
+			t.Errorf("got %+v", own)
 		}
-		return transport
 	}
-	if _, err := newClient(t, server.URL, trusthub.WithMiddleware(trusting)).FetchCustomerProfile(t.Context(), sid); err != nil {
-		t.Fatal(err)
+}
+
+// A mock or a tracer in the place of http.DefaultTransport gets what is sent, and the real API does not.
+func TestReplacedDefaultTransportIsUsed(t *testing.T) {
+	for name, opts := range map[string][]trusthub.Option{
+		"no HTTP client":               nil,
+		"HTTP client and no transport": {trusthub.WithHTTPClient(new(http.Client))},
+	} {
+		sent := 0
+		replaceDefaultTransport(t, roundTripFunc(func(req *http.Request) (*http.Response, error) {
+			sent++
+			return canned(200, http.Header{"Content-Type": {jsonType}}, acme)(req)
+		}))
+		client := newClient(t, "https://trusthub.invalid", opts...)
+		replaceDefaultTransport(t, roundTripFunc(nil)) // too late
+		if _, err := client.FetchCustomerProfile(t.Context(), sid); err != nil || sent != 1 {
+			t.Errorf("%s: got %v, %d sent", name, err, sent)
+		}
 	}
-	if protocol != "HTTP/2.0" || version < tls.VersionTLS12 {
-		t.Errorf("got %s over TLS %x", protocol, version)
-	}
-	if standard := http.DefaultTransport.(*http.Transport); standard.TLSClientConfig != nil && standard.TLSClientConfig.RootCAs != nil {
-		t.Error("the default transport was changed")
+	given := trusthub.WithHTTPClient(&http.Client{Transport: canned(200, http.Header{"Content-Type": {jsonType}}, acme)})
+	if _, err := newClient(t, "https://h", given).FetchCustomerProfile(t.Context(), sid); err != nil {
+		t.Errorf("a transport that is given: %v", err)
 	}
 }
 
