@@ -45,8 +45,9 @@
 // # Concurrency
 //
 // A [Client] is immutable and safe for concurrent use, and keeps up to 256 idle connections, so that one should serve a whole
-// program. Twilio limits the concurrent requests of an account, which all programs that use it share, and answers 429 beyond.
-// So a 429 is heard by the whole client: nothing is sent until a pause is over, that of Retry-After or the time in which a
+// program; one that does not ends with [Client.CloseIdleConnections].
+//
+// Twilio limits the concurrent requests of an account, which all programs that use it share, and answers 429 beyond. So a 429 is heard by the whole client: nothing is sent until a pause is over, that of Retry-After or the time in which a
 // request is usually answered, and what was refused goes first. A call that would have to wait longer than MaxWait for it
 // returns at once with a copy of the *[Error] that began the pause, RetryAfter being what is left.
 //

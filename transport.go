@@ -60,3 +60,12 @@ func tune(transport *http.Transport) {
 	transport.TLSClientConfig.MinVersion = max(transport.TLSClientConfig.MinVersion, tls.VersionTLS12)
 	transport.TLSClientConfig.ClientSessionCache = tls.NewLRUClientSessionCache(0)
 }
+
+// CloseIdleConnections closes the connections that wait for the next request, so that a client that is needed no longer
+// leaves nothing behind. Calls under way go on, and later ones open new connections. The connections of a transport that was
+// given by [WithHTTPClient], or that a program has put in the place of [http.DefaultTransport], are left to their owner.
+func (c *Client) CloseIdleConnections() {
+	if c.chain.own != nil {
+		c.chain.own.CloseIdleConnections()
+	}
+}

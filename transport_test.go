@@ -28,6 +28,40 @@ func TestConnectionsAreReused(t *testing.T) {
 	})
 }
 
+// A client that is needed no longer leaves nothing behind, and can still be used.
+func TestCloseIdleConnections(t *testing.T) {
+	inBothProtocols(t, func(t *testing.T, protocols *http.Protocols) {
+		client, line := onFreezableLine(t, protocols)
+		for range 2 {
+			fetchAtOnce(t, client, 5)
+			for result := range client.FetchCustomerProfiles(t.Context(), slices.Values([]string{sid, sid})) {
+				if result.Err != nil {
+					t.Error(result.Err)
+				}
+			}
+			client.CloseIdleConnections()
+			synctest.Wait()
+			if n := line.Freeze(); n > 0 {
+				t.Errorf("%d connections left", n)
+			}
+		}
+	})
+}
+
+type idleCloser struct {
+	roundTripFunc
+	t *testing.T
+}
+
+func (c idleCloser) CloseIdleConnections() { c.t.Error("closed what is another's") }
+
+func TestConnectionsOfOthersAreNotClosed(t *testing.T) {
+	theirs := idleCloser{canned(200, http.Header{"Content-Type": {jsonType}}, acme), t}
+	over(t, theirs).CloseIdleConnections()
+	replaceDefaultTransport(t, theirs)
+	newClient(t, "https://h").CloseIdleConnections()
+}
+
 // Whatever the answer, its connection serves the next request.
 func TestConnectionsAreReleased(t *testing.T) {
 	status := 200
