@@ -7,6 +7,7 @@ package torture
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -23,6 +24,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/internal/freeze"
 	"github.com/seed07fc1495/trusthub/lab/answers"
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
@@ -88,21 +90,35 @@ func TestTorture(t *testing.T) {
 
 // world is a server and what is between it and the client.
 type world struct {
-	baseURL   string
-	transport *http.Transport
-	harm      func() string // does some harm to the connection, and names it
-	heal      func()
-	stop      func()
+	baseURL string
+	roots   *x509.CertPool // nil: no TLS
+	harm    func() string  // does some harm to the connection, and names it
+	heal    func()
+	stop    func()
 }
 
-func torment(t *testing.T, random *rand.Rand, world *world, fake *trusthubtest.Handler, name string) {
+// newClient returns a client of the world that has a transport of its own making, and the line that this goes over.
+func newClient(t *testing.T, world *world, opts ...trusthub.Option) (*trusthub.Client, *freeze.Line) {
+	t.Helper()
+	line := new(freeze.Line)
+	into := func(next http.RoundTripper) http.RoundTripper {
+		own := next.(*http.Transport)
+		own.DialContext = line.Over(own.DialContext)
+		own.TLSClientConfig.RootCAs = world.roots
+		return own
+	}
 	client, err := trusthub.NewClient(trusthub.BasicAuth(trusthubtest.Username, trusthubtest.Password),
-		trusthub.WithBaseURL(world.baseURL), trusthub.WithHTTPClient(&http.Client{Transport: world.transport}),
-		trusthub.WithMaxConcurrency(callers), trusthub.WithTimeout(deadline/2),
-		trusthub.WithRetry(trusthub.RetryPolicy{MinWait: 5 * time.Millisecond, MaxWait: 200 * time.Millisecond}))
+		append(opts, trusthub.WithBaseURL(world.baseURL), trusthub.WithMiddleware(into))...)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return client, line
+}
+
+func torment(t *testing.T, random *rand.Rand, world *world, fake *trusthubtest.Handler, name string) {
+	client, line := newClient(t, world, trusthub.WithMaxConcurrency(callers), trusthub.WithTimeout(deadline/2),
+		trusthub.WithRetry(trusthub.RetryPolicy{MinWait: 5 * time.Millisecond, MaxWait: 200 * time.Millisecond}))
+	defer client.CloseIdleConnections()
 	outcomes := newCounter()
 	ctx, end := context.WithTimeout(t.Context(), duration(t))
 	defer end()
@@ -117,9 +133,13 @@ func torment(t *testing.T, random *rand.Rand, world *world, fake *trusthubtest.H
 	}
 	faults := newCounter()
 	for ctx.Err() == nil {
-		if random.IntN(2) == 0 {
+		switch random.IntN(8) {
+		case 0:
+			line.Freeze()
+			faults.add("freeze")
+		case 1, 2, 3:
 			faults.add(world.harm())
-		} else {
+		default:
 			faults.add(failServer(random, fake))
 		}
 		select {
@@ -205,11 +225,8 @@ func TestMemoryIsFlat(t *testing.T) {
 	})
 	world := newPlain(t, handler)
 	defer world.stop()
-	client, err := trusthub.NewClient(trusthub.BasicAuth(trusthubtest.Username, trusthubtest.Password),
-		trusthub.WithBaseURL(world.baseURL), trusthub.WithHTTPClient(&http.Client{Transport: world.transport}))
-	if err != nil {
-		t.Fatal(err)
-	}
+	client, _ := newClient(t, world)
+	defer client.CloseIdleConnections()
 	var early uint64
 	for i := range fetches {
 		if _, err := client.FetchCustomerProfile(t.Context(), trusthubtest.ExampleSID); err != nil {

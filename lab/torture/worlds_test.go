@@ -32,11 +32,7 @@ func newPlain(t *testing.T, handler http.Handler) *world {
 	}
 	server := &http.Server{Handler: handler, ErrorLog: log.New(io.Discard, "", 0), ReadHeaderTimeout: time.Minute}
 	go func() { _ = server.Serve(listener) }()
-	transport := &http.Transport{MaxIdleConnsPerHost: callers}
-	return &world{
-		baseURL: "http://" + listener.Addr().String(), transport: transport,
-		stop: func() { transport.CloseIdleConnections(); _ = server.Close() },
-	}
+	return &world{baseURL: "http://" + listener.Addr().String(), stop: func() { _ = server.Close() }}
 }
 
 // newBadLine is a server behind toxiproxy, which harms connections and at times refuses them.
@@ -59,8 +55,7 @@ func newBadLine(t *testing.T, random *rand.Rand, handler http.Handler) *world {
 	}
 	down := false
 	return &world{
-		baseURL:   "http://" + proxy.Listen,
-		transport: server.transport,
+		baseURL: "http://" + proxy.Listen,
 		harm: func() string {
 			i := random.IntN(len(toxics) + 1)
 			if down = i == len(toxics); down {
@@ -106,7 +101,6 @@ func newGoAway(t *testing.T, _ *rand.Rand, handler http.Handler) *world {
 		return listener.Addr().String()
 	}
 	address := start("127.0.0.1:0")
-	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, ForceAttemptHTTP2: true}
 	down := false
 	shutdown := func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
@@ -116,7 +110,7 @@ func newGoAway(t *testing.T, _ *rand.Rand, handler http.Handler) *world {
 		_ = server.Close()
 	}
 	return &world{
-		baseURL: "https://" + address, transport: transport,
+		baseURL: "https://" + address, roots: roots,
 		harm: func() string { shutdown(); down = true; return "GOAWAY" },
 		heal: func() {
 			if down {
@@ -124,7 +118,7 @@ func newGoAway(t *testing.T, _ *rand.Rand, handler http.Handler) *world {
 			}
 			down = false
 		},
-		stop: func() { transport.CloseIdleConnections(); _ = current.Load().Close() },
+		stop: func() { _ = current.Load().Close() },
 	}
 }
 
