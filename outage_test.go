@@ -150,6 +150,7 @@ func TestFleetProbes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := newScene(0, func(after time.Duration, _ string) roundTripFunc {
 			if after < 10*time.Minute {
+				time.Sleep(time.Millisecond) // all are in hand by then
 				return handled(answer(503, textType, ""))
 			}
 			return nil
