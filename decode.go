@@ -4,12 +4,14 @@ import (
 	"errors"
 	"mime"
 	"net/http"
+	"reflect"
 	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/seed07fc1495/trusthub/gen"
+	"github.com/seed07fc1495/trusthub/internal/properties"
 )
 
 // decodeJSON reads the JSON object of a 200 answer into value. What it cannot read it names by a JSON pointer.
@@ -31,7 +33,26 @@ func decodeJSON(answer *http.Response, value any) (pointer string, err error) {
 	if semantic, ok := errors.AsType[*json.SemanticError](err); ok {
 		return string(semantic.JSONPointer), err
 	}
+	if err == nil && isForeign(body, value) { // what a gateway says, perhaps
+		err = problem("JSON object without any documented key")
+	}
 	return "", err
+}
+
+// isForeign reports whether the object that was decoded into value has none of the documented keys. That it has one without
+// a value is enough: Twilio writes null where there is nothing.
+func isForeign(body []byte, value any) bool {
+	if !reflect.ValueOf(value).Elem().IsZero() { // the usual answer need not be read again
+		return false
+	}
+	var object map[string]jsontext.Value
+	_ = json.Unmarshal(body, &object) // which has just succeeded
+	for name := range properties.Of(value) {
+		if _, ok := object[name]; ok {
+			return false
+		}
+	}
+	return true
 }
 
 var decodeOptions = json.WithUnmarshalers(json.UnmarshalFromFunc(decodeErrorItem))

@@ -30,6 +30,9 @@ func TestBadAnswers(t *testing.T) {
 		"no content type":        {200, "", "{}", "", "unexpected content type"},
 		"broken content type":    {200, "application/", "{}", "", "unexpected content type"},
 		"null":                   {200, jsonType, "null", "", "JSON null in place of an object"},
+		"empty object":           {200, jsonType, "{}", "", "JSON object without any documented key"},
+		"of something else":      {200, jsonType, `{"code":20500,"message":"maintenance"}`, "", "JSON object without any documented key"},
+		"keys in other case":     {200, jsonType, `{"SID":"secret"}`, "", "JSON object without any documented key"},
 		"empty":                  {200, jsonType, "", "", "truncated JSON"},
 		"white space":            {200, jsonType, " \n", "", "truncated JSON"},
 		"array":                  {200, jsonType, "[]", "", "JSON [ does not fit gen.CustomerProfile"},
@@ -80,9 +83,11 @@ func TestAcceptedAnswers(t *testing.T) {
 		"sid in other case":     {jsonType, `{"sid":"BU` + strings.ToUpper(sid[2:]) + `"}`},
 		"no sid":                {jsonType, `{"email":"x"}`},
 		"sid null":              {jsonType, `{"sid":null}`},
-		"unknown key":           {jsonType, `{"new":[1],"SID":5}`},
+		"unknown key":           {jsonType, `{"email":null,"new":[1],"SID":5}`},
 		"unknown status":        {jsonType, `{"status":"on-hold"}`},
 		"all null":              {jsonType, `{"valid_until":null,"links":null,"errors":null}`},
+		"one null":              {jsonType, `{"valid_until":null}`},
+		"one empty":             {jsonType, `{"code":5,"email":""}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			client := newClient(t, serve(t, answer(200, test.contentType, test.body)))

@@ -118,7 +118,8 @@ func TestWatchSpreadsItsIntervals(t *testing.T) {
 func TestWatchGoesOnAfterPassingErrors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		down, html, good := answer(503, textType, ""), answer(200, "text/html", "<html>"), answer(200, jsonType, `{"status":"draft"}`)
-		s := &script{handlers: []http.HandlerFunc{down, down, down, html, good, down, good, down, down, down, good}}
+		maintenance := answer(200, jsonType, `{"code":20500,"message":"maintenance"}`)
+		s := &script{handlers: []http.HandlerFunc{down, down, down, html, good, maintenance, good, down, good, down, down, down, good}}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
 		var got []string
@@ -136,7 +137,7 @@ func TestWatchGoesOnAfterPassingErrors(t *testing.T) {
 				got = append(got, string(profile.Status))
 			}
 		}
-		if want := "503, no profile, draft, 503, end"; strings.Join(got, ", ") != want {
+		if want := "503, no profile, draft, no profile, 503, end"; strings.Join(got, ", ") != want {
 			t.Errorf("got %q", got)
 		}
 	})

@@ -37,11 +37,12 @@ func TestBrokenAnswers(t *testing.T) {
 		findings []contract.Finding
 	}{
 		"good":                    {200, headers(), good, nil},
-		"empty object":            {200, headers(), `{}`, nil},
-		"unknown keys":            {200, headers(), `{"new":1}`, nil},
+		"one key without a value": {200, headers(), `{"email":null}`, nil},
+		"unknown keys":            {200, headers(), `{"new":1,"email":"e"}`, nil},
 		"content type in capital": {200, headers("Content-Type", "Application/JSON; charset=UTF-8"), good, nil},
 		"good error":              {404, headers(), `{"code":20404,"message":"m"}`, nil},
 		"range of statuses":       {418, headers(), `{"code":1}`, nil},
+		"unknown error":           {404, headers(), `{"new":1}`, nil},
 
 		"pattern": {200, headers(), `{"sid":"XX` + sid[2:] + `"}`, []contract.Finding{{"/sid", `string doesn't match the regular expression "^BU[0-9a-fA-F]{32}$"`}}},
 		"length": {200, headers(), `{"account_sid":"AC1"}`, []contract.Finding{
@@ -61,6 +62,8 @@ func TestBrokenAnswers(t *testing.T) {
 		}},
 		"two at a time": {200, headers(), `{"status":null,"email":1}`, []contract.Finding{{"/email", "value must be a string"}, {"/status", notInEnum}}},
 		"array":         {200, headers(), `[]`, []contract.Finding{{"", "value must be an object"}}},
+		"empty object":  {200, headers(), `{}`, []contract.Finding{{"", "none of the documented properties"}}},
+		"foreign":       {200, headers(), `{"code":1,"SID":"` + secret + `"}`, []contract.Finding{{"", "none of the documented properties"}}},
 		"null body":     {200, headers(), `null`, []contract.Finding{{"", "Value is not nullable"}}},
 		"empty":         {200, headers(), ``, []contract.Finding{{"", "malformed JSON"}}},
 		"trailing":      {200, headers(), good + secret, []contract.Finding{{"", "malformed JSON"}}},

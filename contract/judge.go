@@ -64,7 +64,7 @@ func (e *exchange) judgeResponse(status int, header http.Header, body []byte) []
 	case content.Schema == nil:
 		return found
 	}
-	return append(found, e.judgeBody(content.Schema.Value, body)...)
+	return append(found, e.judgeBody(status, content.Schema.Value, body)...)
 }
 
 // judgeHeaders has kin-openapi judge one header at a time, since it stops at the first that is wrong.
@@ -103,7 +103,7 @@ func headerReason(err error, schema *openapi3.SchemaRef) string {
 
 // judgeBody decodes strictly, which kin-openapi does not: it takes duplicate names, invalid UTF-8 and what comes after
 // the document.
-func (e *exchange) judgeBody(schema *openapi3.Schema, body []byte) []Finding {
+func (e *exchange) judgeBody(status int, schema *openapi3.Schema, body []byte) []Finding {
 	var value any
 	var syntactic *jsontext.SyntacticError
 	switch err := json.Unmarshal(body, &value); {
@@ -114,8 +114,26 @@ func (e *exchange) judgeBody(schema *openapi3.Schema, body []byte) []Finding {
 	case err != nil:
 		return []Finding{{Reason: "unreadable JSON"}}
 	}
+	if status/100 == 2 && isForeign(schema, value) {
+		return []Finding{{Reason: "none of the documented properties"}}
+	}
 	options := append(e.doc.spec.GetSchemaValidationOptions(), openapi3.MultiErrors(), openapi3.VisitAsResponse())
 	return findings(schema.VisitJSON(value, options...))
+}
+
+// isForeign reports whether an object has nothing of what the schema describes. All properties are optional, so that the
+// schema alone would take it.
+func isForeign(schema *openapi3.Schema, value any) bool {
+	object, ok := value.(map[string]any)
+	if !ok || len(schema.Properties) == 0 {
+		return false
+	}
+	for name := range object {
+		if schema.Properties[name] != nil {
+			return false
+		}
+	}
+	return true
 }
 
 func (e *exchange) input(options *openapi3filter.Options) *openapi3filter.RequestValidationInput {

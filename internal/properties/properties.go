@@ -1,0 +1,22 @@
+// Package properties lists the documented properties of generated models, so that what concerns each of them is written
+// once: a property that the OpenAPI document gains is in the list as soon as gen/ is made.
+package properties
+
+import (
+	"iter"
+	"reflect"
+	"strings"
+)
+
+// Of yields the documented properties of a generated model, or of a pointer to one, by their JSON names and in the
+// documented order.
+func Of(model any) iter.Seq2[string, reflect.Value] {
+	return func(yield func(string, reflect.Value) bool) {
+		for field, value := range reflect.Indirect(reflect.ValueOf(model)).Fields() {
+			name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+			if name != "-" && !yield(name, value) { // "-" holds what is not documented
+				return
+			}
+		}
+	}
+}

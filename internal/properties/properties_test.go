@@ -1,0 +1,33 @@
+package properties_test
+
+import (
+	"maps"
+	"reflect"
+	"slices"
+	"testing"
+
+	"github.com/seed07fc1495/trusthub/gen"
+	"github.com/seed07fc1495/trusthub/internal/properties"
+)
+
+func TestOf(t *testing.T) {
+	var names []string
+	for name := range properties.Of(gen.Error{}) {
+		names = append(names, name)
+	}
+	if want := []string{"code", "message", "more_info", "status"}; !slices.Equal(names, want) {
+		t.Errorf("got %q", names)
+	}
+	for _, model := range []any{gen.CustomerProfileError{Code: 5}, &gen.CustomerProfileError{Code: 5, AdditionalProperties: map[string]any{"a": 1}}} {
+		values := maps.Collect(properties.Of(model))
+		if code := values["code"]; len(values) != 1 || code.Kind() != reflect.Int || code.Int() != 5 {
+			t.Errorf("got %v", values)
+		}
+	}
+	for name := range properties.Of(gen.Error{}) {
+		if name != "code" {
+			t.Errorf("%s after leaving", name)
+		}
+		break
+	}
+}
