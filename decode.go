@@ -1,10 +1,13 @@
 package trusthub
 
 import (
+	stdjson "encoding/json"
 	"errors"
+	"math"
 	"mime"
 	"net/http"
 	"reflect"
+	"strconv"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -55,19 +58,68 @@ func isForeign(body []byte, value any) bool {
 	return true
 }
 
-var decodeOptions = json.WithUnmarshalers(json.UnmarshalFromFunc(decodeErrorItem))
+var decodeOptions = json.WithUnmarshalers(json.JoinUnmarshalers(
+	json.UnmarshalFromFunc(decodeErrorItem),
+	json.UnmarshalFromFunc(decodeUntyped),
+))
 
-// decodeErrorItem takes the place of the generated UnmarshalJSON, which decodes an item three times over, and hides from the
-// decoder which member of it was wrong.
-func decodeErrorItem(dec *jsontext.Decoder, item *gen.CustomerProfileError) error {
-	var plain struct {
-		Code  int            `json:"code"`
+// decodeErrorItem takes the place of the generated UnmarshalJSON, to which an item of another shape than the documented is an
+// error that costs the whole profile. What is no object counts as the code of one.
+func decodeErrorItem(dec *jsontext.Decoder, item *gen.CustomerProfileError) (err error) {
+	var object struct {
+		Code  jsontext.Value `json:"code"`
 		Other map[string]any `json:",embed"`
 	}
-	err := json.UnmarshalDecode(dec, &plain)
-	*item = gen.CustomerProfileError{Code: plain.Code, AdditionalProperties: plain.Other}
+	if dec.PeekKind() == jsontext.KindBeginObject {
+		err = json.UnmarshalDecode(dec, &object)
+	} else {
+		object.Code, err = dec.ReadValue()
+	}
+	*item = gen.CustomerProfileError{AdditionalProperties: object.Other}
+	if err != nil || object.Code == nil {
+		return err
+	}
+	if code, ok := parseCode(object.Code); ok {
+		item.Code = code
+		return nil
+	}
+	var received any
+	err = json.Unmarshal(object.Code, &received, dec.Options())
+	item.Set("code_as_received", received)
 	return err
 }
+
+// parseCode reads an integer, as 18601, 18601.0, or "18601".
+func parseCode(text jsontext.Value) (code int, ok bool) {
+	digits := string(text)
+	if text.Kind() == jsontext.KindString {
+		digits = strings.Trim(digits, `"`)
+		if strings.Trim(digits, "0123456789") != "" {
+			return 0, false
+		}
+	}
+	if code, err := strconv.Atoi(digits); err == nil {
+		return code, true
+	}
+	number, err := strconv.ParseFloat(digits, 64)
+	code = int(number)
+	return code, err == nil && math.Abs(number) < exactIntegers && float64(code) == number
+}
+
+// decodeUntyped keeps the numbers that a float64 could change.
+func decodeUntyped(dec *jsontext.Decoder, value *any) error {
+	if dec.PeekKind() != jsontext.KindNumber {
+		return errors.ErrUnsupported // the usual way
+	}
+	text, err := dec.ReadValue()
+	number, _ := strconv.ParseFloat(string(text), 64) // infinite when it is out of range
+	if *value = number; math.Abs(number) >= exactIntegers {
+		*value = stdjson.Number(text)
+	}
+	return err
+}
+
+const exactIntegers = 1 << 53 // a float64 has all below
 
 // isJSON reports whether a Content-Type is application/json or built on JSON (RFC 6839), without regard to case and
 // parameters.

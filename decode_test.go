@@ -3,15 +3,18 @@ package trusthub_test
 import (
 	"bytes"
 	"compress/gzip"
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
+	"reflect"
 	"runtime"
 	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/contract"
 )
 
 const jsonType = "application/json"
@@ -42,9 +45,10 @@ func TestBadAnswers(t *testing.T) {
 		"invalid UTF-8":          {200, jsonType, "{\"email\":\"secret@\xff\"}", "/email", "malformed JSON"},
 		"wrong type":             {200, jsonType, `{"friendly_name":5}`, "/friendly_name", "JSON number does not fit string"},
 		"bad date":               {200, jsonType, `{"valid_until":"2026-02-30T00:00:00Z"}`, "/valid_until", "JSON string does not fit time.Time"},
-		"error item not object":  {200, jsonType, `{"errors":[{"code":1},5]}`, "/errors/1", "JSON number does not fit"},
-		"code of wrong type":     {200, jsonType, `{"errors":[{"code":"secret"}]}`, "/errors/0/code", "JSON string does not fit int"},
+		"errors not an array":    {200, jsonType, `{"errors":{"code":18601}}`, "/errors", "JSON { does not fit []gen.CustomerProfileError"},
+		"torn in an item":        {200, jsonType, `{"errors":["secret`, "/errors/0", "truncated JSON"},
 		"duplicate in an item":   {200, jsonType, `{"errors":[{"a":1,"a":2}]}`, "/errors/0/a", "duplicate name"},
+		"duplicate in a list":    {200, jsonType, `{"errors":[[{"a":1,"a":2}]]}`, "/errors/0/0/a", "duplicate name"},
 		"another profile":        {200, jsonType, `{"sid":"BUbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"}`, "/sid", "another profile's SID"},
 		"status 201":             {201, jsonType, `{"email":"secret@example.com"}`, "", "unexpected status"},
 		"status 204":             {204, jsonType, "", "", "unexpected status"},
@@ -85,6 +89,7 @@ func TestAcceptedAnswers(t *testing.T) {
 		"sid null":              {jsonType, `{"sid":null}`},
 		"unknown key":           {jsonType, `{"email":null,"new":[1],"SID":5}`},
 		"unknown status":        {jsonType, `{"status":"on-hold"}`},
+		"number out of range":   {jsonType, `{"errors":[{"code":1,"a":1e400}]}`},
 		"all null":              {jsonType, `{"valid_until":null,"links":null,"errors":null}`},
 		"one null":              {jsonType, `{"valid_until":null}`},
 		"one empty":             {jsonType, `{"code":5,"email":""}`},
@@ -114,6 +119,71 @@ func TestUnknownKeysOfErrorItemsAreKept(t *testing.T) {
 	}
 	if message, ok := profile.Errors[0].Get("message"); !ok || message != "m" || profile.Errors[0].Code != 18601 {
 		t.Errorf("got %+v", profile.Errors)
+	}
+}
+
+// An item of errors may have any shape: the profile arrives, with the code where there is one, and with all else in the item.
+func TestErrorItemsOfAnyShape(t *testing.T) {
+	for item, want := range map[string]struct {
+		code   int
+		json   string // of the item when it is written again
+		broken bool   // by the contract
+	}{
+		`{"code":18601}`:                       {18601, `{"code":18601}`, false},
+		`{"code":18601.0}`:                     {18601, `{"code":18601}`, false},
+		`{"code":1.8601e4}`:                    {18601, `{"code":18601}`, false},
+		`{"code":-5}`:                          {-5, `{"code":-5}`, false},
+		`{}`:                                   {0, `{"code":0}`, false},
+		`{"message":"m","Code":1}`:             {0, `{"Code":1,"code":0,"message":"m"}`, false},
+		`{"code":1,"more":{"a":[true,null]}}`:  {1, `{"code":1,"more":{"a":[true,null]}}`, false},
+		`{"code":1,"number":9007199254740993}`: {1, `{"code":1,"number":9007199254740993}`, false},
+		`{"code":1,"number":-1.5}`:             {1, `{"code":1,"number":-1.5}`, false},
+		`{"code":1e30}`:                        {0, `{"code":0,"code_as_received":1e30}`, false},
+		`{"code":"18601"}`:                     {18601, `{"code":18601}`, true},
+		`{"code":"99999999999999999999"}`:      {0, `{"code":0,"code_as_received":"99999999999999999999"}`, true},
+		`{"code":"0x10"}`:                      {0, `{"code":0,"code_as_received":"0x10"}`, true},
+		`{"code":"1.0"}`:                       {0, `{"code":0,"code_as_received":"1.0"}`, true},
+		`{"code":""}`:                          {0, `{"code":0,"code_as_received":""}`, true},
+		`{"code":1.5,"a":1}`:                   {0, `{"a":1,"code":0,"code_as_received":1.5}`, true},
+		`{"code":null}`:                        {0, `{"code":0,"code_as_received":null}`, true},
+		`{"code":{"a":1}}`:                     {0, `{"code":0,"code_as_received":{"a":1}}`, true},
+		`18601`:                                {18601, `{"code":18601}`, true},
+		`18601.0`:                              {18601, `{"code":18601}`, true},
+		`"18601"`:                              {18601, `{"code":18601}`, true},
+		`"name taken"`:                         {0, `{"code":0,"code_as_received":"name taken"}`, true},
+		`null`:                                 {0, `{"code":0,"code_as_received":null}`, true},
+		`true`:                                 {0, `{"code":0,"code_as_received":true}`, true},
+		`[]`:                                   {0, `{"code":0,"code_as_received":[]}`, true},
+		`[18601,{"a":1}]`:                      {0, `{"code":0,"code_as_received":[18601,{"a":1}]}`, true},
+		`0.5`:                                  {0, `{"code":0,"code_as_received":0.5}`, true},
+	} {
+		t.Run(item, func(t *testing.T) {
+			body := `{"email":"e","errors":[{"code":1},` + item + `]}`
+			transport := canned(200, http.Header{"Content-Type": {jsonType}}, body)
+			profile, err := over(t, transport).FetchCustomerProfile(t.Context(), sid)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(profile.Errors) != 2 || profile.Errors[0].Code != 1 || profile.Errors[1].Code != want.code {
+				t.Fatalf("got %+v", profile.Errors)
+			}
+			written, err := json.Marshal(profile.Errors[1])
+			if err != nil || string(written) != want.json {
+				t.Errorf("written as %s, %v", written, err)
+			}
+			again := canned(200, http.Header{"Content-Type": {jsonType}}, `{"errors":[`+string(written)+`]}`)
+			if reread, err := over(t, again).FetchCustomerProfile(t.Context(), sid); err != nil || !reflect.DeepEqual(reread.Errors, profile.Errors[1:]) {
+				t.Errorf("read again: %+v, %v", reread, err)
+			}
+			var stored trusthub.CustomerProfileError
+			if err := json.Unmarshal(written, &stored); err != nil || stored.Code != want.code {
+				t.Errorf("read again from elsewhere: %+v, %v", stored, err)
+			}
+			_, err = over(t, transport, trusthub.WithMiddleware(contract.NewTransport)).FetchCustomerProfile(t.Context(), sid)
+			if _, broken := errors.AsType[*contract.Violation](err); broken != want.broken || !broken && err != nil {
+				t.Errorf("contract: %v", err)
+			}
+		})
 	}
 }
 

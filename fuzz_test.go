@@ -20,7 +20,7 @@ import (
 func FuzzFetch(f *testing.F) {
 	profile := `{"sid":"` + sid + `","status":"draft","valid_until":null,"date_created":"2019-07-30T22:29:24Z",` +
 		`"links":{"a":"https://a"},"errors":[{"code":18601,"message":"m"}]}`
-	for _, body := range []string{profile, profile[:40], "null", "[]", "", "{}", `{"sid":1}`, `{"errors":[{"code":"x"}]}`, "{\"email\":\"\xff\"}"} {
+	for _, body := range []string{profile, profile[:40], "null", "[]", "", "{}", `{"sid":1}`, `{"errors":[{"code":"x"},1.0,[null]]}`, "{\"email\":\"\xff\"}"} {
 		f.Add(200, jsonType, "RQ1", body)
 	}
 	f.Add(200, "text/html", "RQ1", "<html>")
@@ -150,7 +150,8 @@ func FuzzErrorBody(f *testing.F) {
 
 func checkText(t *testing.T, err error) {
 	t.Helper()
-	if text := err.Error(); len(text) >= 500 || strings.ContainsFunc(text, unicode.IsControl) || !strings.HasPrefix(text, "trusthub: ") {
+	if text := err.Error(); len(text) >= 500 || strings.ContainsFunc(text, unicode.IsControl) || !strings.HasPrefix(text, "trusthub: ") ||
+		strings.Contains(text, "struct {") {
 		t.Errorf("%d bytes: %q", len(text), text)
 	}
 }

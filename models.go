@@ -6,6 +6,10 @@ import "github.com/seed07fc1495/trusthub/gen"
 // read as ""; [WithResponseInto] keeps the difference.
 type CustomerProfile = gen.CustomerProfile
 
+// CustomerProfileError is one reason for which Twilio rejected a profile, whatever shape it came in. AdditionalProperties
+// has what encoding/json makes of JSON values, but for numbers of 2^53 and beyond: those are an [encoding/json.Number].
+type CustomerProfileError = gen.CustomerProfileError
+
 // CustomerProfileStatus is how far the review of a profile has come. A status that is not documented yet is passed
 // through as Twilio sent it, and its Valid method reports false.
 type CustomerProfileStatus = gen.CustomerProfileStatus

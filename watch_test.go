@@ -73,6 +73,7 @@ func TestWatchComparesDocumentedAttributes(t *testing.T) {
 		"date":         {`{"status":"draft","email":"a","date_updated":"2019-07-31T01:09:00Z"}`, true},
 		"link":         {`{"status":"draft","email":"a","links":{"a":"https://a"}}`, true},
 		"rejection":    {`{"status":"draft","email":"a","errors":[{"code":1}]}`, true},
+		"odd item":     {`{"status":"draft","email":"a","errors":[null]}`, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -91,6 +92,27 @@ func TestWatchComparesDocumentedAttributes(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Whatever an item of errors is, its change is one of the profile; another way to write the same code is none.
+func TestWatchSeesChangesOfOddErrorItems(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &script{}
+		for _, item := range []string{`18601`, `"18601"`, `{"code":18601.0}`, `"b"`, `["b"]`, `["b","c"]`, `null`, `{"a":9007199254740992}`, `{"a":9007199254740993}`} {
+			s.handlers = append(s.handlers, answer(200, jsonType, `{"errors":[`+item+`]}`))
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		changes := 0
+		for profile := range over(t, inMemory(t, s.ServeHTTP)).WatchCustomerProfile(ctx, sid, time.Minute) {
+			if profile != nil {
+				changes++
+			}
+		}
+		if changes != 7 {
+			t.Errorf("%d changes", changes)
+		}
+	})
 }
 
 // Intervals spread by 10%, so that many watchers do not ask at the same moment.

@@ -117,9 +117,11 @@ type CustomerProfile struct {
 	Errors []CustomerProfileError `json:"errors,omitempty,omitzero"`
 }
 
-// CustomerProfileError One reason for which Twilio rejected a Customer Profile.
+// CustomerProfileError One reason for which Twilio rejected a Customer Profile. Undocumented keys are kept. An item of another shape breaks
+// this contract, and is read as well as can be: what is no object counts as the code of one; a code in a string of
+// digits is that number; any other code is kept as it is under the key `code_as_received`, beside a code of 0.
 type CustomerProfileError struct {
-	// Code Twilio's error code, explained at https://www.twilio.com/docs/api/errors/{code}.
+	// Code Twilio's error code, explained at https://www.twilio.com/docs/api/errors/{code}; 0 when there is none.
 	Code                 int                    `json:"code,omitempty,omitzero"`
 	AdditionalProperties map[string]interface{} `json:"-"`
 }
