@@ -214,6 +214,60 @@ func TestBrokenAnswersAreReported(t *testing.T) {
 	}
 }
 
+// Client and contract take the same answers for profiles. The contract alone objects to what the client passes on as it is: a
+// new status, a malformed SID or URI, an odd item of errors, null where none is documented.
+func TestContractAndClientAgree(t *testing.T) {
+	date := func(value string) string { return `{"date_created":"` + value + `"}` }
+	for body, good := range map[string]bool{
+		`{"errors":[{"code":18601.0}]}`:                                  true,
+		`{"errors":[{"code":1e2,"a":9007199254740993}]}`:                 true,
+		`{"errors":[{"code":1e30}]}`:                                     true,
+		`{"errors":[],"links":{}}`:                                       true,
+		`{"errors":null,"links":null,"valid_until":null}`:                true,
+		`{"sid":"","account_sid":"","policy_sid":"","friendly_name":""}`: true,
+		`{"email":"","status_callback":"","url":""}`:                     true,
+		`{"sid":null,"email":null,"url":null}`:                           true,
+		`{"email":"\ud83d\ude00 \u0000"}`:                                true,
+		date("2019-07-30T22:29:24Z"):                                     true,
+		date("2019-07-30T22:29:24.123456789+05:30"):                      true,
+		date("2019-07-30T2:29:24Z"):                                      false,
+		date("2019-07-30T22:29:24,5Z"):                                   false,
+		date("2019-07-30T22:29:24+24:00"):                                false,
+		date("2019-07-30T22:29:24+00:60"):                                false,
+		date("2019-07-30t22:29:24z"):                                     false,
+		date("2019-07-30 22:29:24Z"):                                     false,
+		date("2019-07-30"):                                               false,
+		date("2019-02-30T00:00:00Z"):                                     false,
+		date(""):                                                         false,
+		`{"email":"\ud83d"}`:                                             false,
+		`{"email":"\ude00\ud83d"}`:                                       false,
+		"{\"email\":\"\xff\"}":                                           false,
+		`{"\ud83d":1,"email":"e"}`:                                       false,
+		`{"email":"e","a":1,"a":2}`:                                      false,
+		`{"email":"e"}x`:                                                 false,
+		`{"email":1}`:                                                    false,
+		`{"links":""}`:                                                   false,
+		`{"errors":""}`:                                                  false,
+		`{"errors":{}}`:                                                  false,
+		`{}`:                                                             false,
+		`{"code":20500}`:                                                 false,
+		`null`:                                                           false,
+	} {
+		t.Run(body, func(t *testing.T) {
+			transport := canned(200, http.Header{"Content-Type": {jsonType}}, body)
+			_, err := over(t, transport).FetchCustomerProfile(t.Context(), sid)
+			decodeErr, refused := errors.AsType[*trusthub.DecodeError](err)
+			if refused == good || refused && string(decodeErr.Body) != body {
+				t.Errorf("client: %v", err)
+			}
+			_, err = over(t, transport, trusthub.WithMiddleware(contract.NewTransport)).FetchCustomerProfile(t.Context(), sid)
+			if _, broken := errors.AsType[*contract.Violation](err); broken == good {
+				t.Errorf("contract: %v", err)
+			}
+		})
+	}
+}
+
 // The SIDs that the client sends are those that the document permits.
 func TestSIDPatternIsTheDocuments(t *testing.T) {
 	parameter := loadSpec(t).Paths.Find("/v1/CustomerProfiles/{Sid}").Get.Parameters.GetByInAndName("path", "Sid")

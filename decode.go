@@ -61,6 +61,7 @@ func isForeign(body []byte, value any) bool {
 var decodeOptions = json.WithUnmarshalers(json.JoinUnmarshalers(
 	json.UnmarshalFromFunc(decodeErrorItem),
 	json.UnmarshalFromFunc(decodeUntyped),
+	json.UnmarshalFunc(decodeInteger),
 ))
 
 // decodeErrorItem takes the place of the generated UnmarshalJSON, to which an item of another shape than the documented is an
@@ -89,8 +90,8 @@ func decodeErrorItem(dec *jsontext.Decoder, item *gen.CustomerProfileError) (err
 	return err
 }
 
-// parseCode reads an integer, as 18601, 18601.0, or "18601".
-func parseCode(text jsontext.Value) (code int, ok bool) {
+// parseCode reads an integer, or a string of digits.
+func parseCode(text jsontext.Value) (int, bool) {
 	digits := string(text)
 	if text.Kind() == jsontext.KindString {
 		digits = strings.Trim(digits, `"`)
@@ -98,12 +99,24 @@ func parseCode(text jsontext.Value) (code int, ok bool) {
 			return 0, false
 		}
 	}
-	if code, err := strconv.Atoi(digits); err == nil {
-		return code, true
+	return parseInteger(digits)
+}
+
+// decodeInteger takes 18601.0 for an integer, as JSON Schema does.
+func decodeInteger(text []byte, integer *int) (err error) {
+	var ok bool
+	if *integer, ok = parseInteger(string(text)); !ok {
+		err = json.Unmarshal(text, integer) // null, or an error that says what it is
 	}
-	number, err := strconv.ParseFloat(digits, 64)
-	code = int(number)
-	return code, err == nil && math.Abs(number) < exactIntegers && float64(code) == number
+	return err
+}
+
+func parseInteger(text string) (int, bool) {
+	if integer, err := strconv.Atoi(text); err == nil {
+		return integer, true
+	}
+	number, err := strconv.ParseFloat(text, 64)
+	return int(number), err == nil && math.Abs(number) < exactIntegers && float64(int(number)) == number
 }
 
 // decodeUntyped keeps the numbers that a float64 could change.

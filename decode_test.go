@@ -43,6 +43,7 @@ func TestBadAnswers(t *testing.T) {
 		"trailing bytes":         {200, jsonType, `{"email":"secret@example.com"} x`, "", "malformed JSON"},
 		"duplicate key":          {200, jsonType, `{"email":"secret@example.com","email":"b"}`, "/email", "duplicate name"},
 		"invalid UTF-8":          {200, jsonType, "{\"email\":\"secret@\xff\"}", "/email", "malformed JSON"},
+		"half of a pair":         {200, jsonType, `{"email":"secret\ud83d"}`, "/email", "malformed JSON"},
 		"wrong type":             {200, jsonType, `{"friendly_name":5}`, "/friendly_name", "JSON number does not fit string"},
 		"bad date":               {200, jsonType, `{"valid_until":"2026-02-30T00:00:00Z"}`, "/valid_until", "JSON string does not fit time.Time"},
 		"errors not an array":    {200, jsonType, `{"errors":{"code":18601}}`, "/errors", "JSON { does not fit []gen.CustomerProfileError"},
@@ -184,6 +185,20 @@ func TestErrorItemsOfAnyShape(t *testing.T) {
 				t.Errorf("contract: %v", err)
 			}
 		})
+	}
+}
+
+// 20404.0 is an integer, in JSON Schema and so in the contract.
+func TestIntegersMayHaveAPoint(t *testing.T) {
+	_, err := newClient(t, serve(t, answer(404, jsonType, `{"code":20404.0,"message":"m","status":4.04e2}`))).FetchCustomerProfile(t.Context(), sid)
+	if apiErr, ok := errors.AsType[*trusthub.Error](err); !ok || apiErr.Code != 20404 || apiErr.Message != "m" {
+		t.Errorf("got %v", err)
+	}
+	for _, code := range []string{"20404.5", "1e30", `"20404"`} {
+		_, err := newClient(t, serve(t, answer(404, jsonType, `{"code":`+code+`}`))).FetchCustomerProfile(t.Context(), sid)
+		if apiErr, ok := errors.AsType[*trusthub.Error](err); !ok || apiErr.Code != 0 {
+			t.Errorf("%s: got %v", code, err)
+		}
 	}
 }
 

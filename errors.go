@@ -104,7 +104,7 @@ func newError(answer *http.Response) *Error {
 	}
 	// Both of Twilio's shapes have code and message; a body of any other kind says nothing that fits here.
 	var body gen.Error
-	if json.Unmarshal(e.Body, &body) == nil {
+	if json.Unmarshal(e.Body, &body, decodeOptions) == nil {
 		e.Code, e.Message, e.MoreInfo = body.Code, body.Message, body.MoreInfo
 	}
 	return e

@@ -14,6 +14,7 @@ import (
 	"unicode"
 
 	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/contract"
 )
 
 // Whatever a server answers, a call returns a profile or an error of a documented type that keeps the evidence.
@@ -64,6 +65,23 @@ func FuzzFetch(f *testing.F) {
 		checkText(t, err)
 		if _, err := client.Generated().FetchCustomerProfileWithResponse(t.Context(), sid); len(body) > limit && !errors.Is(err, trusthub.ErrResponseTooLarge) {
 			t.Errorf("generated client: %v", err)
+		}
+	})
+}
+
+// What keeps the contract, the client can read.
+func FuzzContract(f *testing.F) {
+	for _, body := range []string{
+		`{"sid":"` + sid + `","account_sid":"","status":"draft","url":"https://a","links":{"a":"https://a"}}`,
+		`{"errors":[{"code":1.0,"a":1e5,"b":[null]}]}`, `{"valid_until":"2019-07-30T22:29:24.5+01:00"}`, `{"email":"\ud83d\ude00"}`,
+	} {
+		f.Add(body)
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		client := over(t, canned(200, http.Header{"Content-Type": {jsonType}}, body), trusthub.WithMiddleware(contract.NewTransport))
+		_, err := client.FetchCustomerProfile(t.Context(), sid)
+		if decodeErr, ok := errors.AsType[*trusthub.DecodeError](err); ok && decodeErr.Pointer != "/sid" {
+			t.Errorf("%q: %v", body, decodeErr)
 		}
 	})
 }

@@ -9,6 +9,9 @@
 // of 5xx that is not JSON, which a gateway sent and not the API, a body that could not be read to its end, and a body over 1
 // MiB. Bodies up to that size are held in memory; what the caller reads is byte for byte what came.
 //
+// An answer that keeps the contract can be read by the client. The client reads some that break it, too: it passes on a new
+// status or a malformed URI as it is.
+//
 // The document is parsed once, on first use. All functions are safe for concurrent use.
 package contract
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/go-json-experiment/json"
 
 	"github.com/seed07fc1495/trusthub/api"
 )
@@ -85,8 +86,10 @@ func (d *document) find(req *http.Request) *exchange {
 	return e
 }
 
+// checkDateTime asks the decoder of the client: time.Parse takes more than RFC 3339 has, such as hours of one digit.
 func checkDateTime(value string) error {
-	if _, err := time.Parse(time.RFC3339, value); err != nil {
+	text, err := json.Marshal(value)
+	if err != nil || json.Unmarshal(text, new(time.Time)) != nil {
 		return errors.New("not a date and time of RFC 3339")
 	}
 	return nil
