@@ -5,8 +5,8 @@
 //	client := server.Client(trusthub.WithMiddleware(contract.Observe(report))) // only reports
 //
 // It judges what the document states: path, parameters and credentials of a request; status, headers, content type and body
-// of an answer. Host, base path and the scheme of the Authorization header are free. Not judged are an answer with a status
-// of 5xx that is not JSON, which a gateway sent and not the API, a body that could not be read to its end, and a body over 1
+// of an answer. Host, base path and the scheme of the Authorization header are free. Not judged are an answer with status 429
+// or 5xx that is not JSON, which a gateway sent and not the API, a body that could not be read to its end, and a body over 1
 // MiB. Bodies up to that size are held in memory; what the caller reads is byte for byte what came.
 //
 // An answer that keeps the contract can be read by the client. The client reads some that break it, too: it passes on a new
@@ -17,6 +17,7 @@ package contract
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -104,8 +105,11 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 	}
 	answer, err := t.next.RoundTrip(req)
-	if err != nil {
+	if err != nil || answer == nil {
 		return nil, err
+	}
+	if answer.Body == nil {
+		answer.Body = http.NoBody
 	}
 	findings := t.judgeResponse(exchange, answer)
 	if len(findings) == 0 {
@@ -121,10 +125,15 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return answer, nil
 }
 
-// judgeResponse reads the body up to the limit, and puts it back.
+// judgeResponse reads the body up to the limit, and puts it back. The end of the context closes a body that would go on.
 func (t *transport) judgeResponse(exchange *exchange, answer *http.Response) []Finding {
-	original := answer.Body
+	original, ctx := answer.Body, exchange.request.Context()
+	stop := context.AfterFunc(ctx, func() { _ = original.Close() })
+	defer stop()
 	body, err := io.ReadAll(io.LimitReader(original, maxBody+1))
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx) // not that it was closed
+	}
 	rest := io.Reader(original)
 	if err != nil {
 		rest = failingReader{err}

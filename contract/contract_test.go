@@ -2,6 +2,7 @@ package contract_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
 
@@ -87,10 +90,15 @@ func TestBrokenAnswers(t *testing.T) {
 		"temporary redirect": {307, headers(), "", []contract.Finding{{"", "undocumented status"}}},
 		"permanent redirect": {308, headers(), "", []contract.Finding{{"", "undocumented status"}}},
 
-		"gateway":               {502, headers("Content-Type", "text/html"), "<html>", nil},
-		"gateway without type":  {503, http.Header{}, "", nil},
-		"gateway says JSON":     {503, headers(), "upstream", nil},
-		"the API itself failed": {500, headers(), `{"code":"20500"}`, []contract.Finding{{"/code", "value must be an integer"}}},
+		"gateway":                {502, headers("Content-Type", "text/html"), "<html>", nil},
+		"gateway without type":   {503, http.Header{}, "", nil},
+		"gateway says JSON":      {503, headers(), "upstream", nil},
+		"gateway refuses":        {429, headers("Content-Type", "text/html"), "<html>", nil},
+		"gateway refuses JSON":   {429, headers(), "slow down", nil},
+		"the API itself refused": {429, headers(), `{"code":"20429"}`, []contract.Finding{{"/code", "value must be an integer"}}},
+		"another refusal":        {403, headers("Content-Type", "text/html"), "<html>", []contract.Finding{{"", "undocumented content type"}}},
+		"no status at all":       {0, headers(), good, []contract.Finding{{"", "undocumented status"}}},
+		"the API itself failed":  {500, headers(), `{"code":"20500"}`, []contract.Finding{{"/code", "value must be an integer"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var reported []*contract.Violation
@@ -213,6 +221,72 @@ func TestBrokenBodyIsByteForByte(t *testing.T) {
 	if body, err := io.ReadAll(answer.Body); string(body) != `{"sid` || !errors.Is(err, broken) {
 		t.Errorf("got %q, %v", body, err)
 	}
+}
+
+// What a gateway refuses for the moment reaches the SDK, which waits and tries again.
+func TestRefusalsOfGatewaysAreRetried(t *testing.T) {
+	for _, status := range []int{429, 503} {
+		requests := 0
+		next := roundTripFunc(func(req *http.Request) (*http.Response, error) {
+			if requests++; requests == 1 {
+				return canned(status, headers("Content-Type", "text/html"), "<html>")(req)
+			}
+			return canned(200, headers(), good)(req)
+		})
+		client, err := trusthub.NewClient(trusthub.BasicAuth("AC1", "p"), trusthub.WithHTTPClient(&http.Client{Transport: next}),
+			trusthub.WithMiddleware(contract.NewTransport), trusthub.WithRetry(trusthub.RetryPolicy{MinWait: 1, MaxWait: 1}), trusthub.WithMaxConcurrency(1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := client.FetchCustomerProfile(t.Context(), sid); err != nil || requests != 2 {
+			t.Errorf("%d: got %v after %d requests", status, err, requests)
+		}
+	}
+}
+
+// A transport that breaks the rules of its interface makes nobody panic.
+func TestIncompleteAnswers(t *testing.T) {
+	observed := 0
+	observe := contract.Observe(func(*contract.Violation) { observed++ })
+	nothing := roundTripFunc(func(*http.Request) (*http.Response, error) { return nil, nil })
+	for _, transport := range []http.RoundTripper{contract.NewTransport(nothing), observe(nothing)} {
+		if answer, err := transport.RoundTrip(request("GET", path)); answer != nil || err != nil {
+			t.Errorf("no answer became %v, %v", answer, err)
+		}
+	}
+
+	bare := roundTripFunc(func(*http.Request) (*http.Response, error) { return &http.Response{StatusCode: 200}, nil })
+	answer, err := observe(bare).RoundTrip(request("GET", path))
+	checkAnswer(t, answer, err, 200, "")
+	var violation *contract.Violation
+	if _, err := contract.NewTransport(bare).RoundTrip(request("GET", path)); !errors.As(err, &violation) || observed != 1 {
+		t.Errorf("got %v, observed %d", err, observed)
+	}
+	unavailable := roundTripFunc(func(*http.Request) (*http.Response, error) { return &http.Response{StatusCode: 503}, nil })
+	answer, err = contract.NewTransport(unavailable).RoundTrip(request("GET", path))
+	checkAnswer(t, answer, err, 503, "")
+}
+
+// A body that waits for more, as one of 101 Switching Protocols does, holds nobody longer than the context.
+func TestBodyThatIgnoresTheContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		silent := roundTripFunc(func(*http.Request) (*http.Response, error) {
+			body, _ := io.Pipe() // of which nobody writes the other end
+			return &http.Response{StatusCode: 101, Body: body}, nil
+		})
+		for _, transport := range []http.RoundTripper{contract.NewTransport(silent), contract.Observe(nil)(silent)} {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			start := time.Now()
+			answer, err := transport.RoundTrip(request("GET", path).WithContext(ctx))
+			if err != nil || time.Since(start) != time.Second {
+				t.Fatalf("got %v after %v", err, time.Since(start))
+			}
+			if _, err := io.ReadAll(answer.Body); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("the body ends with %v", err)
+			}
+			cancel()
+		}
+	})
 }
 
 // A violation ends the call: the SDK does not try again, and returns it.

@@ -47,8 +47,10 @@ func (e *exchange) judgeResponse(status int, header http.Header, body []byte) []
 	if err != nil && !errors.Is(err, mime.ErrInvalidMediaParameter) {
 		mediaType = ""
 	}
-	if isJSON := mediaType == "application/json" || strings.HasSuffix(mediaType, "+json"); status/100 == 5 && (!isJSON || !jsontext.Value(body).IsValid()) {
-		return nil
+	isJSON := mediaType == "application/json" || strings.HasSuffix(mediaType, "+json")
+	passing := status/100 == 5 || status == http.StatusTooManyRequests
+	if passing && (!isJSON || !jsontext.Value(body).IsValid()) {
+		return nil // from a gateway, and worth another attempt
 	}
 	response := e.operation.Responses.Status(status)
 	if response == nil {
