@@ -80,6 +80,18 @@ func TestBadAnswers(t *testing.T) {
 	}
 }
 
+func TestDecodeErrorText(t *testing.T) {
+	for body, want := range map[string]string{
+		"[]":             "JSON [ does not fit gen.CustomerProfile (request RQ1)",
+		`{"email":true}`: "/email: JSON true does not fit string (request RQ1)",
+	} {
+		_, err := newClient(t, serve(t, answer(200, jsonType, body))).FetchCustomerProfile(t.Context(), sid)
+		if want = "trusthub: GET /v1/CustomerProfiles/" + sid + ": cannot decode the answer with status 200: " + want; err == nil || err.Error() != want {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
 func TestAcceptedAnswers(t *testing.T) {
 	for name, test := range map[string]struct{ contentType, body string }{
 		"upper case, parameter": {"APPLICATION/JSON; charset=utf-8", `{"sid":"` + sid + `"}`},
@@ -140,6 +152,7 @@ func TestErrorItemsOfAnyShape(t *testing.T) {
 		`{"code":1,"number":9007199254740993}`: {1, `{"code":1,"number":9007199254740993}`, false},
 		`{"code":1,"number":-1.5}`:             {1, `{"code":1,"number":-1.5}`, false},
 		`{"code":1e30}`:                        {0, `{"code":0,"code_as_received":1e30}`, false},
+		`{"code":9007199254740993.0}`:          {0, `{"code":0,"code_as_received":9007199254740993.0}`, false},
 		`{"code":"18601"}`:                     {18601, `{"code":18601}`, true},
 		`{"code":"99999999999999999999"}`:      {0, `{"code":0,"code_as_received":"99999999999999999999"}`, true},
 		`{"code":"0x10"}`:                      {0, `{"code":0,"code_as_received":"0x10"}`, true},

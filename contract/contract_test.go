@@ -342,6 +342,32 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 }
 
+func TestURIs(t *testing.T) {
+	for uri, good := range map[string]bool{
+		"https://a":             true,
+		"https://a:1/b%20c?d#e": true,
+		"mailto:a@b":            true, // opaque
+		"file:///a":             true, // without a host
+		"a:/b":                  true,
+		"https://a:port":        false, // made of permitted characters, but no URI
+		"https://[::1":          false,
+		"//a/b":                 false, // relative
+		"/a/b":                  false,
+		"a":                     false,
+		"https:":                false, // nothing behind the scheme
+		"https://":              false,
+		"https:?a":              false,
+		"https://a/é":           false, // a URI to Go, but of characters that RFC 3986 does not have
+		"https://a/?%zz":        false,
+		"https://a/ ":           false,
+	} {
+		_, err := contract.NewTransport(canned(200, headers(), `{"url":"`+uri+`"}`)).RoundTrip(request("GET", path))
+		if (err == nil) != good {
+			t.Errorf("%q: got %v", uri, err)
+		}
+	}
+}
+
 // The formats of the contract are its own: those that the program gave to kin-openapi do not change what is judged here,
 // nor the other way round.
 func TestFormatsAreIsolated(t *testing.T) {
@@ -397,6 +423,17 @@ func TestNilMeansTheDefaultTransport(t *testing.T) {
 		if _, err := client.FetchCustomerProfile(t.Context(), sid); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+func TestViolationText(t *testing.T) {
+	violation := &contract.Violation{Direction: "response", StatusCode: 200, Findings: []contract.Finding{{Reason: "undocumented status"}, {"/a", "r"}}}
+	if text := violation.Error(); text != `contract: the response with status 200 breaks the contract; undocumented status; "/a": r` {
+		t.Errorf("got %s", text)
+	}
+	violation = &contract.Violation{Direction: "request"}
+	if text := violation.Error(); text != "contract: the request breaks the contract" {
+		t.Errorf("got %s", text)
 	}
 }
 

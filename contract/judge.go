@@ -127,15 +127,12 @@ func (e *exchange) judgeBody(status int, schema *openapi3.Schema, body []byte) [
 // schema alone would take it.
 func isForeign(schema *openapi3.Schema, value any) bool {
 	object, ok := value.(map[string]any)
-	if !ok || len(schema.Properties) == 0 {
-		return false
-	}
 	for name := range object {
 		if schema.Properties[name] != nil {
 			return false
 		}
 	}
-	return true
+	return ok
 }
 
 func (e *exchange) input(options *openapi3filter.Options) *openapi3filter.RequestValidationInput {

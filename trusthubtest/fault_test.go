@@ -135,8 +135,10 @@ func TestLimitConcurrency(t *testing.T) {
 			all.Wait()
 			return refused
 		}
-		if refused := round(); refused != 2 {
-			t.Errorf("%d of 5 refused", refused)
+		for range 3 { // an answer makes room
+			if refused := round(); refused != 2 {
+				t.Errorf("%d of 5 refused", refused)
+			}
 		}
 		handler.LimitConcurrency(0)
 		if refused := round(); refused != 0 {
