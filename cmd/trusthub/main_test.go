@@ -24,15 +24,15 @@ Policy SID                                          RNaaaaaaaaaaaaaaaaaaaaaaaaaa
 Friendly name                                       friendly_name
 Status                                              draft
 Valid until                                         -
-E-mail                                              email
+Email                                               email
 Status callback                                     http://www.example.com
-Created                                             2019-07-30T22:29:24Z
-Updated                                             2019-07-31T01:09:00Z
+Date created                                        2019-07-30T22:29:24Z
+Date updated                                        2019-07-31T01:09:00Z
 URL                                                 https://trusthub.twilio.com/v1/CustomerProfiles/BUaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
 Link customer_profiles_channel_endpoint_assignment  https://trusthub.twilio.com/v1/CustomerProfiles/BUaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/ChannelEndpointAssignments
 Link customer_profiles_entity_assignments           https://trusthub.twilio.com/v1/CustomerProfiles/BUaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/EntityAssignments
 Link customer_profiles_evaluations                  https://trusthub.twilio.com/v1/CustomerProfiles/BUaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/Evaluations
-Rejected for                                        18601  https://www.twilio.com/docs/api/errors/18601
+Error 1                                             18601  https://www.twilio.com/docs/api/errors/18601
 `
 	if stdout != want {
 		t.Errorf("got\n%s", stdout)

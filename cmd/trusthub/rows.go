@@ -2,50 +2,79 @@ package main
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
-	"maps"
+	"reflect"
 	"slices"
 	"strings"
-	"time"
 	"unicode"
 
 	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/internal/properties"
 )
 
-// row is one attribute of a profile, for people.
+// row is one property of a profile, or one element of it, for people.
 type row struct{ key, value string }
 
-func rows(p *trusthub.CustomerProfile) []row {
-	all := []row{
-		{"SID", p.SID},
-		{"Account SID", p.AccountSID},
-		{"Policy SID", p.PolicySID},
-		{"Friendly name", p.FriendlyName},
-		{"Status", string(p.Status)},
-		{"Valid until", formatTime(p.ValidUntil)},
-		{"E-mail", p.Email},
-		{"Status callback", p.StatusCallback},
-		{"Created", formatTime(p.DateCreated)},
-		{"Updated", formatTime(p.DateUpdated)},
-		{"URL", p.URL},
+// rows lists the documented properties of a generated model.
+func rows(model any) (all []row) {
+	for name, value := range properties.Of(model) {
+		all = append(all, rowsOf(properties.Label(name), value)...)
 	}
-	for _, name := range slices.Sorted(maps.Keys(p.Links)) {
-		all = append(all, row{"Link " + name, p.Links[name]})
-	}
-	for _, e := range p.Errors {
-		all = append(all, row{"Rejected for", fmt.Sprintf("%d  https://www.twilio.com/docs/api/errors/%d", e.Code, e.Code)})
-	}
-	for i := range all {
-		all[i] = row{printable(all[i].key), orDash(printable(all[i].value))}
+	for i, r := range all {
+		all[i] = row{printable(r.key), orDash(printable(r.value))}
 	}
 	return all
 }
 
-func formatTime(t *time.Time) string {
-	if t == nil {
+// rowsOf gives each element of a map or a list a row of its own: Links becomes Link evaluations, Errors becomes Error 1.
+func rowsOf(label string, value reflect.Value) (all []row) {
+	element := strings.TrimSuffix(label, "s") + " "
+	switch value.Kind() {
+	case reflect.Map:
+		for key, one := range value.Seq2() {
+			all = append(all, row{element + key.String(), text(one)})
+		}
+		slices.SortFunc(all, func(a, b row) int { return cmp.Compare(a.key, b.key) })
+	case reflect.Slice:
+		for i := range value.Len() {
+			all = append(all, row{fmt.Sprint(element, i+1), text(value.Index(i))})
+		}
+	default:
+		all = []row{{label, text(value)}}
+	}
+	return all
+}
+
+// text is the JSON of a value, without the quotes of a string; nothing when the value is empty.
+func text(value reflect.Value) string {
+	if value.IsZero() {
 		return ""
 	}
-	return t.Format(time.RFC3339)
+	if reason, ok := value.Interface().(trusthub.CustomerProfileError); ok {
+		return reasonText(reason)
+	}
+	written, err := json.Marshal(value.Interface())
+	if err != nil {
+		return err.Error()
+	}
+	var unquoted string
+	if json.Unmarshal(written, &unquoted) == nil {
+		return unquoted
+	}
+	return string(written)
+}
+
+// reasonText is a code with its address, and what else there is.
+func reasonText(reason trusthub.CustomerProfileError) string {
+	var parts []string
+	if reason.Code != 0 {
+		parts = append(parts, fmt.Sprintf("%d  https://www.twilio.com/docs/api/errors/%d", reason.Code, reason.Code))
+	}
+	if len(reason.AdditionalProperties) > 0 {
+		parts = append(parts, text(reflect.ValueOf(reason.AdditionalProperties)))
+	}
+	return strings.Join(parts, "  ")
 }
 
 func orDash(s string) string { return cmp.Or(s, "-") }

@@ -20,3 +20,17 @@ func Of(model any) iter.Seq2[string, reflect.Value] {
 		}
 	}
 }
+
+// Label is the name of a property for people: account_sid becomes Account SID.
+func Label(name string) string {
+	words := strings.Split(name, "_")
+	for i, word := range words {
+		switch {
+		case word == "id" || word == "sid" || word == "uri" || word == "url":
+			words[i] = strings.ToUpper(word)
+		case i == 0 && word != "":
+			words[i] = strings.ToUpper(word[:1]) + word[1:]
+		}
+	}
+	return strings.Join(words, " ")
+}

@@ -31,3 +31,13 @@ func TestOf(t *testing.T) {
 		break
 	}
 }
+
+func TestLabel(t *testing.T) {
+	for name, want := range map[string]string{
+		"sid": "SID", "account_sid": "Account SID", "friendly_name": "Friendly name", "url": "URL", "email": "Email", "": "",
+	} {
+		if label := properties.Label(name); label != want {
+			t.Errorf("%q: got %q", name, label)
+		}
+	}
+}
