@@ -19,6 +19,8 @@ import (
 	"github.com/seed07fc1495/trusthub"
 	"github.com/seed07fc1495/trusthub/api"
 	"github.com/seed07fc1495/trusthub/contract"
+	"github.com/seed07fc1495/trusthub/gen"
+	"github.com/seed07fc1495/trusthub/internal/properties"
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
@@ -55,7 +57,7 @@ func TestDocumentIsValid(t *testing.T) {
 	if err := doc.Validate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	content := doc.Paths.Find("/v1/CustomerProfiles/{Sid}").Get.Responses.Status(200).Value.Content.Get(jsonType)
+	content := profileContent(doc)
 	if err := content.Schema.Value.VisitJSON(content.Example, openapi3.MultiErrors()); err != nil {
 		t.Errorf("the example does not fit its own schema: %v", err)
 	}
@@ -95,7 +97,32 @@ func TestEnumsHaveConstants(t *testing.T) {
 	}
 }
 
-// Every property of every schema is sent by the fake and arrives in a field of its own.
+// models has the generated type of every schema that is an object.
+var models = map[string]any{
+	"CustomerProfile":      gen.CustomerProfile{},
+	"CustomerProfileError": gen.CustomerProfileError{},
+	"Error":                gen.Error{},
+}
+
+// Every property of every schema has a field, from which the command, the fake and the watch learn of it.
+func TestEveryPropertyHasAField(t *testing.T) {
+	var schemas []string
+	for name, schema := range loadSpec(t).Components.Schemas {
+		if !schema.Value.Type.Is("object") {
+			continue
+		}
+		schemas = append(schemas, name)
+		if model, ok := models[name]; ok {
+			fields := slices.Sorted(maps.Keys(maps.Collect(properties.Of(model))))
+			if documented := slices.Sorted(maps.Keys(schema.Value.Properties)); !slices.Equal(fields, documented) {
+				t.Errorf("%s: the properties of api/openapi.yaml are %q, the fields of gen/ %q: run make generate", name, documented, fields)
+			}
+		}
+	}
+	compareNames(t, "schema", schemas, slices.Collect(maps.Keys(models)))
+}
+
+// What the API sends is what a caller gets, nothing left out and nothing added.
 func TestEveryPropertyIsDecoded(t *testing.T) {
 	client := trusthubtest.NewServer(t).Client()
 	var response trusthub.Response
@@ -103,47 +130,46 @@ func TestEveryPropertyIsDecoded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	sent := unmarshal(t, response.Body)
+	maps.DeleteFunc(sent, func(_ string, value any) bool { return value == nil }) // the model leaves these out
+	if got := viaJSON(t, profile); !reflect.DeepEqual(got, any(sent)) {
+		t.Errorf("decoded\n%v, sent\n%v", got, sent)
+	}
+
 	_, err = client.FetchCustomerProfile(t.Context(), unknownSID)
 	var apiErr *trusthub.Error
 	if !errors.As(err, &apiErr) {
 		t.Fatalf("got %v", err)
 	}
-	decoded := map[string]map[string]any{
-		"CustomerProfile": {
-			"sid": profile.SID, "account_sid": profile.AccountSID, "policy_sid": profile.PolicySID,
-			"friendly_name": profile.FriendlyName, "status": profile.Status, "valid_until": profile.ValidUntil,
-			"email": profile.Email, "status_callback": profile.StatusCallback, "date_created": profile.DateCreated,
-			"date_updated": profile.DateUpdated, "url": profile.URL, "links": profile.Links, "errors": profile.Errors,
-		},
-		"CustomerProfileError": {"code": profile.Errors[0].Code},
-		"Error": {
-			"code": apiErr.Code, "message": apiErr.Message, "more_info": apiErr.MoreInfo, "status": apiErr.StatusCode,
-		},
+	got := viaJSON(t, gen.Error{Code: apiErr.Code, Message: apiErr.Message, MoreInfo: apiErr.MoreInfo, Status: apiErr.StatusCode})
+	if sent := unmarshal(t, apiErr.Body); !reflect.DeepEqual(got, any(sent)) {
+		t.Errorf("decoded\n%v, sent\n%v", got, sent)
 	}
-	sentProfile := unmarshal(t, response.Body)
-	sent := map[string]any{
-		"CustomerProfile":      sentProfile,
-		"CustomerProfileError": sentProfile["errors"].([]any)[0],
-		"Error":                unmarshal(t, apiErr.Body),
-	}
-	for name, schema := range loadSpec(t).Components.Schemas {
-		compareNames(t, name+" property", slices.Collect(maps.Keys(schema.Value.Properties)), slices.Collect(maps.Keys(decoded[name])))
-		if got := viaJSON(t, decoded[name]); !reflect.DeepEqual(got, sent[name]) {
-			t.Errorf("%s: decoded\n%v, sent\n%v", name, got, sent[name])
-		}
-		delete(decoded, name)
-	}
-	compareNames(t, "schema", nil, slices.Collect(maps.Keys(decoded)))
 }
 
+// The example of the fake is the document's.
+func TestExampleOfTheFake(t *testing.T) {
+	text, err := json.MarshalIndent(documentedExample(t), "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const file = "trusthubtest/example.json"
+	if want := string(text) + "\n"; accepted(t, file, want) != want {
+		t.Errorf("%s is not the example of api/openapi.yaml. Make it so by: go test -run TestExampleOfTheFake -update .", file)
+	}
+}
+
+// A property that the documented example lacks is null.
 func TestFakeServesTheDocumentedExample(t *testing.T) {
-	documented := loadSpec(t).Paths.Find("/v1/CustomerProfiles/{Sid}").Get.Responses.Status(200).Value.Content.Get(jsonType).Example
 	var response trusthub.Response
 	if _, err := trusthubtest.NewServer(t).Client().FetchCustomerProfile(t.Context(), sid, trusthub.WithResponseInto(&response)); err != nil {
 		t.Fatal(err)
 	}
-	if served := unmarshal(t, response.Body); !reflect.DeepEqual(any(served), documented) {
-		t.Errorf("served\n%v, documented\n%v", served, documented)
+	documented := documentedExample(t)
+	for name, value := range unmarshal(t, response.Body) {
+		if !reflect.DeepEqual(value, documented[name]) {
+			t.Errorf("%s: served %v, documented %v", name, value, documented[name])
+		}
 	}
 }
 
@@ -297,6 +323,16 @@ func loadSpec(t *testing.T) *openapi3.T {
 		t.Fatal(err)
 	}
 	return doc
+}
+
+// profileContent is what the document says of the body of a profile.
+func profileContent(doc *openapi3.T) *openapi3.MediaType {
+	return doc.Paths.Find("/v1/CustomerProfiles/{Sid}").Get.Responses.Status(200).Value.Content.Get(jsonType)
+}
+
+func documentedExample(t *testing.T) map[string]any {
+	t.Helper()
+	return profileContent(loadSpec(t)).Example.(map[string]any)
 }
 
 // compareNames fails for what is documented and not covered, and for what is covered and no longer documented.

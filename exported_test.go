@@ -16,7 +16,18 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "accept the exported API as it is")
+var update = flag.Bool("update", false, "write the files that say what is meant, such as the exported API")
+
+// accepted returns a file that says what is meant; with -update, that is what there is.
+func accepted(t *testing.T, file, got string) string {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return readFile(t, file)
+}
 
 // The exported API is a promise. A change to it is accepted by hand, and told in the changelog.
 func TestExportedAPI(t *testing.T) {
@@ -26,12 +37,7 @@ func TestExportedAPI(t *testing.T) {
 		lines = append(lines, exported(t, folder)...)
 	}
 	got := strings.Join(lines, "\n") + "\n"
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if want := readFile(t, file); got != want {
+	if want := accepted(t, file, got); got != want {
 		t.Errorf("the exported API is not what %s says:\n%s\n"+
 			"If the change is meant, accept it by: go test -run TestExportedAPI -update .\nand tell it in CHANGELOG.md.",
 			file, difference(strings.Split(want, "\n"), strings.Split(got, "\n")))

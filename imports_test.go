@@ -17,7 +17,7 @@ func TestImports(t *testing.T) {
 		"/contract":            {"/api"},
 		"/gen":                 nil,
 		"/internal/properties": nil,
-		"/trusthubtest":        {"", "/gen"},
+		"/trusthubtest":        {"", "/internal/properties"},
 	}
 	for _, line := range goList(t, "-f", "{{.ImportPath}} {{join .Imports \" \"}}", "./...") {
 		words := strings.Fields(line)

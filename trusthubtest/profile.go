@@ -2,60 +2,38 @@ package trusthubtest
 
 import (
 	"bytes"
+	_ "embed"
 	"encoding/json"
-	"reflect"
-	"strings"
-	"time"
+	"fmt"
 
 	"github.com/seed07fc1495/trusthub"
-	"github.com/seed07fc1495/trusthub/gen"
+	"github.com/seed07fc1495/trusthub/internal/properties"
 )
 
-// exampleProfile is the profile of Twilio's documentation.
-func exampleProfile() trusthub.CustomerProfile {
-	const url = "https://trusthub.twilio.com/v1/CustomerProfiles/" + ExampleSID
-	created := time.Date(2019, time.July, 30, 22, 29, 24, 0, time.UTC)
-	updated := time.Date(2019, time.July, 31, 1, 9, 0, 0, time.UTC)
-	return trusthub.CustomerProfile{
-		SID:            ExampleSID,
-		AccountSID:     "ACaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
-		PolicySID:      "RNaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
-		FriendlyName:   "friendly_name",
-		Status:         trusthub.StatusDraft,
-		Email:          "email",
-		StatusCallback: "http://www.example.com",
-		DateCreated:    &created,
-		DateUpdated:    &updated,
-		URL:            url,
-		Links: map[string]string{
-			"customer_profiles_evaluations":                 url + "/Evaluations",
-			"customer_profiles_entity_assignments":          url + "/EntityAssignments",
-			"customer_profiles_channel_endpoint_assignment": url + "/ChannelEndpointAssignments",
-		},
-		Errors: []gen.CustomerProfileError{{Code: 18601}},
+// The profile of Twilio's documentation, which the OpenAPI document has as its example.
+//
+//go:embed example.json
+var example []byte
+
+func exampleProfile() (profile trusthub.CustomerProfile) {
+	if err := json.Unmarshal(example, &profile); err != nil {
+		panic(fmt.Sprintf("trusthubtest: example.json: %v", err)) // a test of the document holds the two together
 	}
+	return profile
 }
 
 // marshal writes every documented key, null where empty, as Twilio does; the model itself leaves empty ones out.
 func marshal(profile trusthub.CustomerProfile) ([]byte, error) {
 	var buf bytes.Buffer
-	buf.WriteByte('{')
-	value := reflect.ValueOf(profile)
-	for i := range value.NumField() {
-		if i > 0 {
-			buf.WriteByte(',')
-		}
-		name, _, _ := strings.Cut(value.Type().Field(i).Tag.Get("json"), ",")
+	for name, value := range properties.Of(profile) {
 		text := []byte("null")
-		if field := value.Field(i); !field.IsZero() {
+		if !value.IsZero() {
 			var err error
-			if text, err = json.Marshal(field.Interface()); err != nil {
+			if text, err = json.Marshal(value.Interface()); err != nil {
 				return nil, err
 			}
 		}
-		buf.WriteString(`"` + name + `":`)
-		buf.Write(text)
+		fmt.Fprintf(&buf, ",%q:%s", name, text)
 	}
-	buf.WriteByte('}')
-	return buf.Bytes(), nil
+	return fmt.Appendf(nil, "{%s}", buf.Bytes()[1:]), nil
 }
