@@ -1,16 +1,13 @@
 package trusthub_test
 
 import (
-	"bytes"
 	"flag"
 	"fmt"
-	"go/ast"
-	"go/doc"
-	"go/parser"
-	"go/printer"
+	"go/importer"
 	"go/token"
+	"go/types"
+	"io"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -32,11 +29,12 @@ func accepted(t *testing.T, file, got string) string {
 // The exported API is a promise. A change to it is accepted by hand, and told in the changelog.
 func TestExportedAPI(t *testing.T) {
 	const file = "testdata/exported.txt"
-	var lines []string
-	for _, folder := range []string{".", "contract", "trusthubtest"} {
-		lines = append(lines, exported(t, folder)...)
+	var list apiList
+	for _, name := range []string{"", "/contract", "/trusthubtest"} {
+		list.addPackage(load(t, module+name))
 	}
-	got := strings.Join(lines, "\n") + "\n"
+	slices.Sort(list)
+	got := strings.Join(slices.Compact(list), "\n") + "\n"
 	if want := accepted(t, file, got); got != want {
 		t.Errorf("the exported API is not what %s says:\n%s\n"+
 			"If the change is meant, accept it by: go test -run TestExportedAPI -update .\nand tell it in CHANGELOG.md.",
@@ -44,80 +42,71 @@ func TestExportedAPI(t *testing.T) {
 	}
 }
 
-// exported lists the exported identifiers of a package, one a line.
-func exported(t *testing.T, folder string) (lines []string) {
+// load reads what the compiler knows of a package.
+func load(t *testing.T, path string) *types.Package {
 	t.Helper()
-	files := token.NewFileSet()
-	names, err := filepath.Glob(filepath.Join(folder, "*.go"))
+	compiled := make(map[string]string) // files by import path
+	for _, line := range goList(t, "-export", "-deps", "-f", "{{.ImportPath}} {{.Export}}", path) {
+		name, file, _ := strings.Cut(line, " ")
+		compiled[name] = file
+	}
+	open := func(path string) (io.ReadCloser, error) { return os.Open(compiled[path]) }
+	pkg, err := importer.ForCompiler(token.NewFileSet(), "gc", open).Import(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var parsed []*ast.File
-	for _, name := range names {
-		if strings.HasSuffix(name, "_test.go") {
-			continue
-		}
-		file, err := parser.ParseFile(files, name, nil, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		parsed = append(parsed, file)
-	}
-	p, err := doc.NewFromFiles(files, parsed, folder)
-	if err != nil {
-		t.Fatal(err)
-	}
-	add := func(format string, args ...any) { lines = append(lines, p.Name+": "+fmt.Sprintf(format, args...)) }
-	text := func(node any) string {
-		var out bytes.Buffer
-		if err := printer.Fprint(&out, files, node); err != nil {
-			t.Fatal(err)
-		}
-		return strings.Join(strings.Fields(out.String()), " ")
-	}
-	values := func(kind string, all []*doc.Value) {
-		for _, value := range all {
-			for _, name := range value.Names {
-				if ast.IsExported(name) {
-					add("%s %s", kind, name)
-				}
+	return pkg
+}
+
+// apiList is what packages export, one declaration, field or method a line.
+type apiList []string
+
+func (l *apiList) addPackage(pkg *types.Package) {
+	for _, name := range pkg.Scope().Names() {
+		switch object := pkg.Scope().Lookup(name).(type) {
+		case *types.Const:
+			l.add(object, "%s = %s", describe(object), object.Val())
+		case *types.TypeName:
+			if object.IsAlias() {
+				l.add(object, "%s", describe(object))
 			}
-		}
-	}
-	functions := func(all []*doc.Func) {
-		for _, f := range all {
-			f.Decl.Body, f.Decl.Doc = nil, nil
-			add("%s", text(f.Decl))
-		}
-	}
-	values("const", p.Consts)
-	values("var", p.Vars)
-	functions(p.Funcs)
-	for _, typ := range p.Types {
-		for _, spec := range typ.Decl.Specs {
-			spec := spec.(*ast.TypeSpec)
-			structure, ok := spec.Type.(*ast.StructType)
-			if !ok {
-				add("type %s", text(spec))
-				continue
+			if named, ok := types.Unalias(object.Type()).(*types.Named); ok && object.Exported() {
+				l.addType(named) // of another package, if behind an alias
 			}
-			add("type %s struct", spec.Name)
-			for _, field := range structure.Fields.List {
-				for _, name := range field.Names {
-					add("type %s struct, %s %s", spec.Name, name, text(field.Type))
-				}
-				if field.Names == nil {
-					add("type %s struct, %s", spec.Name, text(field.Type))
-				}
-			}
+		default:
+			l.add(object, "%s", describe(object))
 		}
-		values("const", typ.Consts)
-		values("var", typ.Vars)
-		functions(typ.Funcs)
-		functions(typ.Methods)
 	}
-	slices.Sort(lines)
-	return lines
+}
+
+func (l *apiList) addType(named *types.Named) {
+	if structure, ok := named.Underlying().(*types.Struct); !ok {
+		l.add(named.Obj(), "%s", describe(named.Obj()))
+	} else {
+		l.add(named.Obj(), "type %s struct", named.Obj().Name())
+		for field := range structure.Fields() {
+			l.add(field, "type %s struct, %s", named.Obj().Name(), describe(field))
+		}
+	}
+	for method := range named.Methods() {
+		l.add(method, "%s", describe(method))
+	}
+}
+
+func (l *apiList) add(object types.Object, format string, args ...any) {
+	if object.Exported() {
+		*l = append(*l, object.Pkg().Name()+": "+fmt.Sprintf(format, args...))
+	}
+}
+
+// describe writes a declaration as its package would, with the names of other packages.
+func describe(object types.Object) string {
+	return types.ObjectString(object, func(pkg *types.Package) string {
+		if pkg == object.Pkg() {
+			return ""
+		}
+		return pkg.Name()
+	})
 }
 
 // difference shows what was removed and what was added.
