@@ -72,6 +72,9 @@
 // Strings of a profile are plain values: null, absent and "" all read as "". The three times are nil when null or absent.
 // Where the difference matters, [WithResponseInto] gives the body as received.
 //
+// Text that is not Unicode, such as half of a surrogate pair ("\ud83d"), is not replaced, as some decoders do: the answer is a
+// *[DecodeError], and its Body has what was received.
+//
 // # Logging, secrets and personal data
 //
 // [WithLogger] writes one record an attempt, at Debug for a success and at Warn for a failure, with method, path, status,
@@ -79,15 +82,4 @@
 // by fmt or slog with the values of this package. Texts of errors have less than 500 bytes and no control characters.
 //
 // A [CustomerProfile] is the exception: it prints what is in it, an e-mail address for example, and so does what holds one.
-//
-// # The code
-//
-// The path of a request through the files:
-//
-//	client.go                  the method of an operation calls the generated client in gen/,
-//	chain.go, retry.go         which hands its request to the chain: check the target, attempt, try again
-//	retryable.go               when that may help;
-//	limiter.go, auth.go        an attempt waits for its turn and is signed,
-//	transport.go, response.go  goes through middleware and transport, and its body is read into memory;
-//	decode.go, errors.go       the answer becomes a value, or one of two errors.
 package trusthub

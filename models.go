@@ -4,21 +4,29 @@ import "github.com/seed07fc1495/trusthub/gen"
 
 // CustomerProfile is one Customer Profile, generated from the OpenAPI document. Absent, null and empty strings all
 // read as ""; [WithResponseInto] keeps the difference.
+//
+// Its fields are those of [gen.CustomerProfile]:
+//
+//	go doc github.com/seed07fc1495/trusthub/gen.CustomerProfile
 type CustomerProfile = gen.CustomerProfile
 
 // CustomerProfileError is one reason for which Twilio rejected a profile, whatever shape it came in. AdditionalProperties
 // has what encoding/json makes of JSON values, but for numbers of 2^53 and beyond: those are an [encoding/json.Number].
+//
+// Its fields are those of [gen.CustomerProfileError]:
+//
+//	go doc github.com/seed07fc1495/trusthub/gen.CustomerProfileError
 type CustomerProfileError = gen.CustomerProfileError
 
-// CustomerProfileStatus is how far the review of a profile has come. A status that is not documented yet is passed
-// through as Twilio sent it, and its Valid method reports false.
+// CustomerProfileStatus is how far the review of a profile has come, a string. A status that is not documented yet is
+// passed through as Twilio sent it, and its Valid method reports false.
 type CustomerProfileStatus = gen.CustomerProfileStatus
 
 // The documented states of a profile's review.
 const (
-	StatusDraft          = gen.CustomerProfileStatusDraft
-	StatusPendingReview  = gen.CustomerProfileStatusPendingReview
-	StatusInReview       = gen.CustomerProfileStatusInReview
-	StatusTwilioRejected = gen.CustomerProfileStatusTwilioRejected
-	StatusTwilioApproved = gen.CustomerProfileStatusTwilioApproved
+	StatusDraft          CustomerProfileStatus = "draft"
+	StatusPendingReview  CustomerProfileStatus = "pending-review"
+	StatusInReview       CustomerProfileStatus = "in-review"
+	StatusTwilioRejected CustomerProfileStatus = "twilio-rejected"
+	StatusTwilioApproved CustomerProfileStatus = "twilio-approved"
 )

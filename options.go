@@ -15,7 +15,11 @@ import (
 type Option func(*config) error
 
 // CallOption configures one call.
-type CallOption func(*call)
+type CallOption interface{ apply(*call) }
+
+type callOption func(*call)
+
+func (o callOption) apply(c *call) { o(c) }
 
 // WithBaseURL sends requests to another address than https://trusthub.twilio.com: a proxy, a mock, or a test server. Its
 // path is kept and put before the API's. It must be https, or http on a loopback address, without user info, query and
@@ -135,11 +139,11 @@ func WithLogger(logger *slog.Logger) Option {
 // WithResponseInto stores what is known of the HTTP answer in dst, on errors too. When nothing was received, all but
 // Attempts is zero. It must not be shared by calls that run at the same time. Given more than once, all are filled.
 func WithResponseInto(dst *Response) CallOption {
-	return func(c *call) {
+	return callOption(func(c *call) {
 		if dst != nil {
 			c.responses = append(c.responses, dst)
 		}
-	}
+	})
 }
 
 const (
@@ -217,7 +221,7 @@ func withCallOptions(ctx context.Context, opts []CallOption) context.Context {
 	c := new(call)
 	for _, opt := range opts {
 		if opt != nil {
-			opt(c)
+			opt.apply(c)
 		}
 	}
 	c.fill(Response{})
