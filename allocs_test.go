@@ -3,18 +3,19 @@ package trusthub_test
 import (
 	"net/http"
 	"testing"
-
-	"github.com/seed07fc1495/trusthub"
-	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
-// The allocations of a fetch, the answer of the transport included, stay what they are: 48 when this was written.
+// fetched is a profile of the documented size. It stays as it is when the document gains a property.
+const fetched = `{"sid":"` + sid + `","account_sid":"ACaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","policy_sid":"RNaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",` +
+	`"friendly_name":"friendly_name","status":"draft","valid_until":null,"email":"email","status_callback":"http://www.example.com",` +
+	`"date_created":"2019-07-30T22:29:24Z","date_updated":"2019-07-31T01:09:00Z","url":"https://trusthub.twilio.com/v1/CustomerProfiles/` + sid + `",` +
+	`"links":{"evaluations":"` + longURL + `","entity_assignments":"` + longURL + `","channel_endpoint_assignment":"` + longURL + `"},"errors":[{"code":18601}]}`
+
+const longURL = "https://trusthub.twilio.com/v1/CustomerProfiles/" + sid + "/ChannelEndpointAssignments"
+
+// The allocations of a fetch, the answer of the transport included, stay what they are: 49 when this was written.
 func TestAllocations(t *testing.T) {
-	var response trusthub.Response
-	if _, err := over(t, trusthubtest.NewHandler()).FetchCustomerProfile(t.Context(), sid, trusthub.WithResponseInto(&response)); err != nil {
-		t.Fatal(err)
-	}
-	client := over(t, canned(200, http.Header{"Content-Type": {jsonType}}, string(response.Body)))
+	client := over(t, canned(200, http.Header{"Content-Type": {jsonType}}, fetched))
 	ctx := t.Context()
 	allocations := testing.AllocsPerRun(1000, func() {
 		if _, err := client.FetchCustomerProfile(ctx, sid); err != nil {

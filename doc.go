@@ -14,8 +14,7 @@
 //
 // A fetch returns exactly one of a profile and an error. An answer with a status other than 2xx is an *[Error], which
 // [errors.Is] compares with [ErrUnauthorized], [ErrForbidden], [ErrNotFound] and [ErrTooManyRequests]. A 2xx answer that is
-// not the profile asked for is a *[DecodeError]; so is one with half of a surrogate pair ("\ud83d") or other text that is not
-// Unicode, which some decoders replace. Both keep the status, the request id and the body. A malformed SID is
+// not the profile asked for is a *[DecodeError]. Both keep the status, the request id and the body. A malformed SID is
 // [ErrInvalidSID], and nothing is sent. Anything else is an error of the network or of the context, wrapped. [IsRetryable]
 // tells of any of them whether the same call may succeed later.
 //
