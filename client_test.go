@@ -177,31 +177,28 @@ func TestFakeServesTheDocumentedExample(t *testing.T) {
 func TestTrafficKeepsTheContract(t *testing.T) {
 	server := trusthubtest.NewServer(t)
 	server.Put(trusthub.CustomerProfile{SID: emptySID})
-	fetch := operations["FetchCustomerProfile"]
-	for name, test := range map[string]struct {
-		sid, password string
-		status        int
-	}{
-		"example":           {sid, trusthubtest.Password, 200},
-		"all null":          {emptySID, trusthubtest.Password, 200},
-		"unknown profile":   {unknownSID, trusthubtest.Password, 404},
-		"wrong credentials": {sid, "wrong", 401},
-	} {
-		t.Run(name, func(t *testing.T) {
-			client, err := trusthub.NewClient(trusthub.BasicAuth(trusthubtest.Username, test.password),
-				trusthub.WithBaseURL(server.URL), trusthub.WithMiddleware(contract.NewTransport))
-			if err != nil {
-				t.Fatal(err)
-			}
-			var apiErr *trusthub.Error
-			err = fetch.facade(t.Context(), client, test.sid)
-			if errors.As(err, &apiErr) && apiErr.StatusCode != test.status || (err == nil) != (test.status == 200) || err != nil && apiErr == nil {
-				t.Errorf("facade: got %v", err)
-			}
-			if status, err := fetch.generated(t.Context(), client, test.sid); err != nil || status != test.status {
-				t.Errorf("generated client: got %d, %v", status, err)
-			}
-		})
+	for operation := range operations {
+		checkTraffic(t, server, operation, sid, trusthubtest.Password, 200)
+		checkTraffic(t, server, operation, sid, "wrong", 401)
+	}
+	checkTraffic(t, server, "FetchCustomerProfile", emptySID, trusthubtest.Password, 200)
+	checkTraffic(t, server, "FetchCustomerProfile", unknownSID, trusthubtest.Password, 404)
+}
+
+func checkTraffic(t *testing.T, server *trusthubtest.Server, operation, sid, password string, want int) {
+	t.Helper()
+	client, err := trusthub.NewClient(trusthub.BasicAuth(trusthubtest.Username, password),
+		trusthub.WithBaseURL(server.URL), trusthub.WithMiddleware(contract.NewTransport))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var apiErr *trusthub.Error
+	err = operations[operation].facade(t.Context(), client, sid)
+	if errors.As(err, &apiErr) && apiErr.StatusCode != want || (err == nil) != (want == 200) || err != nil && apiErr == nil {
+		t.Errorf("%s of %s: got %v, want status %d", operation, sid, err, want)
+	}
+	if status, err := operations[operation].generated(t.Context(), client, sid); err != nil || status != want {
+		t.Errorf("generated %s of %s: got %d, %v, want status %d", operation, sid, status, err, want)
 	}
 }
 
