@@ -1,9 +1,9 @@
 # Modules of their own, so that what they need never reaches an importer of the SDK.
-MODULES := . cmd/trusthub examples lab
+MODULES := . cmd/trusthub examples lab tools
 GENERATED := gen/* lab/bench/peers/ogenclient/*
 LINT := go tool -modfile=$(CURDIR)/tools/go.mod golangci-lint
 
-.PHONY: help run test check bench torture simulate release-check fuzz generate lint breaking check-generated check-tidy check-modules race
+.PHONY: help run test check bench torture simulate release-check fuzz generate lint breaking drift check-generated check-tidy check-modules race
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,16 +44,20 @@ breaking: ## compare the contract with BASE=<git ref>, and fail on a breaking ch
 	@test -n '$(BASE)' || { echo "usage: make breaking BASE=<git ref>"; exit 2; }
 	@go tool -modfile=tools/go.mod oasdiff breaking --fail-on WARN --severity-levels api/oasdiff-severity.txt '$(BASE):api/openapi.yaml' api/openapi.yaml
 
+SPEC ?= https://raw.githubusercontent.com/twilio/twilio-oai/main/spec/yaml/twilio_trusthub_v1.yaml
+drift: ## compare the contract with Twilio's own document, or with SPEC=<file or URL>, and fail on what api/drift.txt does not list
+	@go -C tools run ./drift '$(if $(findstring ://,$(SPEC)),$(SPEC),$(abspath $(SPEC)))' ../api/openapi.yaml ../api/drift.txt
+
 check-generated:
 	@before=$$(cat $(GENERATED) | cksum); $(MAKE) -s generate; [ "$$before" = "$$(cat $(GENERATED) | cksum)" ] || \
 		{ echo "The generated code was not what api/ generates. It is now: commit it (make generate)."; exit 1; }
 
 check-tidy:
-	@set -e; for module in $(MODULES) tools; do (cd $$module && go mod tidy -diff) || \
+	@set -e; for module in $(MODULES); do (cd $$module && go mod tidy -diff) || \
 		{ echo "go.mod is not tidy: run (cd $$module && go mod tidy)."; exit 1; }; done
 
 check-modules:
-	@set -e; for module in $(MODULES) tools; do (cd $$module && go mod verify > /dev/null); done
+	@set -e; for module in $(MODULES); do (cd $$module && go mod verify > /dev/null); done
 
 race:
 	@set -e; for module in $(MODULES); do (cd $$module && TORTURE=10s go test -race ./...); done
