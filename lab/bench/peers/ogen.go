@@ -1,3 +1,5 @@
+//go:build ogen
+
 package peers
 
 import (
@@ -8,6 +10,8 @@ import (
 	"github.com/seed07fc1495/trusthub/lab/bench/peers/ogenclient"
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
+
+func withOgen() []Peer { return []Peer{{"ogen", newOgen}} }
 
 func newOgen(baseURL string, transport http.RoundTripper) (Fetch, error) {
 	c, err := ogenclient.NewClient(baseURL, ogenCredentials{}, ogenclient.WithClient(&http.Client{Transport: transport}))

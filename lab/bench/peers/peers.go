@@ -34,13 +34,8 @@ type Fetch func(ctx context.Context, sid string) (string, error)
 
 // All returns the peers, this SDK first and the floor last.
 func All() []Peer {
-	return []Peer{
-		{"trusthub", newTrusthub},
-		{"twilio-go", newTwilioGo},
-		{"oapi-codegen", newStock},
-		{"ogen", newOgen},
-		{"floor", newFloor},
-	}
+	peers := []Peer{{"trusthub", newTrusthub}, {"twilio-go", newTwilioGo}, {"oapi-codegen", newStock}}
+	return append(append(peers, withOgen()...), Peer{"floor", newFloor})
 }
 
 func newTrusthub(baseURL string, transport http.RoundTripper) (Fetch, error) {
