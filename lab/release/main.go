@@ -5,15 +5,15 @@
 package main
 
 import (
-	"archive/zip"
 	"fmt"
-	"io"
-	"io/fs"
 	"log"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"golang.org/x/mod/module"
+	"golang.org/x/mod/zip"
 )
 
 const (
@@ -29,7 +29,6 @@ func main() {
 		log.Fatal(err)
 	}
 	err = try(work)
-	_ = exec.Command("chmod", "-R", "u+w", work).Run() //nolint:gosec // G204: the module cache in it is read-only
 	_ = os.RemoveAll(work)
 	if err != nil {
 		log.Fatal(err)
@@ -48,7 +47,7 @@ func try(work string) error {
 		return err
 	}
 	environment := append(os.Environ(), "GOPROXY=file://"+proxy+","+strings.TrimSpace(string(goproxy)), "GONOSUMDB="+sdk+","+sdk+"/*",
-		"GOBIN="+filepath.Join(work, "bin"), "GOMODCACHE="+filepath.Join(work, "cache"), "GOFLAGS=-mod=mod")
+		"GOBIN="+filepath.Join(work, "bin"), "GOMODCACHE="+filepath.Join(work, "cache"), "GOFLAGS=-mod=mod -modcacherw")
 	if err := publish(proxy, sdk, tree); err != nil {
 		return err
 	}
@@ -92,8 +91,8 @@ func use(outside string, environment []string, program, installed string) error 
 }
 
 // publish writes a version as a module proxy serves it (https://go.dev/ref/mod#goproxy-protocol).
-func publish(proxy, module, folder string) error {
-	versions := filepath.Join(proxy, filepath.FromSlash(module), "@v")
+func publish(proxy, path, folder string) error {
+	versions := filepath.Join(proxy, filepath.FromSlash(path), "@v")
 	if err := os.MkdirAll(versions, 0o750); err != nil {
 		return err
 	}
@@ -114,44 +113,11 @@ func publish(proxy, module, folder string) error {
 	if err != nil {
 		return err
 	}
-	archive := zip.NewWriter(file)
-	if err := addFiles(archive, module, folder); err != nil {
-		return err
-	}
-	if err := archive.Close(); err != nil {
+	defer func() { _ = file.Close() }()
+	if err := zip.CreateFromDir(file, module.Version{Path: path, Version: version}, folder); err != nil {
 		return err
 	}
 	return file.Close()
-}
-
-// addFiles adds a module without those nested in it, as the go command does.
-func addFiles(archive *zip.Writer, module, folder string) error {
-	return filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if entry.IsDir() {
-			if _, err := os.Stat(filepath.Join(path, "go.mod")); err == nil && path != folder {
-				return filepath.SkipDir
-			}
-			return nil
-		}
-		name, err := filepath.Rel(folder, path)
-		if err != nil {
-			return err
-		}
-		to, err := archive.Create(module + "@" + version + "/" + filepath.ToSlash(name))
-		if err != nil {
-			return err
-		}
-		from, err := os.Open(path) //nolint:gosec // G304: ours
-		if err != nil {
-			return err
-		}
-		defer func() { _ = from.Close() }()
-		_, err = io.Copy(to, from)
-		return err
-	})
 }
 
 func run(folder string, environment []string, name string, args ...string) error {
