@@ -2,16 +2,19 @@
 //
 // SIDs wait in a work-queue stream. A worker pulls them, fetches the profiles as fast as its account permits, records each
 // result, and only then acknowledges it. What a worker that dies had not acknowledged is delivered to another one, so that
-// every SID is audited at least once: recording must not mind a second time.
+// every SID is audited at least once: recording must not mind a second time. What fails on and on ends in a stream of dead
+// letters, with the reason.
 package audit
 
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
-	"sync"
+	"strconv"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/seed07fc1495/trusthub"
@@ -21,22 +24,30 @@ import (
 type Queue struct {
 	js       jetstream.JetStream
 	consumer jetstream.Consumer
+	config   Config
 }
 
 const (
-	stream  = "AUDIT"
-	subject = "audit.sids" // one per account when there are several: their limits are apart
+	stream      = "AUDIT"
+	subject     = "audit.sids" // one per account when there are several: their limits are apart
+	deadStream  = "AUDIT_DEAD"
+	deadSubject = "audit.dead"
 )
 
 // Config has what differs from place to place.
 type Config struct {
-	Replicas int           // of the stream: 3 in a cluster, 1 on a single server
-	AckWait  time.Duration // after which a SID goes to another worker: longer than a fetch with all its retries
-	Pending  int           // the most SIDs that all workers together may have in hand
+	Replicas   int           // of the streams: 3 in a cluster, 1 on a single server
+	AckWait    time.Duration // after which what a worker had in hand when it died goes to another one
+	Pending    int           // the most SIDs that all workers together may have in hand
+	RetryWait  time.Duration // after which a SID that failed is delivered again; twice as long each time, up to 64 times
+	MaxDeliver uint64        // deliveries after which a SID that still fails is a dead letter; 10, from a minute on, outlast 4 hours
 }
 
 // Open creates the queue, or finds it.
 func Open(ctx context.Context, js jetstream.JetStream, config Config) (*Queue, error) {
+	if _, err := js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{Name: deadStream, Subjects: []string{deadSubject}, Replicas: config.Replicas}); err != nil {
+		return nil, err
+	}
 	s, err := js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
 		Name:      stream,
 		Subjects:  []string{subject},
@@ -51,8 +62,9 @@ func Open(ctx context.Context, js jetstream.JetStream, config Config) (*Queue, e
 		AckPolicy:     jetstream.AckExplicitPolicy,
 		AckWait:       config.AckWait,
 		MaxAckPending: config.Pending,
+		MaxDeliver:    -1, // a worker counts: what NATS gives up on stays in the stream, and nobody hears of it
 	})
-	return &Queue{js, consumer}, err
+	return &Queue{js, consumer, config}, err
 }
 
 // Add queues SIDs for the audit with this name, such as its date. One that is added twice to the same audit, within the two
@@ -66,75 +78,59 @@ func (q *Queue) Add(ctx context.Context, audit string, sids iter.Seq[string]) er
 	return nil
 }
 
-// Work audits SIDs until ctx ends, and returns its error. A result that record refuses, and one that may be better another
-// time, go back to the queue.
+// Work audits SIDs until ctx ends, and returns why it did. What record refuses goes back to the queue, and so does a SID whose
+// fetch failed in a way that says nothing about its profile. When the credentials are refused, or the queue or the API is out
+// of reach for long, Work returns why, and what it has in hand goes to other workers.
 func (q *Queue) Work(ctx context.Context, client *trusthub.Client, record func(trusthub.FetchResult) error) error {
-	messages, err := q.consumer.Messages(jetstream.PullMaxMessages(32)) // little, so that slow workers leave more to others
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	hand := hand{messages: make(map[string][]jetstream.Msg)}
+	go hand.hold(ctx, q.config.AckWait/3)
+	var failure error
+	for result := range client.FetchCustomerProfiles(ctx, hand.pull(ctx, end, q.consumer)) {
+		failure = result.Err
+		switch {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case errors.Is(failure, trusthub.ErrUnauthorized), errors.Is(failure, trusthub.ErrForbidden):
+			return failure // as all others would be
+		case isFinding(failure):
+			failure = record(result)
+		}
+		if err := q.settle(ctx, hand.message(result.SID), failure); err != nil {
+			return err
+		}
+		hand.drop(result.SID)
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return fmt.Errorf("audit: the client gave up: %w", failure)
+}
+
+// isFinding reports whether the outcome of a fetch tells something about the profile: the profile itself, that its SID is
+// malformed or refused, or that the answer is no profile.
+func isFinding(err error) bool {
+	_, refused := errors.AsType[*trusthub.Error](err)
+	_, unreadable := errors.AsType[*trusthub.DecodeError](err)
+	return err == nil || errors.Is(err, trusthub.ErrInvalidSID) || (refused || unreadable) && !trusthub.IsRetryable(err)
+}
+
+// settle acknowledges what is done, has what failed delivered again, and buries what failed too often.
+func (q *Queue) settle(ctx context.Context, message jetstream.Msg, failure error) error {
+	if failure == nil {
+		return message.Ack()
+	}
+	about, err := message.Metadata()
 	if err != nil {
 		return err
 	}
-	defer messages.Stop()
-	hand := hand{messages: make(map[string][]jetstream.Msg)}
-	for result := range client.FetchCustomerProfiles(ctx, hand.pull(ctx, messages)) {
-		message := hand.take(result.SID)
-		switch {
-		case ctx.Err() != nil: // not audited; AckWait brings it back
-		case isPassing(result.Err) || record(result) != nil:
-			err = message.NakWithDelay(time.Minute)
-		default:
-			err = message.Ack()
-		}
-		if err != nil {
-			return err
-		}
+	if about.NumDelivered < q.config.MaxDeliver {
+		return message.NakWithDelay(q.config.RetryWait << min(about.NumDelivered-1, 6))
 	}
-	return ctx.Err()
-}
-
-// isPassing reports whether a failed fetch may succeed later. A malformed SID, a refusal and an answer that is no profile are
-// findings of the audit.
-func isPassing(err error) bool {
-	var apiErr *trusthub.Error
-	var decodeErr *trusthub.DecodeError
-	switch {
-	case err == nil, errors.Is(err, trusthub.ErrInvalidSID), errors.As(err, &decodeErr):
-		return false
-	case errors.As(err, &apiErr):
-		return apiErr.StatusCode == 429 || apiErr.StatusCode >= 500
+	letter := &nats.Msg{Subject: deadSubject, Data: message.Data(), Header: nats.Header{"Failure": {failure.Error()}}}
+	if _, err := q.js.PublishMsg(ctx, letter, jetstream.WithMsgID(strconv.FormatUint(about.Sequence.Stream, 10))); err != nil {
+		return err
 	}
-	return true
-}
-
-// hand is what a worker has pulled and not yet acknowledged, by SID.
-type hand struct {
-	mu       sync.Mutex
-	messages map[string][]jetstream.Msg
-}
-
-func (h *hand) pull(ctx context.Context, messages jetstream.MessagesContext) iter.Seq[string] {
-	return func(yield func(string) bool) {
-		for {
-			message, err := messages.Next(jetstream.NextContext(ctx))
-			if err != nil { // ctx ended, or the connection is closed for good
-				return
-			}
-			sid := string(message.Data())
-			h.mu.Lock()
-			h.messages[sid] = append(h.messages[sid], message)
-			h.mu.Unlock()
-			if !yield(sid) {
-				return
-			}
-		}
-	}
-}
-
-func (h *hand) take(sid string) jetstream.Msg {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	message := h.messages[sid][0]
-	if h.messages[sid] = h.messages[sid][1:]; len(h.messages[sid]) == 0 {
-		delete(h.messages, sid)
-	}
-	return message
+	return message.Ack()
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -17,6 +18,11 @@ import (
 	"github.com/seed07fc1495/trusthub"
 	"github.com/seed07fc1495/trusthub/examples/audit"
 	"github.com/seed07fc1495/trusthub/trusthubtest"
+)
+
+const (
+	ackWait    = time.Second
+	maxDeliver = 3
 )
 
 // A worker is killed in the middle, and every SID is audited all the same.
@@ -94,39 +100,160 @@ func TestKilledWorkerLosesNothing(t *testing.T) {
 	}
 }
 
-// What may pass goes back to the queue, and so does what could not be recorded.
-func TestFailuresGoBack(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	natsServer := startNATS(t)
-	fake := trusthubtest.NewHandler()
-	fake.Fail(trusthubtest.Fault{Status: 503})
-	connection := connect(t, natsServer)
-	queue := openQueue(t, ctx, connection)
-	if err := queue.Add(ctx, "a", slices.Values([]string{trusthubtest.ExampleSID})); err != nil {
-		t.Fatal(err)
+func TestRefusedCredentialsLeaveTheQueueAlone(t *testing.T) {
+	for status, want := range map[int]error{401: trusthub.ErrUnauthorized, 403: trusthub.ErrForbidden} {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		connection := connect(t, startNATS(t))
+		queue := openQueue(t, ctx, connection)
+		add(t, queue, 100)
+		fake := trusthubtest.NewHandler()
+		fake.Fail(slices.Repeat([]trusthubtest.Fault{{Status: status}}, 100)...)
+		err := queue.Work(ctx, newClient(t, fake), func(result trusthub.FetchResult) error {
+			t.Errorf("%d: recorded %+v", status, result)
+			return nil
+		})
+		if !errors.Is(err, want) {
+			t.Errorf("%d: got %v", status, err)
+		}
+		if left, dead := count(t, connection, "AUDIT"), count(t, connection, "AUDIT_DEAD"); left != 100 || dead != 0 {
+			t.Errorf("%d: %d left in the queue, %d dead", status, left, dead)
+		}
+		cancel()
 	}
-	working, stop := context.WithCancel(ctx)
+}
+
+func TestPassingFailuresGoBack(t *testing.T) {
+	for name, fault := range map[string]trusthubtest.Fault{
+		"500": {Status: 500}, "503": {Status: 503}, "429": {Status: 429}, "torn body": {Truncate: true}, "no answer": {Reset: true},
+	} {
+		ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+		connection := connect(t, startNATS(t))
+		queue := openQueue(t, ctx, connection)
+		if err := queue.Add(ctx, "audit", slices.Values([]string{trusthubtest.ExampleSID})); err != nil {
+			t.Fatal(err)
+		}
+		fake := trusthubtest.NewHandler()
+		fake.Fail(fault)
+		var recorded []trusthub.FetchResult
+		err := queue.Work(ctx, newClient(t, fake), func(result trusthub.FetchResult) error {
+			recorded = append(recorded, result)
+			stop()
+			return nil
+		})
+		if !errors.Is(err, context.Canceled) || len(recorded) != 1 || recorded[0].Profile == nil || len(fake.Requests()) < 2 {
+			t.Errorf("%s: got %v after %d requests, recorded %+v", name, err, len(fake.Requests()), recorded)
+		}
+	}
+}
+
+// What fails whenever it is delivered, because it cannot be recorded or not be fetched, is buried, and holds nothing else up.
+func TestWhatAlwaysFailsIsBuried(t *testing.T) {
+	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+	defer stop()
+	connection := connect(t, startNATS(t))
+	queue := openQueue(t, ctx, connection)
+	const total, pending = 300, 200 // so that dead ones would fill the hands of all workers
+	sids := add(t, queue, total)
+	fake, down := trusthubtest.NewHandler(), trusthubtest.NewHandler()
+	broken := roundTripper(func(req *http.Request) (*http.Response, error) {
+		if strings.HasSuffix(req.URL.Path, sids[0]) {
+			down.Fail(trusthubtest.Fault{Status: 503})
+			return down.RoundTrip(req)
+		}
+		return fake.RoundTrip(req)
+	})
+	recorded, refused := 0, 0
 	var worker sync.WaitGroup
 	worker.Go(func() {
-		_ = queue.Work(working, newClient(t, fake), func(trusthub.FetchResult) error { t.Error("recorded"); return nil })
+		_ = queue.Work(ctx, newClient(t, broken), func(result trusthub.FetchResult) error {
+			if slices.Index(sids, result.SID) < pending {
+				refused++
+				return errors.New("too long for its column")
+			}
+			recorded++
+			return nil
+		})
 	})
-	for len(fake.Requests()) == 0 && ctx.Err() == nil {
-		time.Sleep(time.Millisecond)
+	for ctx.Err() == nil && count(t, connection, "AUDIT") > 0 {
+		time.Sleep(10 * time.Millisecond)
 	}
 	stop()
 	worker.Wait()
-	js, err := jetstream.New(connection)
-	if err != nil {
-		t.Fatal(err)
+	if recorded != total-pending || refused != (pending-1)*maxDeliver {
+		t.Errorf("%d recorded, and %d refused", recorded, refused)
 	}
-	stream, err := js.Stream(ctx, "AUDIT")
-	if err != nil {
-		t.Fatal(err)
+	reasons := map[string]int{}
+	for sid, reason := range letters(t, connection) {
+		if sid == sids[0] && !strings.Contains(reason, "503") {
+			t.Errorf("%s failed by %q", sid, reason)
+		}
+		reasons[reason]++
 	}
-	info, err := stream.Info(ctx)
-	if err != nil || info.State.Msgs != 1 || len(fake.Requests()) != 1 {
-		t.Errorf("%d left in the queue after %d requests, %v", info.State.Msgs, len(fake.Requests()), err)
+	if reasons["too long for its column"] != pending-1 || len(reasons) != 2 {
+		t.Errorf("got %v", reasons)
+	}
+}
+
+// Fetching and recording may both take longer than the AckWait.
+func TestSlowWorkIsDoneOnce(t *testing.T) {
+	const slow = 2 * ackWait
+	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+	defer stop()
+	natsServer := startNATS(t)
+	add(t, openQueue(t, ctx, connect(t, natsServer)), 2)
+	fake := trusthubtest.NewHandler()
+	fake.Fail(trusthubtest.Fault{Delay: slow})
+	var mu sync.Mutex
+	recorded := map[string]int{}
+	var workers sync.WaitGroup
+	for range 2 {
+		queue := openQueue(t, ctx, connect(t, natsServer))
+		workers.Go(func() {
+			_ = queue.Work(ctx, newClient(t, fake), func(result trusthub.FetchResult) error {
+				time.Sleep(slow)
+				mu.Lock()
+				defer mu.Unlock()
+				if recorded[result.SID]++; len(recorded) == 2 {
+					stop()
+				}
+				return nil
+			})
+		})
+	}
+	workers.Wait()
+	if len(recorded) != 2 || len(fake.Requests()) != 2 {
+		t.Errorf("%d requests, recorded %v", len(fake.Requests()), recorded)
+	}
+}
+
+func TestWorkEndsWithItsQueue(t *testing.T) {
+	for name, end := range map[string]func(context.Context, *nats.Conn, jetstream.JetStream) error{
+		"connection closed": func(_ context.Context, connection *nats.Conn, _ jetstream.JetStream) error {
+			connection.Close()
+			return nil
+		},
+		"consumer deleted": func(ctx context.Context, _ *nats.Conn, js jetstream.JetStream) error {
+			return js.DeleteConsumer(ctx, "AUDIT", "auditors")
+		},
+		"stream deleted": func(ctx context.Context, _ *nats.Conn, js jetstream.JetStream) error {
+			return js.DeleteStream(ctx, "AUDIT")
+		},
+	} {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		connection := connect(t, startNATS(t))
+		queue := openQueue(t, ctx, connection)
+		add(t, queue, 1)
+		js, err := jetstream.New(connection)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, when := range []string{"while it waits", "before it begins"} {
+			err = queue.Work(ctx, newClient(t, trusthubtest.NewHandler()), func(trusthub.FetchResult) error { return end(ctx, connection, js) })
+			if err == nil || ctx.Err() != nil || strings.Contains(err.Error(), "gave up") {
+				t.Errorf("%s %s: got %v", name, when, err)
+			}
+		}
+		cancel()
 	}
 }
 
@@ -160,14 +287,67 @@ func openQueue(t *testing.T, ctx context.Context, connection *nats.Conn) *audit.
 	if err != nil {
 		t.Fatal(err)
 	}
-	queue, err := audit.Open(ctx, js, audit.Config{Replicas: 1, AckWait: time.Second, Pending: 200})
+	queue, err := audit.Open(ctx, js, audit.Config{
+		Replicas: 1, AckWait: ackWait, Pending: 200, RetryWait: 10 * time.Millisecond, MaxDeliver: maxDeliver,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return queue
 }
 
-func newClient(t *testing.T, fake *trusthubtest.Handler) *trusthub.Client {
+// add queues SIDs that the fake does not know.
+func add(t *testing.T, queue *audit.Queue, n int) (sids []string) {
+	t.Helper()
+	for i := range n {
+		sids = append(sids, fmt.Sprintf("BU%032x", i))
+	}
+	if err := queue.Add(t.Context(), "audit", slices.Values(sids)); err != nil {
+		t.Fatal(err)
+	}
+	return sids
+}
+
+func count(t *testing.T, connection *nats.Conn, name string) uint64 {
+	t.Helper()
+	js, err := jetstream.New(connection)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stream, err := js.Stream(t.Context(), name) // with its state as it is now
+	if err != nil {
+		t.Fatal(err)
+	}
+	return stream.CachedInfo().State.Msgs
+}
+
+// letters returns the dead letters: why each SID failed.
+func letters(t *testing.T, connection *nats.Conn) map[string]string {
+	t.Helper()
+	js, err := jetstream.New(connection)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stream, err := js.Stream(t.Context(), "AUDIT_DEAD")
+	if err != nil {
+		t.Fatal(err)
+	}
+	reasons := map[string]string{}
+	for i := range stream.CachedInfo().State.Msgs {
+		letter, err := stream.GetMsg(t.Context(), i+1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		reasons[string(letter.Data)] = letter.Header.Get("Failure")
+	}
+	return reasons
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
+func newClient(t *testing.T, fake http.RoundTripper) *trusthub.Client {
 	t.Helper()
 	client, err := trusthub.NewClient(trusthub.BasicAuth(trusthubtest.Username, trusthubtest.Password),
 		trusthub.WithHTTPClient(&http.Client{Transport: fake}), trusthub.WithMaxConcurrency(32),
