@@ -21,7 +21,7 @@ import (
 )
 
 const (
-	ackWait    = time.Second
+	ackWait    = 2 * time.Second // a third of which is time enough to say that work goes on
 	maxDeliver = 3
 )
 
@@ -196,7 +196,7 @@ func TestWhatAlwaysFailsIsBuried(t *testing.T) {
 
 // Fetching and recording may both take longer than the AckWait.
 func TestSlowWorkIsDoneOnce(t *testing.T) {
-	const slow = 2 * ackWait
+	const slow = ackWait * 3 / 2
 	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
 	defer stop()
 	natsServer := startNATS(t)
