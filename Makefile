@@ -1,10 +1,12 @@
 # Modules of their own, so that what they need never reaches an importer of the SDK.
 MODULES := . cmd/trusthub examples lab tools
+SHIPPED := . cmd/trusthub examples
+PLATFORMS := linux/386 windows/amd64 darwin/arm64 js/wasm
 # What ogen generates for the benchmarks: 3,300 lines that follow from api/, and are not committed.
 PEER := lab/bench/peers/ogenclient/oas_client_gen.go
 LINT := go tool -modfile=$(CURDIR)/tools/go.mod golangci-lint
 
-.PHONY: help run test check bench torture simulate release-check fuzz generate lint breaking drift check-generated check-tidy check-modules check-peer race
+.PHONY: help run test check bench torture simulate release-check fuzz generate lint breaking drift check-generated check-tidy check-modules check-peer check-platforms check-32-bit race
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -15,7 +17,7 @@ run: ## fetch the documented example from a fake server; with SID=BU... and cred
 test: ## run the tests of all modules
 	@set -e; for module in $(MODULES); do (cd $$module && go test ./...); done
 
-check: check-generated check-tidy check-modules check-peer lint race ## everything that CI requires besides the tests
+check: check-generated check-tidy check-modules check-peer lint check-platforms check-32-bit race ## everything that CI requires besides the tests
 
 bench: $(PEER) ## compare with other clients, and write lab/bench/RESULTS.md
 	@cd lab && GOFLAGS="$$GOFLAGS -tags=ogen" go run ./bench
@@ -64,6 +66,13 @@ check-peer: $(PEER)
 
 check-modules:
 	@set -e; for module in $(MODULES); do (cd $$module && go mod verify > /dev/null); done
+
+check-platforms:
+	@set -e; for platform in $(PLATFORMS); do for module in $(SHIPPED); do \
+		(cd $$module && GOOS=$${platform%/*} GOARCH=$${platform#*/} go vet ./...); done; done
+
+check-32-bit: # where such programs run
+	@[ "$$(go env GOHOSTOS)/$$(go env GOHOSTARCH)" != linux/amd64 ] || GOARCH=386 go test ./...
 
 race:
 	@set -e; for module in $(MODULES); do (cd $$module && TORTURE=10s go test -race ./...); done

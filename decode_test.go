@@ -244,10 +244,10 @@ func TestResponseTooLarge(t *testing.T) {
 		"endless":              endless(200),
 		"gzip bomb":            endless(200, "Content-Encoding", "gzip"),
 		"with Content-Length":  endless(200, "Content-Length", strconv.Itoa(64<<16)),
-		"huge Content-Length":  endless(200, "Content-Length", strconv.Itoa(1<<60)),
+		"huge Content-Length":  endless(200, "Content-Length", strconv.FormatInt(1<<60, 10)),
 		"error":                endless(500),
 		"error, gzip bomb":     endless(404, "Content-Encoding", "gzip"),
-		"error, huge announce": endless(400, "Content-Length", strconv.Itoa(1<<60)),
+		"error, huge announce": endless(400, "Content-Length", strconv.FormatInt(1<<60, 10)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			client := newClient(t, serve(t, handler))

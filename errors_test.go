@@ -3,6 +3,7 @@ package trusthub_test
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"unicode"
@@ -75,7 +76,7 @@ func TestErrorsByStatus(t *testing.T) {
 // Whatever a server sends, the text of an error is short, on one line, and without the body.
 func TestErrorTextsAreShort(t *testing.T) {
 	long := strings.Repeat("é\x1b\n", 1<<12)
-	apiErr := &trusthub.Error{StatusCode: 511, Code: -1 << 63, Message: long, MoreInfo: long, RequestID: long, Body: trusthub.Body("secret")}
+	apiErr := &trusthub.Error{StatusCode: 511, Code: math.MinInt, Message: long, MoreInfo: long, RequestID: long, Body: trusthub.Body("secret")}
 	decodeErr := &trusthub.DecodeError{StatusCode: 200, RequestID: long, Pointer: long, Body: trusthub.Body("secret"), Err: errors.New(long + "secret")}
 	for _, err := range []error{apiErr, decodeErr, &trusthub.Error{}, &trusthub.DecodeError{}} {
 		text := err.Error()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
 	"math/rand/v2"
 	"net/http"
 	"runtime"
@@ -115,7 +116,7 @@ func TestFleetBounds(t *testing.T) {
 	}{
 		"of its own":      {nil, 16},
 		"of the client's": {[]trusthub.Option{trusthub.WithMaxConcurrency(3)}, 3},
-		"huge":            {[]trusthub.Option{trusthub.WithMaxConcurrency(1<<63 - 1)}, 1 << 15},
+		"huge":            {[]trusthub.Option{trusthub.WithMaxConcurrency(math.MaxInt)}, 1 << 15},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
