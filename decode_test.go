@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"math"
 	"net/http"
 	"reflect"
 	"runtime"
@@ -268,6 +269,43 @@ func TestResponseTooLarge(t *testing.T) {
 			}
 			if _, err := client.Generated().FetchCustomerProfileWithResponse(t.Context(), sid); !errors.Is(err, trusthub.ErrResponseTooLarge) {
 				t.Errorf("generated client: got %v", err)
+			}
+		})
+	}
+}
+
+// A body of exactly the limit is not too large, and the largest limit is none.
+func TestResponseLimits(t *testing.T) {
+	announcing := func(length int64, body string) roundTripFunc {
+		return func(req *http.Request) (*http.Response, error) {
+			answer, err := canned(200, http.Header{"Content-Type": {jsonType}}, body)(req)
+			answer.ContentLength = length
+			return answer, err
+		}
+	}
+	for name, test := range map[string]struct {
+		transport roundTripFunc
+		limit     int64
+		kept      string
+		tooLarge  bool
+	}{
+		"the limit":             {announcing(-1, acme), int64(len(acme)), acme, false},
+		"the limit, announced":  {announcing(int64(len(acme)), acme), int64(len(acme)), acme, false},
+		"one more":              {announcing(-1, acme), int64(len(acme)) - 1, acme[:len(acme)-1], true},
+		"one more, announced":   {announcing(int64(len(acme)), acme), int64(len(acme)) - 1, acme[:len(acme)-1], true},
+		"no limit":              {announcing(-1, acme), math.MaxInt64, acme, false},
+		"no limit, huge length": {announcing(math.MaxInt64, acme), math.MaxInt64, acme, false},
+		"one below no limit":    {announcing(-1, acme), math.MaxInt64 - 1, acme, false},
+		"a byte, and one byte":  {announcing(-1, "{"), 1, "{", false},
+		"a byte, and two bytes": {announcing(-1, "{}"), 1, "{", true},
+		"a byte, and no body":   {announcing(0, ""), 1, "", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var response trusthub.Response
+			_, err := over(t, test.transport, trusthub.WithMaxResponseBytes(test.limit)).
+				FetchCustomerProfile(t.Context(), sid, trusthub.WithResponseInto(&response))
+			if string(response.Body) != test.kept || errors.Is(err, trusthub.ErrResponseTooLarge) != test.tooLarge || test.kept == acme && err != nil {
+				t.Errorf("kept %q, %v", []byte(response.Body), err)
 			}
 		})
 	}

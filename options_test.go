@@ -39,7 +39,16 @@ func TestEdges(t *testing.T) {
 	if err != nil || fmt.Sprint(client) != "trusthub.Client(https://trusthub.dublin.ie1.twilio.com/)" {
 		t.Errorf("got %v, %v", client, err)
 	}
-	for _, label := range []string{"", ".", "a.b", "evil.example/", "a@b", "a:1", "-a", "a-", "é", "{region}", strings.Repeat("a", 64)} {
+	for _, label := range []string{"0", "9", "a", "z", "A", "Z", "a-z", "0--9", strings.Repeat("a", 63)} {
+		client, err := trusthub.NewClient(auth, trusthub.WithEdge(label, label))
+		if err != nil || fmt.Sprint(client) != "trusthub.Client(https://trusthub."+label+"."+label+".twilio.com/)" {
+			t.Errorf("%q: got %v, %v", label, client, err)
+		}
+	}
+	for _, label := range []string{
+		"", ".", "a.b", "evil.example/", "a@b", "a:1", "-a", "a-", "-", "é", "{region}", strings.Repeat("a", 64),
+		"/", ":", "@", "[", "`", "{", // beside digits and letters in ASCII
+	} {
 		for _, opt := range []trusthub.Option{trusthub.WithEdge(label, "us1"), trusthub.WithEdge("ashburn", label)} {
 			if client, err := trusthub.NewClient(auth, opt); client != nil || err == nil {
 				t.Errorf("%q: got %v", label, client)
@@ -143,6 +152,14 @@ func TestInvalidOptions(t *testing.T) {
 		if client != nil || err == nil || !strings.HasPrefix(err.Error(), "trusthub: ") {
 			t.Errorf("%s: got %v, %v", name, client, err)
 		}
+	}
+}
+
+// No option at all is no reason to fail a call.
+func TestNilCallOption(t *testing.T) {
+	client := over(t, canned(200, http.Header{"Content-Type": {jsonType}}, acme))
+	if _, err := client.FetchCustomerProfile(t.Context(), sid, nil); err != nil {
+		t.Error(err)
 	}
 }
 

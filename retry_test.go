@@ -8,6 +8,7 @@ import (
 	"log"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -171,6 +172,18 @@ func TestSchedule(t *testing.T) {
 		}
 		if len(seen) < 50 {
 			t.Errorf("%d different waits in 100: no jitter", len(seen))
+		}
+	})
+}
+
+// With one least and most wait, all are that.
+func TestScheduleWithoutSpread(t *testing.T) {
+	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+		s := &script{handlers: []http.HandlerFunc{answer(503, textType, "")}}
+		client := over(t, inMemory(t, s.ServeHTTP), trusthub.WithRetry(trusthub.RetryPolicy{MaxAttempts: 4, MinWait: time.Second, MaxWait: time.Second}))
+		_, _ = fetch(t.Context(), client)
+		if waits := s.waits(); !slices.Equal(waits, []time.Duration{time.Second, time.Second, time.Second}) {
+			t.Errorf("waits %v", waits)
 		}
 	})
 }
@@ -394,7 +407,7 @@ func TestSuccessesRefillTheQuota(t *testing.T) {
 func TestRetryPolicies(t *testing.T) {
 	auth := trusthub.BasicAuth("AC1", "p")
 	for policy, valid := range map[trusthub.RetryPolicy]bool{
-		{}: true, {MaxAttempts: 1}: true, {MaxWait: time.Millisecond}: true, {MinWait: time.Minute}: true,
+		{}: true, {MaxAttempts: 1}: true, {MaxWait: time.Millisecond}: true, {MinWait: time.Minute}: true, {MinWait: 1, MaxWait: 1}: true,
 		{MaxAttempts: -1}: false, {MinWait: -1}: false, {MaxWait: -1}: false, {MinWait: 2, MaxWait: 1}: false,
 	} {
 		if client, err := trusthub.NewClient(auth, trusthub.WithRetry(policy)); (err == nil) != valid || (client != nil) != valid {
