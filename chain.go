@@ -170,14 +170,14 @@ func (c *chain) learn(r *retries, answer *http.Response, failure error, start ti
 		}
 	}
 	if c.fleet != nil {
-		c.fleet.health.learn(r, answer, failure, start)
+		c.fleet.outage.learn(r, answer, failure, start)
 	}
 }
 
 // decide says how a call goes on after a failure.
 func (c *chain) decide(ctx context.Context, r *retries, failure error) (wait time.Duration, again bool) {
 	if c.fleet != nil {
-		return c.fleet.health.next(ctx, r, failure)
+		return c.fleet.outage.next(ctx, r, failure)
 	}
 	return r.next(failure)
 }
@@ -187,7 +187,7 @@ func (c *chain) over() <-chan struct{} {
 	if c.fleet == nil {
 		return nil
 	}
-	return c.fleet.health.over
+	return c.fleet.outage.over
 }
 
 // forgives reports whether a 429 only says that the limit is not found yet: there is one, and some request succeeded lately.

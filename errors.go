@@ -192,23 +192,30 @@ func notAnswered(req *http.Request, failure, previous error) error {
 	if _, ended := errors.AsType[*endedError](failure); ended && previous != nil {
 		failure = previous
 	}
-	switch failure.(type) { //nolint:errorlint // only those that are whole by themselves
+	switch failure.(type) { //nolint:errorlint // those that are whole by themselves, and not what wraps one
 	case *Error, *DecodeError:
 		return failure
 	}
 	return &sendError{op: operation(req), err: failure}
 }
 
-// interrupted is the error of a call whose context ended: that of the context, and why the last complete attempt failed.
+// interrupted is the error of a call whose context ended: that of the context, its cause, and why the last complete attempt
+// failed.
 func interrupted(req *http.Request, failure, previous error) error {
-	ended := req.Context().Err()
-	switch {
-	case previous != nil:
-		failure = fmt.Errorf("%w, after %w", ended, previous)
-	case !errors.Is(failure, ended):
-		failure = fmt.Errorf("%w, after %w", ended, failure)
+	ctx := req.Context()
+	ended, cause := ctx.Err(), context.Cause(ctx)
+	why := failure
+	if _, refused := errors.AsType[*Error](failure); previous != nil && !refused {
+		why = previous
 	}
-	return &sendError{op: operation(req), err: failure, ended: true}
+	err := ended
+	if !errors.Is(ended, cause) {
+		err = fmt.Errorf("%w: %w", ended, cause)
+	}
+	if !errors.Is(why, ended) && !errors.Is(why, cause) {
+		err = fmt.Errorf("%w, after %w", err, why)
+	}
+	return &sendError{op: operation(req), err: err, ended: true}
 }
 
 // timeoutError says that one attempt took longer than WithTimeout permits, while the caller's context goes on.

@@ -53,7 +53,7 @@ func (c *Client) FetchCustomerProfiles(ctx context.Context, sids iter.Seq[string
 		defer cancel()
 		f := newFleet(c)
 		defer close(f.left)
-		defer f.health.rest()
+		defer f.outage.rest()
 		go f.run(ctx, sids)
 		for result := range f.results {
 			if !yield(result) {
@@ -72,7 +72,7 @@ func (c *Client) FetchCustomerProfiles(ctx context.Context, sids iter.Seq[string
 type fleet struct {
 	client  *Client
 	limiter *limiter // in front of the client's: holds in an outage, and bounds the requests when that one does not
-	health  *health
+	outage  *outage
 	places  chan struct{} // one for each SID that is pulled and not yet yielded
 	results chan FetchResult
 	left    chan struct{} // closed when nobody reads results any more
@@ -95,7 +95,7 @@ func newFleet(c *Client) *fleet {
 		left:    make(chan struct{}),
 		pending: 1, // the pulling, until close
 	}
-	f.health = newHealth(c.chain.cfg, f.limiter, f.close)
+	f.outage = newOutage(c.chain.cfg, f.limiter, f.close)
 	chain := *c.chain
 	chain.fleet = f
 	f.client = newClientOver(&chain)
@@ -128,8 +128,8 @@ func (f *fleet) run(ctx context.Context, sids iter.Seq[string]) {
 func (f *fleet) reserve(ctx context.Context) bool {
 	select {
 	case f.places <- struct{}{}:
-		return f.health.await(ctx, func() bool { return !f.health.holds() }) && ctx.Err() == nil
-	case <-f.health.over:
+		return f.outage.await(ctx, func() bool { return !f.outage.holds() }) && ctx.Err() == nil
+	case <-f.outage.over:
 	case <-ctx.Done():
 	}
 	return false
@@ -144,7 +144,7 @@ func (f *fleet) open() bool {
 	}
 	f.mu.Unlock()
 	if !late {
-		f.health.add()
+		f.outage.add()
 	}
 	return !late
 }
@@ -175,7 +175,7 @@ func (f *fleet) panics(value any) {
 func (f *fleet) fetch(ctx context.Context, index int, sid string) {
 	result := FetchResult{SID: sid, Index: index}
 	result.Profile, result.Err = f.client.FetchCustomerProfile(ctx, sid, WithResponseInto(&result.Response))
-	result.Err = f.health.remove(result.Err)
+	result.Err = f.outage.remove(result.Err)
 	select {
 	case f.results <- result:
 		<-f.places

@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// health is what a fleet knows of the API, from how the attempts of its calls end. It holds the fleet while the API is down, and
-// ends it when there is no use in going on.
-type health struct {
+// outage is what a fleet knows of the API, from how the attempts of its calls end. It holds the fleet while the API is down,
+// and ends it when there is no use in going on.
+type outage struct {
 	cfg     *config
 	limiter *limiter      // of the fleet, which pauses while it holds
 	stop    func()        // ends the pulling
@@ -36,7 +36,7 @@ type health struct {
 	ended     *endedError
 }
 
-// member is what health knows of one call.
+// member is what it knows of one call.
 type member struct {
 	turn     turn      // in the limiter of the fleet
 	failed   time.Time // first, since the last hold that it failed in; zero: not at all
@@ -47,60 +47,60 @@ type member struct {
 }
 
 // atFault reports whether a call fails by itself: a request that was sent after it had failed succeeded.
-func (h *health) atFault(m *member) bool { return !m.failed.IsZero() && !h.proven.Before(m.failed) }
+func (o *outage) atFault(m *member) bool { return !m.failed.IsZero() && !o.proven.Before(m.failed) }
 
-func newHealth(cfg *config, limiter *limiter, stop func()) *health {
-	return &health{cfg: cfg, limiter: limiter, stop: stop, over: make(chan struct{}), waits: newWaits(cfg.retry)}
+func newOutage(cfg *config, limiter *limiter, stop func()) *outage {
+	return &outage{cfg: cfg, limiter: limiter, stop: stop, over: make(chan struct{}), waits: newWaits(cfg.retry)}
 }
 
 // add is told of each call that begins.
-func (h *health) add() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.inHand++
+func (o *outage) add() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.inHand++
 }
 
 // remove is told of each call that ends, and marks an error that is part of an outage.
-func (h *health) remove(err error) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.inHand--
-	h.consider() // the one that is left may be waiting for news
-	if _, marked := errors.AsType[*endedError](err); h.ended == nil || h.ended.outage == 0 || marked || !IsRetryable(err) {
+func (o *outage) remove(err error) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.inHand--
+	o.consider() // the one that is left may be waiting for news
+	if _, marked := errors.AsType[*endedError](err); o.ended == nil || o.ended.outage == 0 || marked || !IsRetryable(err) {
 		return err
 	}
-	return &endedError{err, h.ended.outage}
+	return &endedError{err, o.ended.outage}
 }
 
 // learn is told how an attempt ended, before the next one can start.
-func (h *health) learn(r *retries, answer *http.Response, failure error, start time.Time) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
+func (o *outage) learn(r *retries, answer *http.Response, failure error, start time.Time) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	switch {
-	case errors.Is(failure, ErrUnauthorized) && h.renews(r):
+	case errors.Is(failure, ErrUnauthorized) && o.renews(r):
 	case failure != nil && isRefusedForAll(failure):
-		h.end(&endedError{err: failure})
-	case failure != nil && h.isOutage(failure):
-		h.fail(r, failure)
+		o.end(&endedError{err: failure})
+	case failure != nil && o.isOutage(failure):
+		o.fail(r, failure)
 	case failure != nil && isRefusal(failure):
-		h.suffer(failure)
+		o.suffer(failure)
 	case answer != nil:
-		h.succeed(start)
+		o.succeed(start)
 	}
 }
 
-// next says how a call goes on after a failure of which health has learnt.
-func (h *health) next(ctx context.Context, r *retries, failure error) (wait time.Duration, again bool) {
-	h.mu.Lock()
-	holds, ended, renews := h.holds(), h.ended != nil, h.renews(r)
-	h.mu.Unlock()
+// next says how a call goes on after a failure of which it has learnt.
+func (o *outage) next(ctx context.Context, r *retries, failure error) (wait time.Duration, again bool) {
+	o.mu.Lock()
+	holds, ended, renews := o.holds(), o.ended != nil, o.renews(r)
+	o.mu.Unlock()
 	switch {
 	case ended:
 		return 0, false
 	case errors.Is(failure, ErrUnauthorized) && renews:
 		r.member.renewed = true
 		return 0, true
-	case h.cfg.retry.MaxOutage < 0:
+	case o.cfg.retry.MaxOutage < 0:
 		return r.next(failure)
 	case !isTransient(failure):
 		return 0, false
@@ -108,34 +108,34 @@ func (h *health) next(ctx context.Context, r *retries, failure error) (wait time
 		return r.afterRefusal()
 	case holds:
 		return 0, r.member.rescues < maxRefusals
-	case retryAfter(failure) > h.cfg.retry.MaxWait, !r.mayRetry():
-		return 0, h.isRescued(ctx, &r.member)
+	case retryAfter(failure) > o.cfg.retry.MaxWait, !r.mayRetry():
+		return 0, o.isRescued(ctx, &r.member)
 	}
 	return r.waitAfter(failure), true
 }
 
 // isRescued waits until it is known whether a call whose attempts are used up has failed by itself, since others succeed, or
 // in an outage, which it will be spared.
-func (h *health) isRescued(ctx context.Context, m *member) (rescued bool) {
-	return h.await(ctx, func() bool {
-		rescued = h.holds() || h.releases != m.releases
-		return rescued || h.atFault(m)
+func (o *outage) isRescued(ctx context.Context, m *member) (rescued bool) {
+	return o.await(ctx, func() bool {
+		rescued = o.holds() || o.releases != m.releases
+		return rescued || o.atFault(m)
 	}) && rescued && m.rescues < maxRefusals
 }
 
 // await waits until a condition holds, and reports whether it came to that before ctx or the fleet ended.
-func (h *health) await(ctx context.Context, holds func() bool) bool {
+func (o *outage) await(ctx context.Context, holds func() bool) bool {
 	for {
-		h.mu.Lock()
-		if h.ended != nil || holds() {
-			defer h.mu.Unlock()
-			return h.ended == nil
+		o.mu.Lock()
+		if o.ended != nil || holds() {
+			defer o.mu.Unlock()
+			return o.ended == nil
 		}
-		if h.changed == nil {
-			h.changed = make(chan struct{})
+		if o.changed == nil {
+			o.changed = make(chan struct{})
 		}
-		changed := h.changed
-		h.mu.Unlock()
+		changed := o.changed
+		o.mu.Unlock()
 		select {
 		case <-changed:
 		case <-ctx.Done():
@@ -145,9 +145,9 @@ func (h *health) await(ctx context.Context, holds func() bool) bool {
 }
 
 // isOutage reports whether a failure may be one of the API as a whole.
-func (h *health) isOutage(failure error) bool {
-	return h.cfg.retry.MaxOutage > 0 && isTransient(failure) &&
-		(!isRefusal(failure) || retryAfter(failure) > h.cfg.retry.MaxWait)
+func (o *outage) isOutage(failure error) bool {
+	return o.cfg.retry.MaxOutage > 0 && isTransient(failure) &&
+		(!isRefusal(failure) || retryAfter(failure) > o.cfg.retry.MaxWait)
 }
 
 // isRefusedForAll reports whether no other call can end better.
@@ -157,155 +157,155 @@ func isRefusedForAll(failure error) bool {
 }
 
 // renews reports whether a call may sign with new credentials after a 401.
-func (h *health) renews(r *retries) bool {
-	_, constant := h.cfg.auth.(basicAuth)
+func (o *outage) renews(r *retries) bool {
+	_, constant := o.cfg.auth.(basicAuth)
 	return !constant && !r.member.renewed
 }
 
-func (h *health) holds() bool { return !h.holding.IsZero() }
+func (o *outage) holds() bool { return !o.holding.IsZero() }
 
 // succeed learns from an answer to a request that was sent at start. One that was sent before an outage tells only that it
 // may be over.
-func (h *health) succeed(start time.Time) {
-	h.successes++
-	h.suspects = 0
-	h.succeeded = time.Now()
-	if !start.Before(h.since) {
-		h.since = time.Time{}
+func (o *outage) succeed(start time.Time) {
+	o.successes++
+	o.suspects = 0
+	o.succeeded = time.Now()
+	if !start.Before(o.since) {
+		o.since = time.Time{}
 	}
-	if start.After(h.proven) {
-		h.proven = start
+	if start.After(o.proven) {
+		o.proven = start
 	}
-	if h.holds() {
-		h.waits.reset()
-		if start.Before(h.holding) {
-			h.limiter.hurry()
+	if o.holds() {
+		o.waits.reset()
+		if start.Before(o.holding) {
+			o.limiter.hurry()
 			return
 		}
-		h.release()
+		o.release()
 	}
-	h.change()
+	o.change()
 }
 
-func (h *health) release() {
-	if h.confirmed {
-		h.log(slog.LevelInfo, "trusthub: the outage is over")
+func (o *outage) release() {
+	if o.confirmed {
+		o.log(slog.LevelInfo, "trusthub: the outage is over")
 	}
-	h.holding, h.confirmed = time.Time{}, false
-	h.releases++
-	h.limiter.resume()
+	o.holding, o.confirmed = time.Time{}, false
+	o.releases++
+	o.limiter.resume()
 }
 
-func (h *health) fail(r *retries, failure error) {
+func (o *outage) fail(r *retries, failure error) {
 	m := &r.member
-	if !m.failed.IsZero() && m.releases != h.releases { // what came before a release was no fault of its own
+	if !m.failed.IsZero() && m.releases != o.releases { // what came before a release was no fault of its own
 		m.failed = time.Time{}
 		m.rescues++
 		r.attempts = 0
 		r.waits.reset()
 	}
 	r.attempts++
-	m.releases = h.releases
+	m.releases = o.releases
 	if m.failed.IsZero() {
 		m.failed = time.Now()
 		m.counted = -1
 	}
-	if !h.atFault(m) && m.counted != h.successes {
-		m.counted = h.successes
-		h.suspects++
+	if !o.atFault(m) && m.counted != o.successes {
+		m.counted = o.successes
+		o.suspects++
 	}
-	h.suffer(failure)
-	h.consider()
-	if h.holds() {
+	o.suffer(failure)
+	o.consider()
+	if o.holds() {
 		m.turn.place = 0 // the next probe is for another SID
-		h.probed(m)
+		o.probed(m)
 	}
 }
 
 // probed learns that a call failed while the fleet holds.
-func (h *health) probed(m *member) {
-	if !h.limiter.leads(&m.turn) {
+func (o *outage) probed(m *member) {
+	if !o.limiter.leads(&m.turn) {
 		return // it was under way before
 	}
-	h.limiter.hold(h.waits.next())
-	if !h.confirmed {
-		h.confirmed = true
-		h.log(slog.LevelWarn, "trusthub: holding in an outage")
+	o.limiter.hold(o.waits.next())
+	if !o.confirmed {
+		o.confirmed = true
+		o.log(slog.LevelWarn, "trusthub: holding in an outage")
 	}
 }
 
 // suffer starts the clock of MaxOutage.
-func (h *health) suffer(failure error) {
-	h.last = failure
-	if !h.since.IsZero() || h.cfg.retry.MaxOutage < 0 {
+func (o *outage) suffer(failure error) {
+	o.last = failure
+	if !o.since.IsZero() || o.cfg.retry.MaxOutage < 0 {
 		return
 	}
-	h.since = time.Now()
-	if h.clock == nil {
-		h.clock = time.AfterFunc(h.cfg.retry.MaxOutage, h.giveUp)
+	o.since = time.Now()
+	if o.clock == nil {
+		o.clock = time.AfterFunc(o.cfg.retry.MaxOutage, o.giveUp)
 	} else {
-		h.clock.Reset(h.cfg.retry.MaxOutage)
+		o.clock.Reset(o.cfg.retry.MaxOutage)
 	}
 }
 
-func (h *health) giveUp() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.inHand == 0 {
-		h.since = time.Time{} // nothing was asked meanwhile
+func (o *outage) giveUp() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.inHand == 0 {
+		o.since = time.Time{} // nothing was asked meanwhile
 	}
-	if h.since.IsZero() {
+	if o.since.IsZero() {
 		return
 	}
-	most := h.cfg.retry.MaxOutage
-	if left := most - min(time.Since(h.since), time.Since(h.succeeded)); left > 0 {
-		h.clock.Reset(left)
+	most := o.cfg.retry.MaxOutage
+	if left := most - min(time.Since(o.since), time.Since(o.succeeded)); left > 0 {
+		o.clock.Reset(left)
 		return
 	}
-	h.end(&endedError{h.last, most})
+	o.end(&endedError{o.last, most})
 }
 
 // consider holds the fleet when what failed makes an outage.
-func (h *health) consider() {
-	if h.holds() || h.ended != nil || h.suspects == 0 || h.suspects == 1 && h.inHand > 1 {
+func (o *outage) consider() {
+	if o.holds() || o.ended != nil || o.suspects == 0 || o.suspects == 1 && o.inHand > 1 {
 		return
 	}
-	h.holding = time.Now()
-	h.limiter.hold(h.waits.next())
-	h.change()
+	o.holding = time.Now()
+	o.limiter.hold(o.waits.next())
+	o.change()
 }
 
-func (h *health) end(why *endedError) {
-	if h.ended != nil {
+func (o *outage) end(why *endedError) {
+	if o.ended != nil {
 		return
 	}
-	h.ended = why
-	close(h.over)
-	h.limiter.shut(why)
-	h.stop()
-	h.change()
+	o.ended = why
+	close(o.over)
+	o.limiter.shut(why)
+	o.stop()
+	o.change()
 }
 
 // rest ends the clock when the fleet has ended.
-func (h *health) rest() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.clock != nil {
-		h.clock.Stop()
+func (o *outage) rest() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.clock != nil {
+		o.clock.Stop()
 	}
 }
 
 // change wakes up who waits.
-func (h *health) change() {
-	if h.changed != nil {
-		close(h.changed)
-		h.changed = nil
+func (o *outage) change() {
+	if o.changed != nil {
+		close(o.changed)
+		o.changed = nil
 	}
 }
 
-func (h *health) log(level slog.Level, message string) {
-	if h.cfg.logger != nil {
-		h.cfg.logger.Log(context.Background(), level, message)
+func (o *outage) log(level slog.Level, message string) {
+	if o.cfg.logger != nil {
+		o.cfg.logger.Log(context.Background(), level, message)
 	}
 }
 

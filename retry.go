@@ -70,7 +70,7 @@ func newRetries(c *chain) *retries {
 	if c.fleet == nil {
 		r.turn.patience = c.cfg.retry.MaxWait
 	} else {
-		r.turn.over = c.fleet.health.over
+		r.turn.over = c.fleet.outage.over
 	}
 	return r
 }

@@ -291,6 +291,54 @@ func TestContextEndsAttempt(t *testing.T) {
 	})
 }
 
+// When the context ends with an answer, the error has that answer, and not the one before.
+func TestContextEndsWithAnAnswer(t *testing.T) {
+	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		cause := errors.New("shutting down")
+		replies := []roundTripFunc{canned(503, nil, ""), func(req *http.Request) (*http.Response, error) {
+			cancel(cause)
+			return canned(404, nil, "")(req)
+		}}
+		client := over(t, roundTripFunc(func(req *http.Request) (*http.Response, error) {
+			reply := replies[0]
+			replies = replies[1:]
+			return reply(req)
+		}), defaults)
+		_, err := fetch(ctx, client)
+		if !errors.Is(err, context.Canceled) || !errors.Is(err, trusthub.ErrNotFound) || !errors.Is(err, cause) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+// The cause of the end of a context is found, whatever the call was waiting for.
+func TestCauseIsFound(t *testing.T) {
+	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+		cause := errors.New("shutting down")
+		hang := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+		for name, handler := range map[string]http.HandlerFunc{"backing off": asking(503, "9"), "in a pause": refusal("9"), "for an answer": hang, "for its turn": nil} {
+			client := over(t, inMemory(t, func(w http.ResponseWriter, r *http.Request) {
+				if handler == nil {
+					hang(w, r)
+					return
+				}
+				handler(w, r)
+			}), defaults, trusthub.WithMaxConcurrency(1))
+			if handler == nil {
+				go func() { _, _ = fetch(t.Context(), client) }()
+				synctest.Wait()
+			}
+			ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, cause)
+			defer cancel()
+			_, err := fetch(ctx, client)
+			if !errors.Is(err, cause) || !errors.Is(err, context.DeadlineExceeded) || trusthub.IsRetryable(err) || len(err.Error()) >= 500 {
+				t.Errorf("%s: got %v", name, err)
+			}
+		}
+	})
+}
+
 func TestEndedContextSendsNothing(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -14,7 +14,8 @@ import (
 )
 
 // WatchCustomerProfile yields the profile as it is, and again each time that one of its documented attributes has changed.
-// It asks at intervals of every, 10% more or less, and retries within each as any fetch does.
+// It asks at intervals of every, 10% more or less, or after the time that Retry-After asks for if that is longer, and retries
+// within each as any fetch does.
 //
 // Errors that may pass, a *[DecodeError] included, are yielded, and watching goes on. Those that will not ([ErrUnauthorized],
 // [ErrForbidden], [ErrNotFound], [ErrInvalidSID]) are yielded and end it, as does the error of ctx when it ends. So does
@@ -43,7 +44,8 @@ func (c *Client) WatchCustomerProfile(ctx context.Context, sid string, every tim
 					return
 				}
 			}
-			if sleep(ctx, every-every/10+rand.N(every/5+1), nil) != nil { //nolint:gosec // G404: spreads load, guards nothing
+			wait := every - every/10 + rand.N(every/5+1) //nolint:gosec // G404: spreads load, guards nothing
+			if sleep(ctx, max(wait, retryAfter(err)), nil) != nil {
 				yield(nil, ctx.Err())
 				return
 			}

@@ -203,6 +203,25 @@ func TestWatchLeftEarly(t *testing.T) {
 	})
 }
 
+// Being told to wait longer than the interval is heeded.
+func TestWatchHeedsRetryAfter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, status := range []int{429, 503} {
+			s := &script{handlers: []http.HandlerFunc{asking(status, "3600"), answer(200, jsonType, acme)}}
+			ctx, cancel := context.WithTimeout(t.Context(), 59*time.Minute)
+			for _, err := range over(t, inMemory(t, s.ServeHTTP), defaults).WatchCustomerProfile(ctx, sid, 10*time.Second) {
+				if err == nil {
+					t.Error("got a profile")
+				}
+			}
+			cancel()
+			if s.requests() != 1 {
+				t.Errorf("%d: %d requests", status, s.requests())
+			}
+		}
+	})
+}
+
 func TestWatchTakesAnyInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, every := range []time.Duration{1, 1<<63 - 1} {
