@@ -1,8 +1,11 @@
 package trusthub_test
 
 import (
+	"context"
 	"net/http"
 	"testing"
+
+	"github.com/seed07fc1495/trusthub"
 )
 
 // fetched is a profile of the documented size. It stays as it is when the document gains a property.
@@ -15,15 +18,26 @@ const longURL = "https://trusthub.twilio.com/v1/CustomerProfiles/" + sid + "/Cha
 
 // The allocations of a fetch, the answer of the transport included, stay what they are: 49 when this was written.
 func TestAllocations(t *testing.T) {
-	client := over(t, canned(200, http.Header{"Content-Type": {jsonType}}, fetched))
+	without := allocationsOfAFetch(t)
+	with := allocationsOfAFetch(t, trusthub.WithHooks(trusthub.Hooks{
+		CallStart:    func(ctx context.Context, _ trusthub.CallInfo) context.Context { return ctx },
+		AttemptStart: func(ctx context.Context, _ trusthub.AttemptInfo) context.Context { return ctx },
+		AttemptDone:  func(context.Context, trusthub.AttemptInfo) {},
+		CallDone:     func(context.Context, trusthub.CallInfo) {},
+	}))
+	t.Logf("%.0f allocations, %.0f with hooks", without, with)
+	if without > mostAllocations || with > mostAllocations+2 {
+		t.Errorf("%.0f allocations a fetch, %d at most; %.0f with hooks, two more at most", without, mostAllocations, with)
+	}
+}
+
+func allocationsOfAFetch(t *testing.T, opts ...trusthub.Option) float64 {
+	t.Helper()
+	client := over(t, canned(200, http.Header{"Content-Type": {jsonType}}, fetched), opts...)
 	ctx := t.Context()
-	allocations := testing.AllocsPerRun(1000, func() {
+	return testing.AllocsPerRun(1000, func() {
 		if _, err := client.FetchCustomerProfile(ctx, sid); err != nil {
 			t.Fatal(err)
 		}
 	})
-	t.Logf("%.0f allocations", allocations)
-	if allocations > mostAllocations {
-		t.Errorf("%.0f allocations a fetch, %d at most", allocations, mostAllocations)
-	}
 }

@@ -27,8 +27,12 @@ type chain struct {
 	timeout  error           // of an attempt that takes too long
 	limiter  *limiter
 	quota    *quota
-	fleet    *fleet // nil: single calls
+	fleets   *fleets // that are running
+	fleet    *fleet  // whose calls these are; nil: single ones
 }
+
+// route is the path of the operation in the OpenAPI document.
+const route = "/v1/CustomerProfiles/{Sid}"
 
 func newChain(cfg *config) (*chain, error) {
 	next, own, err := newRoundTripper(cfg)
@@ -39,11 +43,12 @@ func newChain(cfg *config) (*chain, error) {
 		cfg:      cfg,
 		next:     next,
 		own:      own,
-		profiles: cfg.baseURL.EscapedPath() + "v1/CustomerProfiles/",
+		profiles: cfg.baseURL.EscapedPath() + strings.TrimPrefix(strings.TrimSuffix(route, "{Sid}"), "/"),
 		header:   http.Header{"Accept": {"application/json"}, "User-Agent": {cfg.userAgent}},
 		timeout:  timeoutError(cfg.timeout),
 		quota:    newQuota(),
 		limiter:  newLimiter(math.Inf(1)),
+		fleets:   new(fleets),
 	}
 	if cfg.maxConcurrency > 0 {
 		c.limiter = newLimiter(float64(cfg.maxConcurrency))
@@ -51,35 +56,47 @@ func newChain(cfg *config) (*chain, error) {
 	return c, nil
 }
 
-// Do sends req, more than once where that may help, and returns the last answer with its body in memory.
+// Do sends req, and returns the last answer with its body in memory. Generated code decodes it, and tells nobody how that ends.
 func (c *chain) Do(req *http.Request) (*http.Response, error) {
+	answer, err := c.do(req)
+	if answer != nil {
+		_ = finish(answer, contentOf(answer).failure)
+	}
+	return answer, err
+}
+
+// undecoded is the chain of calls that end with finish, after their answers are decoded.
+type undecoded struct{ *chain }
+
+func (u undecoded) Do(req *http.Request) (*http.Response, error) { return u.do(req) }
+
+func (c *chain) do(req *http.Request) (*http.Response, error) {
 	if err := c.checkTarget(req); err != nil {
 		return nil, err
 	}
-	ctx := req.Context()
-	retries := newRetries(c)
-	var previous error
-	for number := 1; ; number++ {
-		answer, failure := c.attempt(req, retries, number)
-		if failure == nil {
-			c.quota.give()
-			return answer, nil
+	call := newCall(c, req)
+	returned := false
+	defer func() {
+		if !returned {
+			call.panicked()
 		}
-		if ctx.Err() != nil {
-			return nil, interrupted(req, failure, previous)
-		}
-		wait, again := c.decide(ctx, retries, failure)
-		if !again && answer != nil {
-			return answer, nil
-		}
-		if !again {
-			return nil, notAnswered(req, failure, previous)
-		}
-		if sleep(ctx, wait, c.over()) != nil {
-			return nil, interrupted(req, ctx.Err(), failure)
-		}
-		previous = failure
+	}()
+	answer, err := call.run()
+	returned = true
+	if err != nil {
+		call.done(err)
+	} else {
+		contentOf(answer).call = call
 	}
+	return answer, err
+}
+
+// finish tells the hooks how the call of an answer has ended, if there was one, and returns that error.
+func finish(answer *http.Response, err error) error {
+	if answer != nil {
+		contentOf(answer).call.done(err)
+	}
+	return err
 }
 
 // checkTarget refuses what does not get one Customer Profile, so that neither a malformed SID nor a request editor of the
@@ -100,108 +117,13 @@ func (c *chain) checkTarget(req *http.Request) error {
 	return checkSID(sid)
 }
 
-// attempt sends req once, when it is its turn, and records what came of it. It returns an answer, or a failure, or both:
-// an answer of which the failure tells what is wrong with it.
-func (c *chain) attempt(req *http.Request, r *retries, number int) (answer *http.Response, failure error) {
-	ctx := req.Context()
-	if err := c.enter(ctx, r); err != nil {
-		return nil, err
-	}
-	defer c.leave(r) // also when middleware panics
-	start := time.Now()
-	answer, failure = c.send(req)
-	took := time.Since(start)
-	if answer != nil {
-		failure = contentOf(answer).failure
-	}
-	if ctx.Err() == nil || failure == nil {
-		c.learn(r, answer, failure, start)
-	}
-	if !isUnsent(failure) {
-		record(ctx, answer, number)
-		c.log(req, answer, number, took, failure)
-	}
-	return answer, failure
-}
-
-// enter waits for the turn of a call, in its fleet and in the client.
-func (c *chain) enter(ctx context.Context, r *retries) error {
-	if c.fleet == nil {
-		return c.limiter.enter(ctx, &r.turn)
-	}
-	for {
-		if err := c.fleet.limiter.enter(ctx, &r.member.turn); err != nil {
-			return err
-		}
-		err := c.limiter.enter(ctx, &r.turn)
-		switch {
-		case err == nil && !c.fleet.limiter.barred(&r.member.turn):
-			return nil
-		case err == nil: // the fleet holds in the meantime
-			c.limiter.leave(&r.turn)
-		case ctx.Err() != nil:
-			c.fleet.limiter.leave(&r.member.turn)
-			return err
-		}
-		c.fleet.limiter.leave(&r.member.turn)
-	}
-}
-
-func (c *chain) leave(r *retries) {
-	c.limiter.leave(&r.turn)
-	if c.fleet != nil {
-		c.fleet.limiter.leave(&r.member.turn)
-	}
-}
-
-// learn tells limiters and fleet how an attempt ended, before its turn does.
-func (c *chain) learn(r *retries, answer *http.Response, failure error, start time.Time) {
-	took := time.Since(start)
-	refusal, _ := errors.AsType[*Error](failure)
-	switch {
-	case isRefusal(failure):
-		if c.limiter.refuse(&r.turn, refusal, took) && c.fleet != nil {
-			c.fleet.limiter.cut(&r.member.turn)
-		}
-	case answer != nil && (failure == nil || !isTransient(failure)):
-		c.limiter.succeed(&r.turn, took)
-		if c.fleet != nil {
-			c.fleet.limiter.succeed(&r.member.turn, took)
-		}
-	}
-	if c.fleet != nil {
-		c.fleet.outage.learn(r, answer, failure, start)
-	}
-}
-
-// decide says how a call goes on after a failure.
-func (c *chain) decide(ctx context.Context, r *retries, failure error) (wait time.Duration, again bool) {
-	if c.fleet != nil {
-		return c.fleet.outage.next(ctx, r, failure)
-	}
-	return r.next(failure)
-}
-
-// over is closed when the fleet has ended, if there is one.
-func (c *chain) over() <-chan struct{} {
-	if c.fleet == nil {
-		return nil
-	}
-	return c.fleet.outage.over
-}
-
-// forgives reports whether a 429 only says that the limit is not found yet: there is one, and some request succeeded lately.
-func (c *chain) forgives() bool {
-	return (c.cfg.maxConcurrency > 0 || c.fleet != nil) && c.limiter.thrives(c.cfg.retry.MaxWait)
-}
-
 // send sends a copy of req within the time of one attempt. The copy carries the credentials, so that the request that
 // callers see does not.
-func (c *chain) send(req *http.Request) (*http.Response, error) {
-	if err := req.Context().Err(); err != nil {
+func (c *chain) send(ctx context.Context, req *http.Request) (*http.Response, error) {
+	if err := ctx.Err(); err != nil {
 		return nil, &unsentError{err}
 	}
-	ctx, cancel := context.WithTimeoutCause(req.Context(), c.cfg.timeout, c.timeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, c.cfg.timeout, c.timeout)
 	defer cancel()
 	defer c.distrustIdle(ctx)
 	signed := req.WithContext(ctx)

@@ -31,7 +31,7 @@ func NewClient(auth Auth, opts ...Option) (*Client, error) {
 }
 
 func newClientOver(c *chain) *Client {
-	return &Client{raw: &gen.Client{Server: c.cfg.baseURL.String(), Client: c}, chain: c}
+	return &Client{raw: &gen.Client{Server: c.cfg.baseURL.String(), Client: undecoded{c}}, chain: c}
 }
 
 // FetchCustomerProfile returns the Customer Profile with this SID as it is now. The profile is nil exactly when the
@@ -48,9 +48,9 @@ func (c *Client) FetchCustomerProfile(ctx context.Context, sid string, opts ...C
 	answer, err := c.raw.FetchCustomerProfile(ctx, sid) //nolint:bodyclose // the chain has read and closed it
 	profile, err := decode[CustomerProfile](answer, err)
 	if err == nil && profile.SID != "" && !strings.EqualFold(profile.SID, sid) {
-		return nil, newDecodeError(answer, "/sid", problem("another profile's SID"))
+		profile, err = nil, newDecodeError(answer, "/sid", problem("another profile's SID"))
 	}
-	return profile, err
+	return profile, finish(answer, err)
 }
 
 // Generated returns the client that oapi-codegen made from the OpenAPI document, for typed response headers and for
@@ -58,8 +58,7 @@ func (c *Client) FetchCustomerProfile(ctx context.Context, sid string, opts ...C
 // included, but its answers are as generated code reads them: check the status and the JSON200 field for nil. Each call
 // returns a value of its own.
 func (c *Client) Generated() *gen.ClientWithResponses {
-	raw := *c.raw
-	return &gen.ClientWithResponses{ClientInterface: &raw}
+	return &gen.ClientWithResponses{ClientInterface: &gen.Client{Server: c.raw.Server, Client: c.chain}}
 }
 
 // Format prints the address that the client talks to and nothing else, under every verb.

@@ -40,11 +40,11 @@ type Error struct {
 	RetryAfter time.Duration // how long Twilio asked to wait; 0 when it did not
 	Body       Body          // as received, cut at the limit
 
-	op string
+	from origin
 }
 
 func (e *Error) Error() string {
-	text := describe(e.op, strings.TrimSpace(fmt.Sprintf("%d %s", e.StatusCode, http.StatusText(e.StatusCode))))
+	text := describe(e.from, strings.TrimSpace(fmt.Sprintf("%d %s", e.StatusCode, http.StatusText(e.StatusCode))))
 	if e.Message != "" {
 		text += ": " + printable(e.Message, 180)
 	}
@@ -80,11 +80,11 @@ type DecodeError struct {
 	Body       Body   // as received, cut at the limit
 	Err        error  `json:"-"` // the cause; its own text may quote the body
 
-	op string
+	from origin
 }
 
 func (e *DecodeError) Error() string {
-	text := describe(e.op, fmt.Sprintf("cannot decode the answer with status %d: ", e.StatusCode))
+	text := describe(e.from, fmt.Sprintf("cannot decode the answer with status %d: ", e.StatusCode))
 	if e.Pointer != "" {
 		text += printable(e.Pointer, 100) + ": "
 	}
@@ -100,7 +100,7 @@ func newError(answer *http.Response) *Error {
 		RequestID:  requestID(answer),
 		RetryAfter: parseRetryAfter(answer.Header.Get("Retry-After")),
 		Body:       contentOf(answer).body,
-		op:         operation(answer.Request),
+		from:       contentOf(answer).from,
 	}
 	// Both of Twilio's shapes have code and message; a body of any other kind says nothing that fits here.
 	var body gen.Error
@@ -117,7 +117,7 @@ func newDecodeError(answer *http.Response, pointer string, err error) *DecodeErr
 		Pointer:    pointer,
 		Body:       contentOf(answer).body,
 		Err:        err,
-		op:         operation(answer.Request),
+		from:       contentOf(answer).from,
 	}
 }
 
@@ -160,7 +160,7 @@ func isTorn(err error) bool {
 
 // sendError is a request that got no answer, or not all of it.
 type sendError struct {
-	op    string
+	from  origin
 	err   error
 	ended bool // with the caller's context
 }
@@ -170,7 +170,7 @@ func (e *sendError) Error() string {
 	if broken { // net/http goes on with what the server sent
 		text += "transport connection broken"
 	}
-	return describe(e.op, printable(text, 350))
+	return describe(e.from, printable(text, 350))
 }
 
 func (e *sendError) Unwrap() error { return e.err }
@@ -188,7 +188,7 @@ func isUnsent(err error) bool {
 }
 
 // notAnswered is the error of a call that ends without an answer. One that its fleet has ended tells why it failed before.
-func notAnswered(req *http.Request, failure, previous error) error {
+func notAnswered(from origin, failure, previous error) error {
 	if _, ended := errors.AsType[*endedError](failure); ended && previous != nil {
 		failure = previous
 	}
@@ -196,13 +196,12 @@ func notAnswered(req *http.Request, failure, previous error) error {
 	case *Error, *DecodeError:
 		return failure
 	}
-	return &sendError{op: operation(req), err: failure}
+	return &sendError{from: from, err: failure}
 }
 
 // interrupted is the error of a call whose context ended: that of the context, its cause, and why the last complete attempt
 // failed.
-func interrupted(req *http.Request, failure, previous error) error {
-	ctx := req.Context()
+func interrupted(ctx context.Context, from origin, failure, previous error) error {
 	ended, cause := ctx.Err(), context.Cause(ctx)
 	why := failure
 	if _, refused := errors.AsType[*Error](failure); previous != nil && !refused {
@@ -215,7 +214,7 @@ func interrupted(req *http.Request, failure, previous error) error {
 	if !errors.Is(why, ended) && !errors.Is(why, cause) {
 		err = fmt.Errorf("%w, after %w", err, why)
 	}
-	return &sendError{op: operation(req), err: err, ended: true}
+	return &sendError{from: from, err: err, ended: true}
 }
 
 // timeoutError says that one attempt took longer than WithTimeout permits, while the caller's context goes on.

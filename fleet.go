@@ -54,6 +54,8 @@ func (c *Client) FetchCustomerProfiles(ctx context.Context, sids iter.Seq[string
 		f := newFleet(c)
 		defer close(f.left)
 		defer f.outage.rest()
+		c.chain.fleets.add(f)
+		defer c.chain.fleets.remove(f)
 		go f.run(ctx, sids)
 		for result := range f.results {
 			if !yield(result) {

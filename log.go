@@ -1,29 +1,32 @@
 package trusthub
 
-import (
-	"log/slog"
-	"net/http"
-	"time"
-)
+import "log/slog"
 
-// log writes one record for an attempt, of nothing but what is listed here: headers, bodies and the texts of errors may
-// hold secrets and personal data.
-func (c *chain) log(req *http.Request, answer *http.Response, number int, took time.Duration, failure error) {
+// log writes one record for an attempt that is over, of nothing but what is listed here: headers, bodies and the texts of
+// errors may hold secrets and personal data.
+func (c *call) log() {
 	level, message := slog.LevelDebug, "trusthub: request answered"
-	if failure != nil {
+	if c.attempt.Reason != "" {
 		level, message = slog.LevelWarn, "trusthub: request failed"
 	}
-	if c.cfg.logger == nil || !c.cfg.logger.Enabled(req.Context(), level) {
+	logger := c.chain.cfg.logger
+	if logger == nil || !logger.Enabled(c.within, level) {
 		return
 	}
 	attrs := []slog.Attr{
-		slog.String("method", req.Method),
-		slog.String("path", req.URL.Path),
-		slog.Int("attempt", number),
-		slog.Duration("duration", took),
+		slog.String("method", c.req.Method),
+		slog.String("path", c.req.URL.Path),
+		slog.Int("attempt", c.attempt.Number),
+		slog.Duration("duration", c.attempt.Duration),
 	}
-	if answer != nil {
-		attrs = append(attrs, slog.Int("status", answer.StatusCode), slog.String("request_id", printable(requestID(answer), 64)))
+	if c.attempt.StatusCode != 0 {
+		attrs = append(attrs, slog.Int("status", c.attempt.StatusCode), slog.String("request_id", c.attempt.RequestID))
 	}
-	c.cfg.logger.LogAttrs(req.Context(), level, message, attrs...)
+	if c.attempt.Reason != "" {
+		attrs = append(attrs, slog.String("reason", string(c.attempt.Reason)))
+	}
+	if c.attempt.RetryIn > 0 {
+		attrs = append(attrs, slog.Duration("retry_in", c.attempt.RetryIn))
+	}
+	logger.LogAttrs(c.within, level, message, attrs...)
 }

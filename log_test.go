@@ -39,23 +39,23 @@ func TestLogger(t *testing.T) {
 		t.Fatalf("got\n%s", out.String())
 	}
 	for i, want := range []struct {
-		level, message string
-		status         any
+		level, message          string
+		status, reason, retryIn any
 	}{
-		{"WARN", "trusthub: request failed", nil},
-		{"WARN", "trusthub: request failed", 503.},
-		{"DEBUG", "trusthub: request answered", 200.},
+		{"WARN", "trusthub: request failed", nil, "reset", 1.},
+		{"WARN", "trusthub: request failed", 503., "status", 1.},
+		{"DEBUG", "trusthub: request answered", 200., nil, nil},
 	} {
 		var record map[string]any
 		if err := json.Unmarshal([]byte(lines[i]), &record); err != nil {
 			t.Fatal(err)
 		}
 		if record["level"] != want.level || record["msg"] != want.message || record["status"] != want.status || record["attempt"] != float64(i+1) ||
-			record["method"] != "GET" || record["path"] != "/v1/CustomerProfiles/"+sid || (record["request_id"] == "RQ1") != (want.status != nil) {
+			record["reason"] != want.reason || record["retry_in"] != want.retryIn || record["method"] != "GET" || record["path"] != "/v1/CustomerProfiles/"+sid || (record["request_id"] == "RQ1") != (want.status != nil) {
 			t.Errorf("got %s", lines[i])
 		}
 		for key := range maps.Keys(record) {
-			if !slices.Contains([]string{"time", "level", "msg", "method", "path", "attempt", "duration", "status", "request_id"}, key) {
+			if !slices.Contains([]string{"time", "level", "msg", "method", "path", "attempt", "duration", "status", "request_id", "reason", "retry_in"}, key) {
 				t.Errorf("%s is not on the list: %s", key, lines[i])
 			}
 		}
@@ -70,7 +70,7 @@ func TestLoggerBelowItsLevelIsSilent(t *testing.T) {
 	}
 }
 
-// A request that is not sent is not logged.
+// A request that could not be signed is logged without what its error says.
 func TestLoggerOfUnsentRequests(t *testing.T) {
 	var out bytes.Buffer
 	client, err := trusthub.NewClient(trusthub.AuthFunc(func(*http.Request) error { return errors.New("secret") }),
@@ -78,7 +78,30 @@ func TestLoggerOfUnsentRequests(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := client.FetchCustomerProfile(t.Context(), sid); err == nil || out.Len() > 0 {
+	_, err = client.FetchCustomerProfile(t.Context(), sid)
+	if err == nil || !strings.Contains(out.String(), "reason=auth") || strings.Contains(out.String(), "secret") {
 		t.Errorf("got %v, %s", err, out.String())
+	}
+}
+
+// Errors log what the records of their attempts do, and how many there were.
+func TestErrorsLogTheirCall(t *testing.T) {
+	for name, test := range map[string]struct {
+		reply roundTripFunc
+		want  string
+	}{
+		"refusal": {canned(404, http.Header{"Twilio-Request-Id": {"RQ1"}}, `{"message":"secret"}`), "reason=status err.status=404 err.request_id=RQ1"},
+		"garbage": {canned(200, http.Header{"Twilio-Request-Id": {"RQ1"}}, "secret"), "reason=decode err.status=200 err.request_id=RQ1"},
+		"network": {broken(errors.New("secret")), "reason=other"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := over(t, test.reply).FetchCustomerProfile(t.Context(), sid)
+			var out bytes.Buffer
+			slog.New(slog.NewTextHandler(&out, nil)).Info("m", "err", err)
+			want := "err.method=GET err.path=/v1/CustomerProfiles/" + sid + " err.attempts=1 err." + test.want + "\n"
+			if !strings.HasSuffix(out.String(), want) {
+				t.Errorf("got %swant %s", out.String(), want)
+			}
+		})
 	}
 }

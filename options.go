@@ -15,11 +15,11 @@ import (
 type Option func(*config) error
 
 // CallOption configures one call.
-type CallOption interface{ apply(*call) }
+type CallOption interface{ apply(*callOptions) }
 
-type callOption func(*call)
+type callOption func(*callOptions)
 
-func (o callOption) apply(c *call) { o(c) }
+func (o callOption) apply(c *callOptions) { o(c) }
 
 // WithBaseURL sends requests to another address than https://trusthub.twilio.com: a proxy, a mock, or a test server. Its
 // path is kept and put before the API's. It must be https, or http on a loopback address, without user info, query and
@@ -125,7 +125,9 @@ func WithMaxResponseBytes(n int64) Option {
 }
 
 // WithLogger writes one record for each attempt: at Debug for a success, at Warn for a failure, retried or not. A record
-// holds method, path, status, attempt, duration and request id, and nothing else.
+// holds method, path, status, attempt, duration and request id, for a failure its [Reason] and retry_in, the least time until
+// the next attempt, and nothing else. An outage that holds a FetchCustomerProfiles writes a Warn when it has begun and an
+// Info when it is over.
 func WithLogger(logger *slog.Logger) Option {
 	return func(c *config) error {
 		if logger == nil {
@@ -139,7 +141,7 @@ func WithLogger(logger *slog.Logger) Option {
 // WithResponseInto stores what is known of the HTTP answer in dst, on errors too. When nothing was received, all but
 // Attempts is zero. It must not be shared by calls that run at the same time. Given more than once, all are filled.
 func WithResponseInto(dst *Response) CallOption {
-	return callOption(func(c *call) {
+	return callOption(func(c *callOptions) {
 		if dst != nil {
 			c.responses = append(c.responses, dst)
 		}
@@ -165,6 +167,7 @@ type config struct {
 	maxConcurrency   int // 0: no limit
 	maxResponseBytes int64
 	logger           *slog.Logger // nil: none
+	hooks            hooks
 }
 
 func newConfig(auth Auth, opts []Option) (*config, error) {
@@ -207,23 +210,23 @@ func (c *config) setBaseURL(u *url.URL, err error) error {
 	return err
 }
 
-type call struct {
+type callOptions struct {
 	responses []*Response // to fill
 }
 
-type callKey struct{}
+type callOptionsKey struct{}
 
 // withCallOptions hands the options of one call to the chain, which is on the far side of generated code.
 func withCallOptions(ctx context.Context, opts []CallOption) context.Context {
 	if len(opts) == 0 {
 		return ctx
 	}
-	c := new(call)
+	c := new(callOptions)
 	for _, opt := range opts {
 		if opt != nil {
 			opt.apply(c)
 		}
 	}
 	c.fill(Response{})
-	return context.WithValue(ctx, callKey{}, c)
+	return context.WithValue(ctx, callOptionsKey{}, c)
 }

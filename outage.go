@@ -73,15 +73,15 @@ func (o *outage) remove(err error) error {
 }
 
 // learn is told how an attempt ended, before the next one can start.
-func (o *outage) learn(r *retries, answer *http.Response, failure error, start time.Time) {
+func (o *outage) learn(c *call, answer *http.Response, failure error, start time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	switch {
-	case errors.Is(failure, ErrUnauthorized) && o.renews(r):
+	case errors.Is(failure, ErrUnauthorized) && o.renews(c):
 	case failure != nil && isRefusedForAll(failure):
 		o.end(&endedError{err: failure})
 	case failure != nil && o.isOutage(failure):
-		o.fail(r, failure)
+		o.fail(c, failure)
 	case failure != nil && isRefusal(failure):
 		o.suffer(failure)
 	case answer != nil:
@@ -90,28 +90,28 @@ func (o *outage) learn(r *retries, answer *http.Response, failure error, start t
 }
 
 // next says how a call goes on after a failure of which it has learnt.
-func (o *outage) next(ctx context.Context, r *retries, failure error) (wait time.Duration, again bool) {
+func (o *outage) next(c *call, failure error) (wait time.Duration, again bool) {
 	o.mu.Lock()
-	holds, ended, renews := o.holds(), o.ended != nil, o.renews(r)
+	holds, ended, renews := o.holds(), o.ended != nil, o.renews(c)
 	o.mu.Unlock()
 	switch {
 	case ended:
 		return 0, false
 	case errors.Is(failure, ErrUnauthorized) && renews:
-		r.member.renewed = true
+		c.member.renewed = true
 		return 0, true
 	case o.cfg.retry.MaxOutage < 0:
-		return r.next(failure)
+		return c.next(failure)
 	case !isTransient(failure):
 		return 0, false
 	case isRefusal(failure):
-		return r.afterRefusal()
+		return c.afterRefusal()
 	case holds:
-		return 0, r.member.rescues < maxRefusals
-	case retryAfter(failure) > o.cfg.retry.MaxWait, !r.mayRetry():
-		return 0, o.isRescued(ctx, &r.member)
+		return 0, c.member.rescues < maxRefusals
+	case retryAfter(failure) > o.cfg.retry.MaxWait, !c.mayRetry():
+		return 0, o.isRescued(c.ctx, &c.member)
 	}
-	return r.waitAfter(failure), true
+	return c.waitAfter(failure), true
 }
 
 // isRescued waits until it is known whether a call whose attempts are used up has failed by itself, since others succeed, or
@@ -157,9 +157,15 @@ func isRefusedForAll(failure error) bool {
 }
 
 // renews reports whether a call may sign with new credentials after a 401.
-func (o *outage) renews(r *retries) bool {
+func (o *outage) renews(c *call) bool {
 	_, constant := o.cfg.auth.(basicAuth)
-	return !constant && !r.member.renewed
+	return !constant && !c.member.renewed
+}
+
+func (o *outage) isHolding() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.holds()
 }
 
 func (o *outage) holds() bool { return !o.holding.IsZero() }
@@ -196,15 +202,15 @@ func (o *outage) release() {
 	o.limiter.resume()
 }
 
-func (o *outage) fail(r *retries, failure error) {
-	m := &r.member
+func (o *outage) fail(c *call, failure error) {
+	m := &c.member
 	if !m.failed.IsZero() && m.releases != o.releases { // what came before a release was no fault of its own
 		m.failed = time.Time{}
 		m.rescues++
-		r.attempts = 0
-		r.waits.reset()
+		c.counted = 0
+		c.waits.reset()
 	}
-	r.attempts++
+	c.counted++
 	m.releases = o.releases
 	if m.failed.IsZero() {
 		m.failed = time.Now()
@@ -305,7 +311,7 @@ func (o *outage) change() {
 
 func (o *outage) log(level slog.Level, message string) {
 	if o.cfg.logger != nil {
-		o.cfg.logger.Log(context.Background(), level, message)
+		o.cfg.logger.Log(context.Background(), level, message, slog.String("reason", string(reasonOf(o.last))))
 	}
 }
 
@@ -321,6 +327,9 @@ func (e *endedError) Error() string {
 	}
 	return printable(fmt.Sprintf("%v within %v: %v", ErrOutage, e.outage, e.err), 480)
 }
+
+// LogValue logs what ended the fleet, or the call.
+func (e *endedError) LogValue() slog.Value { return slog.AnyValue(e.err) }
 
 func (e *endedError) Unwrap() []error {
 	if e.outage == 0 {

@@ -1,6 +1,7 @@
 package trusthub
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -11,16 +12,28 @@ import (
 // Format prints the text, by value as by pointer: the fields hold what must not be printed.
 func (e Error) Format(f fmt.State, verb rune) { printText(f, verb, e.Error()) }
 
-// LogValue logs the text.
-func (e Error) LogValue() slog.Value { return slog.StringValue(e.Error()) }
+// LogValue logs what [WithLogger] does of an attempt, and how many there were.
+func (e Error) LogValue() slog.Value {
+	return logValue(e.from, ReasonStatus, slog.Int("status", e.StatusCode), slog.String("request_id", printable(e.RequestID, 64)))
+}
 
 // Format prints the text, by value as by pointer: the fields hold what must not be printed.
 func (e DecodeError) Format(f fmt.State, verb rune) { printText(f, verb, e.Error()) }
 
-// LogValue logs the text.
-func (e DecodeError) LogValue() slog.Value { return slog.StringValue(e.Error()) }
+// LogValue logs what [WithLogger] does of an attempt, and how many there were.
+func (e DecodeError) LogValue() slog.Value {
+	return logValue(e.from, reasonOf(&e), slog.Int("status", e.StatusCode), slog.String("request_id", printable(e.RequestID, 64)))
+}
 
 func (e *sendError) Format(f fmt.State, verb rune) { printText(f, verb, e.Error()) }
+
+func (e *sendError) LogValue() slog.Value { return logValue(e.from, reasonOf(e)) }
+
+func logValue(from origin, reason Reason, more ...slog.Attr) slog.Value {
+	return slog.GroupValue(append([]slog.Attr{
+		slog.String("method", from.method), slog.String("path", from.path), slog.Int("attempts", from.attempts), slog.String("reason", string(reason)),
+	}, more...)...)
+}
 
 // printText prints text as fmt prints a string, also under the verbs that show the fields of anything else.
 func printText(f fmt.State, verb rune, text string) {
@@ -30,14 +43,17 @@ func printText(f fmt.State, verb rune, text string) {
 	fmt.Fprintf(f, fmt.FormatString(f, verb), text)
 }
 
-// operation names a request as people write it down: GET /v1/CustomerProfiles/BU….
-func operation(req *http.Request) string { return req.Method + " " + req.URL.Path }
+// origin is the call that an error comes from. It names the request as people write it down: GET /v1/CustomerProfiles/BU….
+type origin struct {
+	method, path string
+	attempts     int
+}
 
-func describe(op, what string) string {
-	if op == "" {
+func describe(from origin, what string) string {
+	if from.path == "" {
 		return "trusthub: " + what
 	}
-	return "trusthub: " + printable(op, 100) + ": " + what
+	return "trusthub: " + printable(cmp.Or(from.method, http.MethodGet)+" "+from.path, 100) + ": " + what
 }
 
 func requestNote(id string) []string {

@@ -55,6 +55,8 @@ type content struct {
 	body    Body
 	err     error // nil at a regular end
 	failure error // *Error or *DecodeError when the answer cannot be one to decode
+	from    origin
+	call    *call // that it answers
 }
 
 // contentOf returns the content of an answer of the chain.
@@ -82,19 +84,26 @@ func readContent(ctx context.Context, answer *http.Response, limit int64) {
 	_, err := buf.ReadFrom(io.LimitReader(body, min(limit, math.MaxInt64-1)+1))
 	c := &content{body: buf.Bytes()}
 	if err != nil {
-		err = cmp.Or(context.Cause(ctx), err)
-		c.err = &sendError{op: operation(answer.Request), err: err}
+		c.err = &sendError{from: origin{answer.Request.Method, answer.Request.URL.Path, 0}, err: cmp.Or(context.Cause(ctx), err)}
 	}
 	if int64(len(c.body)) > limit {
 		c.body, c.err = c.body[:limit:limit], ErrResponseTooLarge
 	}
 	c.reader.Reset(c.body)
 	answer.Body = c
-	if answer.StatusCode/100 != 2 {
+}
+
+// failureOf is what is wrong with an answer before it is decoded.
+func failureOf(answer *http.Response, from origin) error {
+	c := contentOf(answer)
+	c.from = from
+	switch {
+	case answer.StatusCode/100 != 2:
 		c.failure = newError(answer)
-	} else if c.err != nil {
+	case c.err != nil:
 		c.failure = newDecodeError(answer, "", c.err)
 	}
+	return c.failure
 }
 
 func (c *content) Read(p []byte) (int, error) {
@@ -109,7 +118,7 @@ func (*content) Close() error { return nil }
 
 // record fills the Responses that the caller of the facade asked for.
 func record(ctx context.Context, answer *http.Response, attempts int) {
-	c, _ := ctx.Value(callKey{}).(*call)
+	c, _ := ctx.Value(callOptionsKey{}).(*callOptions)
 	if c == nil {
 		return
 	}
@@ -123,7 +132,7 @@ func record(ctx context.Context, answer *http.Response, attempts int) {
 	c.fill(r)
 }
 
-func (c *call) fill(r Response) {
+func (c *callOptions) fill(r Response) {
 	for _, response := range c.responses {
 		*response = r
 	}

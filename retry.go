@@ -56,44 +56,30 @@ func (p RetryPolicy) withDefaults() (RetryPolicy, error) {
 	return p, nil
 }
 
-// retries decides over the attempts of one call.
-type retries struct {
-	chain    *chain
-	turn     turn   // in the client's limiter
-	member   member // of a fleet, if the call is in one
-	attempts int    // that count
-	waits    waits
-}
-
-func newRetries(c *chain) *retries {
-	r := &retries{chain: c, waits: newWaits(c.cfg.retry)}
-	if c.fleet == nil {
-		r.turn.patience = c.cfg.retry.MaxWait
-	} else {
-		r.turn.over = c.fleet.outage.over
-	}
-	return r
-}
-
 // next says whether to make another attempt after this failure, and how long to wait before it takes its turn.
-func (r *retries) next(failure error) (wait time.Duration, again bool) {
+func (c *call) next(failure error) (wait time.Duration, again bool) {
 	switch {
-	case !isTransient(failure), retryAfter(failure) > r.chain.cfg.retry.MaxWait:
+	case !isTransient(failure), retryAfter(failure) > c.chain.cfg.retry.MaxWait:
 		return 0, false
-	case isRefusal(failure) && r.chain.forgives():
-		return r.afterRefusal()
+	case isRefusal(failure) && c.isForgiven():
+		return c.afterRefusal()
 	}
-	r.attempts++
-	return r.waitAfter(failure), r.mayRetry()
+	c.counted++
+	return c.waitAfter(failure), c.mayRetry()
+}
+
+// isForgiven reports whether a 429 only says that the limit is not found yet: there is one, and some request succeeded lately.
+func (c *call) isForgiven() bool {
+	return (c.chain.cfg.maxConcurrency > 0 || c.chain.fleet != nil) && c.chain.limiter.thrives(c.chain.cfg.retry.MaxWait)
 }
 
 // mayRetry reports whether an attempt that counts may be followed by another.
-func (r *retries) mayRetry() bool {
-	return r.attempts < r.chain.cfg.retry.MaxAttempts && r.chain.quota.take()
+func (c *call) mayRetry() bool {
+	return c.counted < c.chain.cfg.retry.MaxAttempts && c.chain.quota.take()
 }
 
 // waitAfter is how long to wait after a failure that counts.
-func (r *retries) waitAfter(failure error) time.Duration {
+func (c *call) waitAfter(failure error) time.Duration {
 	asked := retryAfter(failure)
 	switch {
 	case asked > 0 && isRefusal(failure):
@@ -101,16 +87,16 @@ func (r *retries) waitAfter(failure error) time.Duration {
 	case asked > 0:
 		return asked
 	}
-	return r.waits.next()
+	return c.waits.next()
 }
 
 // afterRefusal says how a 429 goes on that is no failure of this call: again at once, which is when the limiter says, or, when
 // the call has stepped aside there, by waits of its own.
-func (r *retries) afterRefusal() (wait time.Duration, again bool) {
-	if r.turn.inARow >= 2 {
-		wait = r.waits.next()
+func (c *call) afterRefusal() (wait time.Duration, again bool) {
+	if c.turn.inARow >= 2 {
+		wait = c.waits.next()
 	}
-	return wait, r.turn.refusals < maxRefusals
+	return wait, c.turn.refusals < maxRefusals
 }
 
 // retryAfter is how long a failure asks to wait.
@@ -179,6 +165,13 @@ func (q *quota) take() bool {
 	}
 	q.tokens -= quotaPerRetry
 	return true
+}
+
+// left is the number of retries.
+func (q *quota) left() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.tokens / quotaPerRetry
 }
 
 func (q *quota) give() {

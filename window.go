@@ -35,6 +35,8 @@ func newWindow(maximum float64) window {
 	return window{max: maximum, limit: limit}
 }
 
+func (w *window) isBounded() bool { return !math.IsInf(w.max, 1) }
+
 // room reports whether another request may join those in flight.
 func (w *window) room(inFlight int) bool { return float64(inFlight) < max(math.Floor(w.limit), 1) }
 
@@ -58,7 +60,7 @@ func (w *window) grow(took time.Duration, inUse bool) {
 	}
 	w.roundTrip += (took - w.roundTrip) / 8
 	switch {
-	case !inUse || math.IsInf(w.max, 1):
+	case !inUse || !w.isBounded():
 	case w.refused == 0:
 		w.limit = min(w.limit+1, w.max)
 	default:
@@ -71,7 +73,7 @@ func (w *window) grow(took time.Duration, inUse bool) {
 // cut learns from a refusal.
 func (w *window) cut() {
 	w.cuts++
-	if math.IsInf(w.max, 1) {
+	if !w.isBounded() {
 		return
 	}
 	w.refused, w.rounds = w.limit, 0

@@ -1,0 +1,215 @@
+package trusthub
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+)
+
+// call is one call on its way: the requests that it sends, the turns that it waits for, and what hooks and log are told of it.
+type call struct {
+	chain   *chain
+	req     *http.Request
+	ctx     context.Context // of the caller, or of the hooks
+	start   time.Time
+	turn    turn   // in the limiter of the client
+	member  member // of a fleet, if the call is in one
+	sent    int    // requests
+	counted int    // failures that count against MaxAttempts
+	waits   waits
+	attempt AttemptInfo     // the present one
+	within  context.Context // of the present attempt; nil: there is none
+}
+
+func newCall(c *chain, req *http.Request) *call {
+	call := &call{chain: c, req: req, ctx: req.Context(), start: time.Now(), waits: newWaits(c.cfg.retry)}
+	if c.fleet == nil {
+		call.turn.patience = c.cfg.retry.MaxWait
+	} else {
+		call.turn.over = c.fleet.outage.over
+	}
+	call.ctx = c.cfg.hooks.callStart(call.ctx, call.info())
+	return call
+}
+
+// run sends the request, more than once where that may help, and returns the last answer.
+func (c *call) run() (*http.Response, error) {
+	var previous error
+	for {
+		answer, failure := c.try()
+		wait, again := c.decide(failure)
+		c.report(answer, failure, wait, again)
+		switch {
+		case failure == nil:
+			c.chain.quota.give()
+			return answer, nil
+		case c.ctx.Err() != nil:
+			return nil, interrupted(c.ctx, c.origin(), failure, previous)
+		case !again && answer != nil:
+			return answer, nil
+		case !again:
+			return nil, notAnswered(c.origin(), failure, previous)
+		case sleep(c.ctx, wait, c.turn.over) != nil:
+			return nil, interrupted(c.ctx, c.origin(), c.ctx.Err(), failure)
+		}
+		previous = failure
+	}
+}
+
+// try sends the request once, when it is its turn. It returns an answer, or a failure, or both: an answer of which the failure
+// tells what is wrong with it.
+func (c *call) try() (answer *http.Response, failure error) {
+	arrived := time.Now()
+	if err := c.enter(); err != nil {
+		return nil, err
+	}
+	defer c.leave() // also when middleware panics
+	start := time.Now()
+	c.attempt = AttemptInfo{Number: c.sent + 1, Waited: start.Sub(arrived)}
+	c.within = c.chain.cfg.hooks.attemptStart(c.ctx, c.attempt)
+	answer, failure = c.chain.send(c.within, c.req)
+	c.attempt.Duration = time.Since(start)
+	if !isUnsent(failure) {
+		c.sent++
+	}
+	if answer != nil {
+		failure = failureOf(answer, c.origin())
+	}
+	if c.ctx.Err() == nil || failure == nil {
+		c.learn(answer, failure, start)
+	}
+	if !isUnsent(failure) {
+		record(c.ctx, answer, c.sent)
+	}
+	return answer, failure
+}
+
+// enter waits for the turn of the call, in its fleet and in the client.
+func (c *call) enter() error {
+	fleet := c.chain.fleet
+	if fleet == nil {
+		return c.chain.limiter.enter(c.ctx, &c.turn)
+	}
+	for {
+		if err := fleet.limiter.enter(c.ctx, &c.member.turn); err != nil {
+			return err
+		}
+		err := c.chain.limiter.enter(c.ctx, &c.turn)
+		switch {
+		case err == nil && !fleet.limiter.barred(&c.member.turn):
+			return nil
+		case err == nil: // the fleet holds in the meantime
+			c.chain.limiter.leave(&c.turn)
+		case c.ctx.Err() != nil:
+			fleet.limiter.leave(&c.member.turn)
+			return err
+		}
+		fleet.limiter.leave(&c.member.turn)
+	}
+}
+
+func (c *call) leave() {
+	c.chain.limiter.leave(&c.turn)
+	if c.chain.fleet != nil {
+		c.chain.fleet.limiter.leave(&c.member.turn)
+	}
+}
+
+// learn tells limiters and fleet how an attempt ended, before its turn does.
+func (c *call) learn(answer *http.Response, failure error, start time.Time) {
+	fleet, took := c.chain.fleet, c.attempt.Duration
+	refusal, _ := errors.AsType[*Error](failure)
+	switch {
+	case isRefusal(failure):
+		if c.chain.limiter.refuse(&c.turn, refusal, took) && fleet != nil {
+			fleet.limiter.cut(&c.member.turn)
+		}
+	case answer != nil && (failure == nil || !isTransient(failure)):
+		c.chain.limiter.succeed(&c.turn, took)
+		if fleet != nil {
+			fleet.limiter.succeed(&c.member.turn, took)
+		}
+	}
+	if fleet != nil {
+		fleet.outage.learn(c, answer, failure, start)
+	}
+}
+
+// decide says whether another attempt follows a failure, and how long to wait before it may wait for its turn.
+func (c *call) decide(failure error) (wait time.Duration, again bool) {
+	switch {
+	case failure == nil || c.ctx.Err() != nil:
+		return 0, false
+	case c.chain.fleet != nil:
+		return c.chain.fleet.outage.next(c, failure)
+	}
+	return c.next(failure)
+}
+
+// report tells log and hooks how an attempt ended, and what follows.
+func (c *call) report(answer *http.Response, failure error, wait time.Duration, again bool) {
+	if c.within == nil {
+		return // there was none: its turn did not come
+	}
+	a := &c.attempt
+	a.Final = !again
+	if again {
+		a.RetryIn = c.retryIn(wait)
+	}
+	if answer != nil {
+		a.StatusCode, a.RequestID = answer.StatusCode, printable(requestID(answer), 64)
+	}
+	if a.Reason = reasonOf(failure); failure != nil && c.ctx.Err() != nil && a.Reason != ReasonStatus {
+		a.Reason = ReasonCanceled
+	}
+	c.log()
+	c.attemptDone(failure)
+}
+
+// retryIn is the least time until the next attempt that is known.
+func (c *call) retryIn(wait time.Duration) time.Duration {
+	wait = max(wait, c.chain.limiter.stats().Paused)
+	if c.chain.fleet != nil {
+		wait = max(wait, c.chain.fleet.limiter.stats().Paused)
+	}
+	return wait
+}
+
+func (c *call) attemptDone(failure error) {
+	within := c.within
+	if c.within = nil; len(c.chain.cfg.hooks) > 0 {
+		c.attempt.Err = newHookError(c.attempt.Reason, failure)
+		c.chain.cfg.hooks.attemptDone(within, c.attempt)
+	}
+}
+
+// done tells the hooks that the call has ended.
+func (c *call) done(err error) { c.doneFor(reasonOf(err), err) }
+
+func (c *call) doneFor(reason Reason, err error) {
+	if len(c.chain.cfg.hooks) == 0 {
+		return
+	}
+	info := c.info()
+	info.Attempts, info.Reason, info.Duration, info.Err = c.sent, reason, time.Since(c.start), newHookError(reason, err)
+	c.chain.cfg.hooks.callDone(c.ctx, info)
+}
+
+// panicked tells the hooks that the attempt and the call have ended in a panic.
+func (c *call) panicked() {
+	if c.within != nil {
+		c.attempt.Reason, c.attempt.Final = ReasonPanic, true
+		c.attemptDone(errPanic)
+	}
+	c.doneFor(ReasonPanic, errPanic)
+}
+
+func (c *call) info() CallInfo {
+	base := c.chain.cfg.baseURL
+	return CallInfo{Method: c.req.Method, Route: route, Scheme: base.Scheme, Host: base.Host}
+}
+
+func (c *call) origin() origin { return origin{c.req.Method, c.req.URL.Path, c.sent} }
+
+var errPanic = errors.New("panic")

@@ -1,0 +1,141 @@
+package trusthub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Hooks are told what a client does, for metrics and traces; see package trusthubotel for OpenTelemetry. Each may be nil. They
+// are called one after another on the goroutine of the call, so that they should be quick, and on many goroutines at a time.
+//
+// Each Start is followed by its Done, also when middleware panics. No SID, credential, header or body is in what they are
+// given.
+type Hooks struct {
+	// CallStart is told of a call of the client, one SID of FetchCustomerProfiles, or one look of WatchCustomerProfile. A
+	// malformed SID starts none. Its context is that of all that follows in the call.
+	CallStart func(context.Context, CallInfo) context.Context
+	// AttemptStart is told of one request, after its turn has come and before anything is sent. Its context is that of the
+	// request.
+	AttemptStart func(context.Context, AttemptInfo) context.Context
+	// AttemptDone is told how the request ended, with the context of AttemptStart, when it is decided what follows.
+	AttemptDone func(context.Context, AttemptInfo)
+	// CallDone is told how the call ended, with the context of CallStart. Calls through Generated end before their answer is
+	// decoded.
+	CallDone func(context.Context, CallInfo)
+}
+
+// CallInfo is what hooks are told of a call. From Attempts on it is set when the call is done.
+type CallInfo struct {
+	Method   string        // GET
+	Route    string        // the path of the OpenAPI document: /v1/CustomerProfiles/{Sid}
+	Scheme   string        // https
+	Host     string        // with the port, if the base URL has one
+	Attempts int           // requests sent
+	Reason   Reason        // "" for success
+	Duration time.Duration // from CallStart, waits included
+	Err      error         // see [AttemptInfo]
+}
+
+// AttemptInfo is what hooks are told of one request. From StatusCode on, but for Waited, it is set when the attempt is done.
+type AttemptInfo struct {
+	Number     int           // 1 for the first; a request that could not be signed is not sent and not counted
+	StatusCode int           // of HTTP; 0 when nothing was answered
+	RequestID  string        // the Twilio-Request-Id header
+	Reason     Reason        // "" for success
+	Waited     time.Duration // for its turn, in the limiter
+	Duration   time.Duration // from AttemptStart to the end of the body
+	RetryIn    time.Duration // the least time until the next attempt, as far as it is known
+	Final      bool          // no further attempt follows
+	Err        error         // for errors.Is, and for errors.As with *Error, which has no body and no message; nil for success
+}
+
+// WithHooks adds hooks to those that were given before.
+func WithHooks(h Hooks) Option {
+	return func(c *config) error {
+		c.hooks = append(c.hooks, h)
+		return nil
+	}
+}
+
+type hooks []Hooks
+
+func (all hooks) callStart(ctx context.Context, info CallInfo) context.Context {
+	for _, h := range all {
+		if h.CallStart != nil {
+			ctx = orBefore(h.CallStart(ctx, info), ctx)
+		}
+	}
+	return ctx
+}
+
+func (all hooks) attemptStart(ctx context.Context, info AttemptInfo) context.Context {
+	for _, h := range all {
+		if h.AttemptStart != nil {
+			ctx = orBefore(h.AttemptStart(ctx, info), ctx)
+		}
+	}
+	return ctx
+}
+
+// orBefore forgives a hook that returns no context.
+func orBefore(ctx, before context.Context) context.Context {
+	if ctx == nil {
+		return before
+	}
+	return ctx
+}
+
+func (all hooks) attemptDone(ctx context.Context, info AttemptInfo) {
+	for _, h := range all {
+		if h.AttemptDone != nil {
+			h.AttemptDone(ctx, info)
+		}
+	}
+}
+
+func (all hooks) callDone(ctx context.Context, info CallInfo) {
+	for _, h := range all {
+		if h.CallDone != nil {
+			h.CallDone(ctx, info)
+		}
+	}
+}
+
+// hookError is an error as hooks get it: what it is, without what it holds.
+type hookError struct {
+	reason Reason
+	err    error
+}
+
+func newHookError(reason Reason, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &hookError{reason, err}
+}
+
+func (e *hookError) Error() string {
+	if apiErr, ok := errors.AsType[*Error](e.err); ok {
+		return fmt.Sprintf("trusthub: %s %d (code %d)", e.reason, apiErr.StatusCode, apiErr.Code)
+	}
+	return "trusthub: " + string(e.reason)
+}
+
+func (e *hookError) Is(target error) bool { return errors.Is(e.err, target) }
+
+func (e *hookError) As(target any) bool {
+	to, ok := target.(**Error)
+	if !ok {
+		return false
+	}
+	apiErr, ok := errors.AsType[*Error](e.err)
+	if ok {
+		*to = &Error{StatusCode: apiErr.StatusCode, Code: apiErr.Code, RequestID: apiErr.RequestID, RetryAfter: apiErr.RetryAfter}
+	}
+	return ok
+}
+
+// Format prints the text, under every verb.
+func (e *hookError) Format(f fmt.State, verb rune) { printText(f, verb, e.Error()) }

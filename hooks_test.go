@@ -1,0 +1,204 @@
+package trusthub_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/trusthubtest"
+)
+
+// diary writes down what hooks are told, with the contexts that they gave.
+type diary struct {
+	mu       sync.Mutex
+	lines    []string
+	attempts []trusthub.AttemptInfo // done
+	calls    []trusthub.CallInfo    // done
+}
+
+type diaryKey struct{}
+
+func (d *diary) write(ctx context.Context, line string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	within, _ := ctx.Value(diaryKey{}).(string)
+	d.lines = append(d.lines, within+line)
+}
+
+func (d *diary) hooks() trusthub.Option {
+	return trusthub.WithHooks(trusthub.Hooks{
+		CallStart: func(ctx context.Context, info trusthub.CallInfo) context.Context {
+			d.write(ctx, fmt.Sprintf("call %s %s://%s%s", info.Method, info.Scheme, info.Host, info.Route))
+			return context.WithValue(ctx, diaryKey{}, "call: ")
+		},
+		AttemptStart: func(ctx context.Context, info trusthub.AttemptInfo) context.Context {
+			d.write(ctx, fmt.Sprintf("attempt %d waited %v", info.Number, info.Waited))
+			return context.WithValue(ctx, diaryKey{}, fmt.Sprintf("attempt %d: ", info.Number))
+		},
+		AttemptDone: func(ctx context.Context, info trusthub.AttemptInfo) {
+			d.write(ctx, fmt.Sprintf("%d %s %s took %v, final %v", info.StatusCode, info.RequestID, info.Reason, info.Duration, info.Final))
+			d.attempts = append(d.attempts, info)
+		},
+		CallDone: func(ctx context.Context, info trusthub.CallInfo) {
+			d.write(ctx, fmt.Sprintf("done %s after %d attempts", info.Reason, info.Attempts))
+			d.calls = append(d.calls, info)
+		},
+	})
+}
+
+func TestHooks(t *testing.T) {
+	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+		s := &script{handlers: []http.HandlerFunc{answer(503, jsonType, "{}"), refusal("4"), func(w http.ResponseWriter, r *http.Request) {
+			time.Sleep(time.Second)
+			answer(200, jsonType, acme)(w, r)
+		}}}
+		var d diary
+		if _, err := fetch(t.Context(), over(t, inMemory(t, s.ServeHTTP), defaults, d.hooks())); err != nil {
+			t.Fatal(err)
+		}
+		want := []string{
+			"call GET http://127.0.0.1/v1/CustomerProfiles/{Sid}",
+			"call: attempt 1 waited 0s", "attempt 1: 503 RQ1 status took 0s, final false",
+			"call: attempt 2 waited 0s", "attempt 2: 429 RQ1 status took 0s, final false",
+			"call: attempt 3 waited 4s", "attempt 3: 200 RQ1  took 1s, final true",
+			"call: done  after 3 attempts",
+		}
+		if !slices.Equal(d.lines, want) {
+			t.Errorf("got\n%s", strings.Join(d.lines, "\n"))
+		}
+		first, second, all := d.attempts[0], d.attempts[1], d.calls[0]
+		if first.RetryIn < 200*time.Millisecond || first.RetryIn > 400*time.Millisecond || second.RetryIn != 4*time.Second || all.Duration != first.RetryIn+5*time.Second {
+			t.Errorf("got %+v, %+v, %+v", first, second, all)
+		}
+	})
+}
+
+// How a call of the facade ends is known when its answer is decoded; generated code decodes by itself.
+func TestHooksOfAnAnswerThatIsNoProfile(t *testing.T) {
+	for body, want := range map[string]string{`{"sid":"BUbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"}`: "decode", "<html>": "decode", acme: ""} {
+		var d diary
+		client := over(t, canned(200, http.Header{"Content-Type": {jsonType}}, body), d.hooks())
+		_, _ = client.FetchCustomerProfile(t.Context(), sid)
+		_, _ = client.Generated().FetchCustomerProfileWithResponse(t.Context(), sid)
+		if len(d.calls) != 2 || string(d.calls[0].Reason) != want || d.calls[1].Reason != "" || d.attempts[0].Reason != "" {
+			t.Errorf("%s: got %+v", body, d.calls)
+		}
+	}
+}
+
+// What fails before anything is sent, and what ends without an attempt, is told as it was.
+func TestHooksOfUnsentRequests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var d diary
+		auth := trusthub.AuthFunc(func(*http.Request) error { return errors.New("no token") })
+		client, err := trusthub.NewClient(auth, d.hooks())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = client.FetchCustomerProfile(t.Context(), sid)
+		ended, end := context.WithCancel(t.Context())
+		end()
+		_, _ = over(t, roundTripFunc(nil), d.hooks()).FetchCustomerProfile(ended, sid)
+		client = over(t, handled(refusal("60")), d.hooks())
+		_, _ = client.FetchCustomerProfile(t.Context(), sid)
+		_, _ = client.FetchCustomerProfile(t.Context(), sid)
+		_, _ = client.FetchCustomerProfile(t.Context(), "malformed")
+		var got []string
+		for _, info := range d.calls {
+			got = append(got, fmt.Sprint(info.Reason, " ", info.Attempts))
+		}
+		if want := []string{"auth 0", "canceled 0", "status 1", "status 0"}; !slices.Equal(got, want) {
+			t.Errorf("got %q", got)
+		}
+	})
+}
+
+// Each Start is followed by its Done, also in a panic.
+func TestHooksOfAPanic(t *testing.T) {
+	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+		var d diary
+		client := over(t, roundTripFunc(func(*http.Request) (*http.Response, error) { panic("middleware") }), d.hooks())
+		func() {
+			defer func() { _ = recover() }()
+			_, _ = fetch(t.Context(), client)
+		}()
+		if len(d.attempts) != 1 || len(d.calls) != 1 || d.attempts[0].Reason != trusthub.ReasonPanic || !d.attempts[0].Final || d.calls[0].Reason != trusthub.ReasonPanic {
+			t.Errorf("got %+v, %+v", d.attempts, d.calls)
+		}
+	})
+}
+
+// A fetch that a fleet makes again after a hold is the same call.
+func TestHooksOfAFleet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := newScene(10*time.Millisecond, func(after time.Duration, _ string) roundTripFunc {
+			if after < time.Minute {
+				time.Sleep(time.Millisecond)
+				return handled(answer(503, textType, ""))
+			}
+			return nil
+		})
+		var d diary
+		if n := lost(fetchAll(t.Context(), t, over(t, server, defaults, d.hooks()), 20)); n > 0 {
+			t.Errorf("%d lost", n)
+		}
+		finals, sent := 0, 0
+		for _, info := range d.attempts {
+			if info.Final {
+				finals++
+			}
+		}
+		for _, info := range d.calls {
+			sent += info.Attempts
+		}
+		if len(d.calls) != 20 || finals != 20 || sent != len(server.sent) || len(d.attempts) != len(server.sent) {
+			t.Errorf("%d calls, %d final attempts of %d, %d sent", len(d.calls), finals, len(d.attempts), len(server.sent))
+		}
+	})
+}
+
+// Nothing that hooks are given shows a SID, a credential, a header or a body.
+func TestHooksGetNoSecrets(t *testing.T) {
+	body := `{"code":20404,"message":"The profile ` + sid + ` of secret@example.com"}`
+	for name, reply := range map[string]roundTripFunc{
+		"status":  canned(404, http.Header{"X-Secret": {"secret"}}, body),
+		"decode":  canned(200, http.Header{"Content-Type": {jsonType}}, `{"email":["secret"]}`),
+		"network": broken(errors.New("secret " + sid)),
+	} {
+		var d diary
+		_, err := over(t, reply, d.hooks()).FetchCustomerProfile(t.Context(), sid)
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%d"} {
+			if text := fmt.Sprintf(verb+verb+verb+verb, d.attempts, d.calls, d.attempts[0].Err, d.calls[0].Err); strings.Contains(text, "secret") || strings.Contains(text, sid) || strings.Contains(text, trusthubtest.Password) {
+				t.Errorf("%s: %s", name, text)
+			}
+		}
+		var apiErr *trusthub.Error
+		if name == "status" && (!errors.Is(d.calls[0].Err, trusthub.ErrNotFound) || !errors.As(d.calls[0].Err, &apiErr) ||
+			apiErr.Code != 20404 || apiErr.Body != nil || apiErr.Message != "") || d.calls[0].Err == nil || err == nil {
+			t.Errorf("%s: got %v", name, d.calls[0].Err)
+		}
+	}
+}
+
+// Hooks are added up and called in order; what is nil is skipped, also a context.
+func TestHooksAddUp(t *testing.T) {
+	var order []string
+	named := func(name string) trusthub.Option {
+		return trusthub.WithHooks(trusthub.Hooks{
+			CallStart: func(context.Context, trusthub.CallInfo) context.Context { order = append(order, name); return nil },
+			CallDone:  func(context.Context, trusthub.CallInfo) { order = append(order, name) },
+		})
+	}
+	client := over(t, canned(200, http.Header{"Content-Type": {jsonType}}, acme), named("a"), trusthub.WithHooks(trusthub.Hooks{}), named("b"))
+	if _, err := client.FetchCustomerProfile(t.Context(), sid); err != nil || !slices.Equal(order, []string{"a", "b", "a", "b"}) {
+		t.Errorf("got %v, %v", order, err)
+	}
+}

@@ -1,0 +1,80 @@
+package trusthub
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"syscall"
+)
+
+// Reason is why an attempt or a call failed, in a word that metrics and logs can be grouped by; "" for success.
+type Reason string
+
+// The reasons.
+const (
+	ReasonStatus   Reason = "status"    // a status other than 2xx, which is told beside it
+	ReasonTimeout  Reason = "timeout"   // no complete answer in the time of an attempt
+	ReasonCanceled Reason = "canceled"  // the caller's context ended
+	ReasonRefused  Reason = "refused"   // no connection: refused, or nobody there
+	ReasonReset    Reason = "reset"     // the connection broke before the answer
+	ReasonTorn     Reason = "torn"      // the connection broke in the middle of the body
+	ReasonDNS      Reason = "dns"       // the name of the host was not found
+	ReasonTLS      Reason = "tls"       // a bad certificate, or no agreement on TLS
+	ReasonTooLarge Reason = "too_large" // the body is larger than the limit
+	ReasonAuth     Reason = "auth"      // the Auth failed, and nothing was sent
+	ReasonDecode   Reason = "decode"    // a complete answer that is not what was asked for; of calls alone
+	ReasonPanic    Reason = "panic"     // middleware or a transport panicked
+	ReasonOther    Reason = "other"     // an error of middleware, for example
+)
+
+// reasonOf says why a call or an attempt ended with err.
+func reasonOf(err error) Reason {
+	sent, unanswered := errors.AsType[*sendError](err)
+	_, refused := errors.AsType[*Error](err)
+	undecoded, isUndecoded := errors.AsType[*DecodeError](err)
+	switch {
+	case err == nil:
+		return ""
+	case unanswered && sent.ended:
+		return ReasonCanceled
+	case refused:
+		return ReasonStatus
+	case errors.Is(err, ErrResponseTooLarge):
+		return ReasonTooLarge
+	case isUnsent(err):
+		return ReasonAuth
+	case isTimeout(err):
+		return ReasonTimeout
+	case isUndecoded && isTorn(undecoded.Err):
+		return ReasonTorn
+	case isUndecoded:
+		return ReasonDecode
+	}
+	return reasonOfNetwork(err)
+}
+
+func isTimeout(err error) bool {
+	timeout, ok := errors.AsType[net.Error](err)
+	return errors.Is(err, context.DeadlineExceeded) || ok && timeout.Timeout()
+}
+
+func reasonOfNetwork(err error) Reason {
+	_, isDNS := errors.AsType[*net.DNSError](err)
+	_, badCertificate := errors.AsType[*tls.CertificateVerificationError](err)
+	_, notTLS := errors.AsType[tls.RecordHeaderError](err)
+	operation, isNet := errors.AsType[*net.OpError](err)
+	switch {
+	case isDNS:
+		return ReasonDNS
+	case badCertificate, notTLS, isNet && (operation.Op == "remote error" || operation.Op == "local error"): // an alert
+		return ReasonTLS
+	case isNet && operation.Op == "dial":
+		return ReasonRefused
+	case isNet, errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed),
+		errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		return ReasonReset
+	}
+	return ReasonOther
+}

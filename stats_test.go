@@ -1,0 +1,71 @@
+package trusthub_test
+
+import (
+	"net/http"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/seed07fc1495/trusthub"
+)
+
+func TestStats(t *testing.T) {
+	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+		s := &script{handlers: []http.HandlerFunc{answer(503, textType, ""), refusal("5"), func(w http.ResponseWriter, r *http.Request) {
+			time.Sleep(10 * time.Second)
+			answer(200, jsonType, acme)(w, r)
+		}}}
+		client := over(t, inMemory(t, s.ServeHTTP), defaults, trusthub.WithMaxConcurrency(2))
+		expectStats(t, client, trusthub.Stats{Limit: 2, RetriesLeft: 100})
+		for range 3 {
+			go func() { _, _ = fetch(t.Context(), client) }()
+			synctest.Wait()
+		}
+		expectStats(t, client, trusthub.Stats{Limit: 1.6, Waiting: 2, RetriesLeft: 98, Paused: 5 * time.Second})
+		time.Sleep(6 * time.Second)
+		expectStats(t, client, trusthub.Stats{Limit: 1.6, InFlight: 1, Waiting: 2, RetriesLeft: 98})
+		time.Sleep(time.Minute)
+		if got := client.Stats(); got.InFlight != 0 || got.Waiting != 0 || got.RetriesLeft != 98 {
+			t.Errorf("got %+v", got)
+		}
+	})
+}
+
+// A fleet on a client without a bound is counted in while it runs.
+func TestStatsOfFleets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := newScene(time.Second, func(after time.Duration, _ string) roundTripFunc {
+			if after > 10*time.Second {
+				return handled(answer(503, textType, ""))
+			}
+			return nil
+		})
+		client := over(t, server, defaults)
+		expectStats(t, client, trusthub.Stats{RetriesLeft: 100})
+		go func() {
+			for range client.FetchCustomerProfiles(t.Context(), numbered(1000, new(atomic.Int64))) {
+				continue
+			}
+		}()
+		time.Sleep(9500 * time.Millisecond)
+		if got := client.Stats(); got.Limit != 16 || got.InFlight != 16 || got.Waiting != 16 || got.Holding {
+			t.Errorf("running: got %+v", got)
+		}
+		time.Sleep(20 * time.Second)
+		if got := client.Stats(); got.Limit != 16 || got.InFlight > 1 || got.Waiting < 16 || !got.Holding {
+			t.Errorf("in an outage: got %+v", got)
+		}
+		time.Sleep(time.Hour)
+		if got := client.Stats(); got.Limit != 0 || got.Waiting != 0 || got.Holding {
+			t.Errorf("ended: got %+v", got)
+		}
+	})
+}
+
+func expectStats(t *testing.T, client *trusthub.Client, want trusthub.Stats) {
+	t.Helper()
+	if got := client.Stats(); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
