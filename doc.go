@@ -74,11 +74,17 @@
 // Text that is not Unicode, such as half of a surrogate pair ("\ud83d"), is not replaced, as some decoders do: the answer is a
 // *[DecodeError], and its Body has what was received.
 //
-// # Logging, secrets and personal data
+// # What an operator sees
 //
 // [WithLogger] writes one record an attempt, at Debug for a success and at Warn for a failure, with method, path, status,
-// attempt, duration and request id. No credential, header or body is ever logged, put into the text of an error, or printed
-// by fmt or slog with the values of this package. Texts of errors have less than 500 bytes and no control characters.
+// attempt, duration and request id, and for a failure its [Reason] and the least time until the next attempt. [WithHooks] tells
+// metrics and traces of each call and each attempt, in fleets and watches, too. [Client.Stats] is a snapshot of the limit, the
+// line, a pause, the quota and an outage.
+//
+// # Secrets and personal data
+//
+// No credential, header or body is ever logged, given to a hook, put into the text of an error, or printed by fmt or slog with
+// the values of this package. Texts of errors have less than 500 bytes and no control characters.
 //
 // A [CustomerProfile] is the exception: it prints what is in it, an e-mail address for example, and so does what holds one.
 package trusthub

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -94,6 +96,22 @@ func (e *DecodeError) Error() string {
 // Unwrap returns the cause.
 func (e *DecodeError) Unwrap() error { return e.Err }
 
+// failureOf is what is wrong with an answer before it is decoded.
+func failureOf(answer *http.Response, from origin) error {
+	c := contentOf(answer)
+	c.from = from
+	if c.err != nil && !errors.Is(c.err, ErrResponseTooLarge) {
+		c.err = &sendError{from: from, err: c.err}
+	}
+	switch {
+	case answer.StatusCode/100 != 2:
+		c.failure = newError(answer)
+	case c.err != nil:
+		c.failure = newDecodeError(answer, "", c.err)
+	}
+	return c.failure
+}
+
 func newError(answer *http.Response) *Error {
 	e := &Error{
 		StatusCode: answer.StatusCode,
@@ -108,6 +126,19 @@ func newError(answer *http.Response) *Error {
 		e.Code, e.Message, e.MoreInfo = body.Code, body.Message, body.MoreInfo
 	}
 	return e
+}
+
+// parseRetryAfter reads a Retry-After header, seconds or a date (RFC 9110, 10.2.3). What it cannot read, and the past, is 0.
+func parseRetryAfter(value string) time.Duration {
+	if strings.Trim(value, "0123456789") == "" {
+		seconds, _ := strconv.ParseUint(value, 10, 64) // the largest number, if it is larger; 0 for ""
+		return time.Duration(min(seconds, math.MaxInt64/uint64(time.Second))) * time.Second
+	}
+	date, err := http.ParseTime(value)
+	if err != nil {
+		return 0
+	}
+	return max(time.Until(date), 0)
 }
 
 func newDecodeError(answer *http.Response, pointer string, err error) *DecodeError {

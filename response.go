@@ -84,26 +84,13 @@ func readContent(ctx context.Context, answer *http.Response, limit int64) {
 	_, err := buf.ReadFrom(io.LimitReader(body, min(limit, math.MaxInt64-1)+1))
 	c := &content{body: buf.Bytes()}
 	if err != nil {
-		c.err = &sendError{from: origin{answer.Request.Method, answer.Request.URL.Path, 0}, err: cmp.Or(context.Cause(ctx), err)}
+		c.err = cmp.Or(context.Cause(ctx), err)
 	}
 	if int64(len(c.body)) > limit {
 		c.body, c.err = c.body[:limit:limit], ErrResponseTooLarge
 	}
 	c.reader.Reset(c.body)
 	answer.Body = c
-}
-
-// failureOf is what is wrong with an answer before it is decoded.
-func failureOf(answer *http.Response, from origin) error {
-	c := contentOf(answer)
-	c.from = from
-	switch {
-	case answer.StatusCode/100 != 2:
-		c.failure = newError(answer)
-	case c.err != nil:
-		c.failure = newDecodeError(answer, "", c.err)
-	}
-	return c.failure
 }
 
 func (c *content) Read(p []byte) (int, error) {

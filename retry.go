@@ -3,10 +3,6 @@ package trusthub
 import (
 	"errors"
 	"fmt"
-	"math"
-	"net/http"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -129,19 +125,6 @@ func (w *waits) next() time.Duration {
 }
 
 func (w *waits) reset() { w.schedule.Reset() }
-
-// parseRetryAfter reads a Retry-After header, seconds or a date (RFC 9110, 10.2.3). What it cannot read, and the past, is 0.
-func parseRetryAfter(value string) time.Duration {
-	if strings.Trim(value, "0123456789") == "" {
-		seconds, _ := strconv.ParseUint(value, 10, 64) // the largest number, if it is larger; 0 for ""
-		return time.Duration(min(seconds, math.MaxInt64/uint64(time.Second))) * time.Second
-	}
-	date, err := http.ParseTime(value)
-	if err != nil {
-		return 0
-	}
-	return max(time.Until(date), 0)
-}
 
 // quota keeps a total outage from multiplying traffic, as in the AWS SDKs: it starts with tokens for 100 retries, each
 // success pays for a fifth of one, and when it is empty, calls fail after their first attempt.
