@@ -45,10 +45,14 @@ func (d *diary) hooks() trusthub.Option {
 		},
 		AttemptDone: func(ctx context.Context, info trusthub.AttemptInfo) {
 			d.write(ctx, fmt.Sprintf("%d %s %s took %v, final %v", info.StatusCode, info.RequestID, info.Reason, info.Duration, info.Final))
+			d.mu.Lock()
+			defer d.mu.Unlock()
 			d.attempts = append(d.attempts, info)
 		},
 		CallDone: func(ctx context.Context, info trusthub.CallInfo) {
 			d.write(ctx, fmt.Sprintf("done %s after %d attempts", info.Reason, info.Attempts))
+			d.mu.Lock()
+			defer d.mu.Unlock()
 			d.calls = append(d.calls, info)
 		},
 	})
