@@ -203,6 +203,56 @@ func ExampleClient_FetchCustomerProfiles() {
 	// 0 approved, 1 missing
 }
 
+// A run that was cut short is resumed by leaving out what it has done. That is known before the loop begins: the input runs at the
+// same time as the loop body, so that neither may change what the other one reads.
+func ExampleClient_FetchCustomerProfiles_resume() {
+	client, stop := exampleClient()
+	defer stop()
+	ctx := context.Background()
+	sids := []string{sid, "BU00000000000000000000000000000000"}
+	done := map[string]bool{"BU00000000000000000000000000000000": true} // read from the output of the earlier run
+	rest := slices.DeleteFunc(slices.Clone(sids), func(sid string) bool { return done[sid] })
+	complete := true
+	for result := range client.FetchCustomerProfiles(ctx, slices.Values(rest)) {
+		switch {
+		case errors.Is(result.Err, trusthub.ErrOutage), errors.Is(result.Err, trusthub.ErrUnauthorized):
+			complete = false // the rest of the input was not pulled
+		case trusthub.IsRetryable(result.Err):
+			complete = false // this one is for the next run
+		default: // a profile, or an error that will be the same next time
+			fmt.Println(result.Index, result.SID, result.Err)
+		}
+	}
+	fmt.Println("complete:", complete && ctx.Err() == nil)
+	// Output:
+	// 0 BUaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa <nil>
+	// complete: true
+}
+
+func ExampleWithHooks() {
+	client, stop := exampleClient(trusthub.WithHooks(trusthub.Hooks{
+		AttemptDone: func(_ context.Context, info trusthub.AttemptInfo) {
+			fmt.Println("attempt", info.Number, info.StatusCode, info.Reason) // count by reason, observe info.Duration and info.Waited
+		},
+		CallDone: func(_ context.Context, info trusthub.CallInfo) {
+			fmt.Println(info.Method, info.Route, "after", info.Attempts, "attempts:", info.Reason)
+		},
+	}))
+	defer stop()
+	_, _ = client.FetchCustomerProfile(context.Background(), "BU00000000000000000000000000000000")
+	// Output:
+	// attempt 1 404 status
+	// GET /v1/CustomerProfiles/{Sid} after 1 attempts: status
+}
+
+func ExampleClient_Stats() {
+	client, stop := exampleClient(trusthub.WithMaxConcurrency(64))
+	defer stop()
+	stats := client.Stats() // to be scraped: a line that grows means that the account is the bottleneck
+	fmt.Println("limit", stats.Limit, "waiting", stats.Waiting, "retries left", stats.RetriesLeft)
+	// Output: limit 4 waiting 0 retries left 100
+}
+
 // Waiting for a review: the loop runs once for the profile as it is, and again for each change.
 func ExampleClient_WatchCustomerProfile() {
 	client, stop := exampleClient()
@@ -225,9 +275,10 @@ func exampleServer() (url string, stop func()) {
 	return server.URL, server.Close
 }
 
-func exampleClient() (*trusthub.Client, func()) {
+func exampleClient(opts ...trusthub.Option) (*trusthub.Client, func()) {
 	url, stop := exampleServer()
-	client, err := trusthub.NewClient(trusthub.BasicAuth(trusthubtest.Username, trusthubtest.Password), trusthub.WithBaseURL(url))
+	client, err := trusthub.NewClient(trusthub.BasicAuth(trusthubtest.Username, trusthubtest.Password),
+		append(opts, trusthub.WithBaseURL(url))...)
 	if err != nil {
 		panic(err)
 	}
