@@ -11,7 +11,8 @@ import (
 
 // Auth signs requests. Authorize is called once for each attempt to send one, possibly from many goroutines at a time,
 // with a request of its own to change. When it fails, nothing is sent, and its error is returned; an error with a method
-// Retryable() bool that says true, as when a token server is down, is a reason to try again first.
+// Retryable() bool that says true, as when a token server is down, is a reason to try again first. It is called when the
+// turn of the request has come, so that a slow one is not held up by a pause that begins meanwhile.
 type Auth interface {
 	Authorize(*http.Request) error
 }

@@ -17,6 +17,7 @@ type call struct {
 	member  member // of a fleet, if the call is in one
 	sent    int    // requests
 	counted int    // failures that count against MaxAttempts
+	paused  bool   // by its last 429, the client has
 	waits   waits
 	attempt AttemptInfo     // the present one
 	within  context.Context // of the present attempt; nil: there is none
@@ -24,9 +25,8 @@ type call struct {
 
 func newCall(c *chain, req *http.Request) *call {
 	call := &call{chain: c, req: req, ctx: req.Context(), start: time.Now(), waits: newWaits(c.cfg.retry)}
-	if c.fleet == nil {
-		call.turn.patience = c.cfg.retry.MaxWait
-	} else {
+	call.turn.patience = c.cfg.retry.MaxWait
+	if c.fleet != nil {
 		call.turn.over = c.fleet.outage.over
 	}
 	call.ctx = c.cfg.hooks.callStart(call.ctx, call.info())
@@ -89,30 +89,49 @@ func (c *call) try() (answer *http.Response, failure error) {
 func (c *call) enter() error {
 	fleet := c.chain.fleet
 	if fleet == nil {
-		return c.chain.limiter.enter(c.ctx, &c.turn)
+		return c.enterClient()
 	}
 	for {
 		if err := fleet.limiter.enter(c.ctx, &c.member.turn); err != nil {
 			return err
 		}
-		err := c.chain.limiter.enter(c.ctx, &c.turn)
-		switch {
-		case err == nil && !fleet.limiter.barred(&c.member.turn):
+		err := c.enterClient()
+		if err == nil && !fleet.limiter.barred(&c.member.turn) {
+			fleet.outage.takeOff()
 			return nil
-		case err == nil: // the fleet holds in the meantime
-			c.chain.limiter.leave(&c.turn)
-		case c.ctx.Err() != nil:
-			fleet.limiter.leave(&c.member.turn)
+		}
+		if err == nil { // the fleet holds in the meantime
+			c.chain.limiter.giveBack(&c.turn)
+		}
+		fleet.limiter.giveBack(&c.member.turn)
+		if err != nil && !errors.Is(err, errGone) {
 			return err
 		}
-		fleet.limiter.leave(&c.member.turn)
 	}
+}
+
+// enterClient waits for the turn of the call in the client. A fleet has the patience to wait for a long pause, which counts
+// towards MaxOutage.
+func (c *call) enterClient() error {
+	err := c.chain.limiter.enter(c.ctx, &c.turn)
+	refusal, tooLong := err.(*Error) //nolint:errorlint // not what wraps one
+	switch {
+	case !tooLong || c.ctx.Err() != nil:
+		return err
+	case c.chain.fleet != nil && c.chain.cfg.retry.MaxOutage > 0:
+		c.chain.fleet.outage.wait(refusal)
+		c.turn.patience = 0
+		return c.chain.limiter.enter(c.ctx, &c.turn)
+	}
+	refusal.from = c.origin()
+	return refusal
 }
 
 func (c *call) leave() {
 	c.chain.limiter.leave(&c.turn)
 	if c.chain.fleet != nil {
 		c.chain.fleet.limiter.leave(&c.member.turn)
+		c.chain.fleet.outage.land()
 	}
 }
 
@@ -122,14 +141,14 @@ func (c *call) learn(answer *http.Response, failure error, start time.Time) {
 	refusal, _ := errors.AsType[*Error](failure)
 	switch {
 	case isRefusal(failure):
-		if c.chain.limiter.refuse(&c.turn, refusal, took) && fleet != nil {
-			fleet.limiter.cut(&c.member.turn)
+		c.paused = c.chain.limiter.refuse(&c.turn, refusal, took)
+		if c.paused && fleet != nil {
+			fleet.limiter.cut(&c.member.turn, took)
 		}
 	case answer != nil && (failure == nil || !isTransient(failure)):
 		c.chain.limiter.succeed(&c.turn, took)
-		if fleet != nil {
-			fleet.limiter.succeed(&c.member.turn, took)
-		}
+	default:
+		c.chain.limiter.ignore(&c.turn)
 	}
 	if fleet != nil {
 		fleet.outage.learn(c, answer, failure, start)

@@ -47,11 +47,11 @@ func newChain(cfg *config) (*chain, error) {
 		header:   http.Header{"Accept": {"application/json"}, "User-Agent": {cfg.userAgent}},
 		timeout:  timeoutError(cfg.timeout),
 		quota:    newQuota(),
-		limiter:  newLimiter(math.Inf(1)),
+		limiter:  newLimiter(math.Inf(1), cfg.retry.MaxWait),
 		fleets:   new(fleets),
 	}
 	if cfg.maxConcurrency > 0 {
-		c.limiter = newLimiter(float64(cfg.maxConcurrency))
+		c.limiter = newLimiter(float64(cfg.maxConcurrency), cfg.retry.MaxWait)
 	}
 	return c, nil
 }
@@ -130,7 +130,11 @@ func (c *chain) send(ctx context.Context, req *http.Request) (*http.Response, er
 	signed.URL = new(*req.URL)
 	signed.Header = c.header.Clone()
 	maps.Copy(signed.Header, req.Header)
-	if err := c.cfg.auth.Authorize(signed); err != nil {
+	err := c.cfg.auth.Authorize(signed)
+	switch {
+	case err != nil && errors.Is(context.Cause(ctx), c.timeout):
+		return nil, &unsentError{fmt.Errorf("authentication: %w", c.timeout)}
+	case err != nil:
 		return nil, &unsentError{fmt.Errorf("authentication: %w", err)}
 	}
 	answer, err := c.next.RoundTrip(signed)

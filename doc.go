@@ -47,13 +47,15 @@
 // A [Client] is immutable and safe for concurrent use, and keeps up to 256 idle connections, so that one should serve a whole
 // program; one that does not ends with [Client.CloseIdleConnections].
 //
-// Twilio limits the concurrent requests of an account, which all programs that use it share, and answers 429 beyond. So a 429 is heard by the whole client: nothing is sent until a pause is over, that of Retry-After or the time in which a
-// request is usually answered, and what was refused goes first. A call that would have to wait longer than MaxWait for it
-// returns at once with a copy of the *[Error] that began the pause, RetryAfter being what is left.
+// Twilio limits the concurrent requests of an account, which all programs that use it share, and answers 429 beyond. So a 429
+// is heard by the whole client: nothing is sent until a pause is over, that of Retry-After (up to an hour) or about the time in
+// which a slot becomes free. A call that would have to wait longer than MaxWait for it returns at once with a copy of the
+// *[Error] that began the pause, RetryAfter being what is left. After a Retry-After one request goes first, and the others
+// follow its success. A request that is refused again and again while others succeed is no longer heard.
 //
-// [WithMaxConcurrency] bounds the requests in flight and adapts to the account's limit below the bound; a 429 then costs no
-// attempt as long as other requests of the client succeed (within the last 10 s, or MaxWait), but for one that is refused 50
-// times meanwhile. Without it, there is no bound.
+// [WithMaxConcurrency] bounds the requests in flight and adapts to the account's limit below the bound. A refused request then
+// waits at the head of the line, and a 429 costs no attempt as long as other requests of the client succeed (within the last
+// 10 s, or MaxWait), but for one that is refused 50 times meanwhile. Without it, there is no bound.
 //
 // # Many profiles, and one over time
 //

@@ -259,5 +259,8 @@ func (e timeoutError) Error() string {
 func (timeoutError) Timeout() bool   { return true }
 func (timeoutError) Temporary() bool { return true }
 
+// Retryable says so also of an attempt whose time ran out while it was signed.
+func (timeoutError) Retryable() bool { return true }
+
 // Is makes it a context.DeadlineExceeded, as the time-outs of net/http are.
 func (timeoutError) Is(target error) bool { return target == context.DeadlineExceeded }

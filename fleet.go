@@ -2,6 +2,7 @@ package trusthub
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"math"
 	"sync"
@@ -16,8 +17,10 @@ type FetchResult struct {
 	Response Response // what came over HTTP, as by [WithResponseInto]
 }
 
-// fleetConcurrency bounds the requests of one FetchCustomerProfiles on a client that has no bound of its own.
-const fleetConcurrency = 16
+const (
+	fleetConcurrency = 16 // bounds the requests of one FetchCustomerProfiles on a client that has no bound of its own
+	leastPlaces      = 8  // of SIDs in hand, so that a few bad neighbours do not look like an outage
+)
 
 // FetchCustomerProfiles fetches many profiles at a time and yields them as they complete, in any order. Requests in flight
 // are as many as [WithMaxConcurrency] and the account's limit permit; without that option, each call has a bound of its own
@@ -25,7 +28,7 @@ const fleetConcurrency = 16
 //
 // A 429 costs time, never a profile, nor does an outage: when every attempt since the last success failed by no answer, a
 // time-out, a 5xx or a Retry-After beyond MaxWait, and they were for at least two SIDs or for the only one in hand, no SID is
-// pulled any more, and one request at a time probes, for another SID each time, at intervals that grow to MaxWait. When one
+// pulled any more, but for a second one to ask about, and one request at a time probes, for another SID each time, at intervals that grow to MaxWait. When one
 // succeeds, what had failed is fetched again as the same call, and the rest goes on. After MaxOutage without a success (see
 // [RetryPolicy]), what is in hand is yielded with its own errors, which are [ErrOutage] as well, and the loop ends. A SID
 // that fails in this way while requests that were sent after it succeed yields its error after MaxAttempts; one that is
@@ -35,7 +38,7 @@ const fleetConcurrency = 16
 // is in flight is yielded, and what was pulled and not sent yields the error that ended the loop. With an Auth other than
 // [BasicAuth], a request that gets a 401 is signed and sent once more before that.
 //
-// SIDs are pulled as they are needed, at most two for each request that the bound permits, so that neither a slow input holds
+// SIDs are pulled as they are needed, at most two for each request that the bound permits, or 8, so that neither a slow input holds
 // up finished results nor a long one takes memory. A loop body that is slow holds up new requests in turn. Leaving the loop
 // ends the requests in flight. So does the end of ctx: they yield its error, and the loop ends, without waiting for a pull
 // that is under way.
@@ -46,7 +49,7 @@ const fleetConcurrency = 16
 // sids runs on another goroutine, at the same time as the loop body. What both of them touch, such as a map of the SIDs that
 // are done, is a data race; fill it before the loop, as the example that resumes does, or use [FetchResult].Index, which
 // needs none. After break, sids is not waited for: its next yield returns false. A panic in sids is raised again, with the
-// same value, where the loop runs, after the results in hand; after break it is dropped.
+// same value, where the loop runs, after the results in hand, and so is one in middleware; after break it is dropped.
 func (c *Client) FetchCustomerProfiles(ctx context.Context, sids iter.Seq[string]) iter.Seq[FetchResult] {
 	return func(yield func(FetchResult) bool) {
 		ctx, cancel := context.WithCancel(ctx)
@@ -82,7 +85,7 @@ type fleet struct {
 	mu       sync.Mutex
 	closed   bool // nothing more is pulled
 	pending  int  // the pulling, and the SIDs without a result
-	panicked any  // by the input
+	panicked any  // by the input, or by middleware
 }
 
 func newFleet(c *Client) *fleet {
@@ -91,8 +94,8 @@ func newFleet(c *Client) *fleet {
 		bound, window = fleetConcurrency, fleetConcurrency
 	}
 	f := &fleet{
-		limiter: newLimiter(window),
-		places:  make(chan struct{}, int(min(2*bound, 1<<16))), // so that those who wait to try again leave no turn unused
+		limiter: newLimiter(window, c.chain.cfg.retry.MaxWait),
+		places:  make(chan struct{}, int(min(max(2*bound, leastPlaces), 1<<16))), // so that those who wait to try again leave no turn unused
 		results: make(chan FetchResult),
 		left:    make(chan struct{}),
 		pending: 1, // the pulling, until close
@@ -130,7 +133,7 @@ func (f *fleet) run(ctx context.Context, sids iter.Seq[string]) {
 func (f *fleet) reserve(ctx context.Context) bool {
 	select {
 	case f.places <- struct{}{}:
-		return f.outage.await(ctx, func() bool { return !f.outage.holds() }) && ctx.Err() == nil
+		return f.outage.awaitPull(ctx) && ctx.Err() == nil
 	case <-f.outage.over:
 	case <-ctx.Done():
 	}
@@ -171,19 +174,37 @@ func (f *fleet) done() {
 func (f *fleet) panics(value any) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.panicked = value
+	if f.panicked == nil {
+		f.panicked = value
+	}
 }
 
+// fetch yields the result of one SID, also when a transport ends its goroutine, as a mock that calls t.Fatal does. A panic is
+// raised where the loop runs.
 func (f *fleet) fetch(ctx context.Context, index int, sid string) {
-	result := FetchResult{SID: sid, Index: index}
+	result := FetchResult{SID: sid, Index: index, Err: errGoexit}
+	defer func() {
+		value := recover()
+		result.Err = f.outage.remove(result.Err)
+		if value != nil {
+			f.panics(value)
+			f.close()
+		} else {
+			f.yield(result)
+		}
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.done()
+	}()
 	result.Profile, result.Err = f.client.FetchCustomerProfile(ctx, sid, WithResponseInto(&result.Response))
-	result.Err = f.outage.remove(result.Err)
+}
+
+var errGoexit = errors.New("trusthub: the transport ended its goroutine")
+
+func (f *fleet) yield(result FetchResult) {
 	select {
 	case f.results <- result:
 		<-f.places
 	case <-f.left:
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.done()
 }

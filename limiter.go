@@ -19,10 +19,11 @@ type limiter struct {
 	arrived  int       // turns so far
 	pacedTo  time.Time // no start before, when the window is below one
 
-	pausedTo time.Time // no start before
-	cause    *Error    // of the pause, when the server said how long
-	oneFirst bool      // after the pause one goes first, and the others follow its success
-	first    *turn     // the one that has gone
+	pausedTo time.Time     // no start before
+	cause    *Error        // of the pause, when the server said how long
+	oneFirst bool          // after the pause one goes first, and the others follow its success
+	first    *turn         // the one that has gone
+	longest  time.Duration // of a pause for which no time was asked
 	timer    *time.Timer
 	closed   error // why nobody passes any more
 
@@ -48,7 +49,12 @@ type turn struct {
 // errGone is what a turn gets whose fleet is over.
 var errGone = errors.New("over")
 
-func newLimiter(maximum float64) *limiter { return &limiter{window: newWindow(maximum)} }
+// longestPause is how long a Retry-After is heeded: one that is absurd must not end a client for good.
+const longestPause = time.Hour
+
+func newLimiter(maximum float64, longest time.Duration) *limiter {
+	return &limiter{window: newWindow(maximum), longest: longest}
+}
 
 // enter waits until it is t's turn. It returns the error of ctx when that ends before, the reason why the limiter is closed,
 // or the *Error that began a pause for which t has no patience.
@@ -99,6 +105,24 @@ func (l *limiter) leave(t *turn) {
 	l.serve()
 }
 
+// giveBack ends a turn in which nothing was sent.
+func (l *limiter) giveBack(t *turn) {
+	l.mu.Lock()
+	l.pacedTo = time.Time{}
+	l.mu.Unlock()
+	l.leave(t)
+}
+
+// ignore learns that t's request ended in a way that tells nothing of the account: the others need not wait for it.
+func (l *limiter) ignore(t *turn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	t.inARow = 0
+	if l.first == t {
+		l.oneFirst = false
+	}
+}
+
 // succeed learns from an answer to t's request that took so long.
 func (l *limiter) succeed(t *turn, took time.Duration) {
 	l.mu.Lock()
@@ -111,32 +135,33 @@ func (l *limiter) succeed(t *turn, took time.Duration) {
 	l.window.grow(took, !l.window.room(l.inFlight))
 }
 
+// alone is how many successes for each refusal of others mean that what is refused again and again is alone in that.
+const alone = 20
+
 // refuse learns from a 429. A turn that is refused a second time steps aside; its refusals count for nothing from then on,
-// as long as others succeed and nobody else is refused.
+// as long as others succeed and hardly anybody else is refused.
 func (l *limiter) refuse(t *turn, refusal *Error, took time.Duration) (counts bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	othersSucceed := l.successes > t.successes
-	counts = t.inARow < 2 || !othersSucceed || l.others > t.others
+	others, successes := l.others-t.others, l.successes-t.successes
+	counts = t.inARow < 2 || successes == 0 || others > 0 && others*alone >= successes
 	if t.inARow++; t.inARow <= 2 {
 		l.others++
 	}
-	if othersSucceed {
+	if successes > 0 {
 		t.refusals++
 	}
 	t.successes, t.others = l.successes, l.others
 	if t.inARow >= 2 {
 		t.place = 0
 	}
-	if l.window.roundTrip == 0 {
-		l.window.roundTrip = took
-	}
+	l.window.learn(took)
 	switch {
 	case !counts:
 	case refusal.RetryAfter > 0:
-		l.pause(refusal.RetryAfter, true, refusal)
+		l.pause(min(refusal.RetryAfter, longestPause), true, refusal)
 	case t.cuts == l.window.cuts:
-		l.pause(l.window.slot(l.inFlight), false, nil)
+		l.pause(min(l.window.slot(l.inFlight), l.longest), false, nil)
 	}
 	if counts && t.cuts == l.window.cuts {
 		l.window.cut()
@@ -145,9 +170,10 @@ func (l *limiter) refuse(t *turn, refusal *Error, took time.Duration) (counts bo
 }
 
 // cut learns from a 429 that another limiter has judged.
-func (l *limiter) cut(t *turn) {
+func (l *limiter) cut(t *turn, took time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.window.learn(took)
 	if t.cuts == l.window.cuts {
 		l.window.cut()
 	}

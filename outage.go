@@ -21,6 +21,8 @@ type outage struct {
 
 	mu        sync.Mutex
 	inHand    int           // calls
+	inFlight  int           // requests
+	inDoubt   int           // calls whose attempts are used up, and that wait for news
 	successes int           // so far
 	succeeded time.Time     // when the last one came
 	proven    time.Time     // when the latest request was sent that succeeded
@@ -28,9 +30,11 @@ type outage struct {
 	since     time.Time     // the first failure after which nothing was sent that succeeded; zero: none
 	last      error         // the last failure
 	clock     *time.Timer   // of MaxOutage
+	expired   bool          // MaxOutage is over; the requests in flight may still succeed
 	holding   time.Time     // since when; zero: it does not
 	confirmed bool          // a probe has failed
 	releases  int           // holds that are over
+	released  time.Time     // when the last one was
 	waits     waits         // between probes
 	changed   chan struct{} // closed at the next change, when somebody waits for it
 	ended     *endedError
@@ -46,8 +50,14 @@ type member struct {
 	renewed  bool      // its credentials, after a 401
 }
 
-// atFault reports whether a call fails by itself: a request that was sent after it had failed succeeded.
-func (o *outage) atFault(m *member) bool { return !m.failed.IsZero() && !o.proven.Before(m.failed) }
+// maxRescues is how often a call is spared its failures in an outage, when it fails again after that.
+const maxRescues = 3
+
+// atFault reports whether a call fails by itself: a request that was sent after it had failed succeeded, just now or several
+// times before.
+func (o *outage) atFault(m *member) bool {
+	return m.rescues >= maxRescues || !m.failed.IsZero() && !o.proven.Before(m.failed)
+}
 
 func newOutage(cfg *config, limiter *limiter, stop func()) *outage {
 	return &outage{cfg: cfg, limiter: limiter, stop: stop, over: make(chan struct{}), waits: newWaits(cfg.retry)}
@@ -64,12 +74,38 @@ func (o *outage) add() {
 func (o *outage) remove(err error) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.inHand--
-	o.consider() // the one that is left may be waiting for news
+	if o.inHand--; o.inHand == 0 {
+		o.since = time.Time{} // nothing is asked from now on
+	}
+	if o.inHand == 0 && o.holds() {
+		o.release()
+		o.change()
+	}
+	o.consider() // the ones that are left may be waiting for news
 	if _, marked := errors.AsType[*endedError](err); o.ended == nil || o.ended.outage == 0 || marked || !IsRetryable(err) {
 		return err
 	}
 	return &endedError{err, o.ended.outage}
+}
+
+// takeOff and land are told of each request.
+func (o *outage) takeOff() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.inFlight++
+}
+
+func (o *outage) land() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.inFlight--
+}
+
+// wait is told of a pause that is longer than MaxWait, which another call of the client has begun.
+func (o *outage) wait(refusal *Error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.suffer(refusal)
 }
 
 // learn is told how an attempt ended, before the next one can start.
@@ -81,10 +117,11 @@ func (o *outage) learn(c *call, answer *http.Response, failure error, start time
 	case failure != nil && isRefusedForAll(failure):
 		o.end(&endedError{err: failure})
 	case failure != nil && o.isOutage(failure):
-		o.fail(c, failure)
+		o.fail(c, failure, start)
 	case failure != nil && isRefusal(failure):
 		o.suffer(failure)
 	case answer != nil:
+		o.limiter.succeed(&c.member.turn, c.attempt.Duration)
 		o.succeed(start)
 	}
 }
@@ -92,7 +129,8 @@ func (o *outage) learn(c *call, answer *http.Response, failure error, start time
 // next says how a call goes on after a failure of which it has learnt.
 func (o *outage) next(c *call, failure error) (wait time.Duration, again bool) {
 	o.mu.Lock()
-	holds, ended, renews := o.holds(), o.ended != nil, o.renews(c)
+	ended, renews := o.ended != nil, o.renews(c)
+	parks := o.holds() && (!o.atFault(&c.member) || c.counted < o.cfg.retry.MaxAttempts)
 	o.mu.Unlock()
 	switch {
 	case ended:
@@ -105,9 +143,9 @@ func (o *outage) next(c *call, failure error) (wait time.Duration, again bool) {
 	case !isTransient(failure):
 		return 0, false
 	case isRefusal(failure):
-		return c.afterRefusal()
-	case holds:
-		return 0, c.member.rescues < maxRefusals
+		return c.afterRefusal(failure)
+	case parks:
+		return 0, true
 	case retryAfter(failure) > o.cfg.retry.MaxWait, !c.mayRetry():
 		return 0, o.isRescued(c.ctx, &c.member)
 	}
@@ -115,12 +153,34 @@ func (o *outage) next(c *call, failure error) (wait time.Duration, again bool) {
 }
 
 // isRescued waits until it is known whether a call whose attempts are used up has failed by itself, since others succeed, or
-// in an outage, which it will be spared.
+// in an outage, which it will be spared. When all in hand wait for that, it is one.
 func (o *outage) isRescued(ctx context.Context, m *member) (rescued bool) {
-	return o.await(ctx, func() bool {
-		rescued = o.holds() || o.releases != m.releases
+	o.mu.Lock()
+	o.inDoubt++
+	if !o.atFault(m) && o.releases == m.releases {
+		o.consider()
+	}
+	o.mu.Unlock()
+	o.await(ctx, func() bool {
+		rescued = !o.atFault(m) && (o.holds() || o.releases != m.releases)
 		return rescued || o.atFault(m)
-	}) && rescued && m.rescues < maxRefusals
+	})
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.inDoubt--
+	return rescued && o.ended == nil
+}
+
+// awaitPull waits until another SID may be pulled. While the fleet holds none is, but for a second one beside a single one, which
+// may fail by itself.
+func (o *outage) awaitPull(ctx context.Context) bool {
+	releases := -1
+	return o.await(ctx, func() bool {
+		if releases < 0 {
+			releases = o.releases
+		}
+		return !o.holds() || o.releases != releases || o.inHand <= 1
+	})
 }
 
 // await waits until a condition holds, and reports whether it came to that before ctx or the fleet ended.
@@ -174,7 +234,7 @@ func (o *outage) holds() bool { return !o.holding.IsZero() }
 // may be over.
 func (o *outage) succeed(start time.Time) {
 	o.successes++
-	o.suspects = 0
+	o.suspects, o.expired = 0, false
 	o.succeeded = time.Now()
 	if !start.Before(o.since) {
 		o.since = time.Time{}
@@ -199,19 +259,22 @@ func (o *outage) release() {
 	}
 	o.holding, o.confirmed = time.Time{}, false
 	o.releases++
+	o.released = time.Now()
 	o.limiter.resume()
 }
 
-func (o *outage) fail(c *call, failure error) {
+func (o *outage) fail(c *call, failure error, start time.Time) {
 	m := &c.member
-	if !m.failed.IsZero() && m.releases != o.releases { // what came before a release was no fault of its own
+	if !m.failed.IsZero() && m.releases != o.releases && m.rescues < maxRescues { // what came before a release was no fault of its own
 		m.failed = time.Time{}
 		m.rescues++
 		c.counted = 0
 		c.waits.reset()
 	}
 	c.counted++
-	m.releases = o.releases
+	if m.releases = o.releases; start.Before(o.released) {
+		m.releases-- // it was sent before that
+	}
 	if m.failed.IsZero() {
 		m.failed = time.Now()
 		m.counted = -1
@@ -222,8 +285,9 @@ func (o *outage) fail(c *call, failure error) {
 	}
 	o.suffer(failure)
 	o.consider()
+	c.turn.place = 0 // another SID is next
 	if o.holds() {
-		m.turn.place = 0 // the next probe is for another SID
+		m.turn.place = 0
 		o.probed(m)
 	}
 }
@@ -243,7 +307,10 @@ func (o *outage) probed(m *member) {
 // suffer starts the clock of MaxOutage.
 func (o *outage) suffer(failure error) {
 	o.last = failure
-	if !o.since.IsZero() || o.cfg.retry.MaxOutage < 0 {
+	if o.expired {
+		o.end(&endedError{failure, o.cfg.retry.MaxOutage})
+	}
+	if !o.since.IsZero() || o.cfg.retry.MaxOutage < 0 || o.ended != nil {
 		return
 	}
 	o.since = time.Now()
@@ -254,26 +321,30 @@ func (o *outage) suffer(failure error) {
 	}
 }
 
+// giveUp ends the fleet when MaxOutage is over. What is in flight then decides: a success would go unheard otherwise.
 func (o *outage) giveUp() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.inHand == 0 {
-		o.since = time.Time{} // nothing was asked meanwhile
-	}
-	if o.since.IsZero() {
+	if o.since.IsZero() || o.ended != nil {
 		return
 	}
 	most := o.cfg.retry.MaxOutage
-	if left := most - min(time.Since(o.since), time.Since(o.succeeded)); left > 0 {
+	left := most - min(time.Since(o.since), time.Since(o.succeeded))
+	switch {
+	case left > 0:
 		o.clock.Reset(left)
-		return
+	case o.inFlight > 0 && !o.expired:
+		o.expired = true
+		o.clock.Reset(o.cfg.timeout)
+	default:
+		o.end(&endedError{o.last, most})
 	}
-	o.end(&endedError{o.last, most})
 }
 
 // consider holds the fleet when what failed makes an outage.
 func (o *outage) consider() {
-	if o.holds() || o.ended != nil || o.suspects == 0 || o.suspects == 1 && o.inHand > 1 {
+	known := o.suspects > 1 || o.suspects == 1 && o.inHand == 1 || o.inDoubt == o.inHand
+	if !known || o.holds() || o.ended != nil || o.inHand == 0 {
 		return
 	}
 	o.holding = time.Now()
@@ -286,8 +357,8 @@ func (o *outage) end(why *endedError) {
 		return
 	}
 	o.ended = why
-	close(o.over)
 	o.limiter.shut(why)
+	close(o.over)
 	o.stop()
 	o.change()
 }
@@ -296,6 +367,7 @@ func (o *outage) end(why *endedError) {
 func (o *outage) rest() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.since = time.Now() // so that nothing starts it again
 	if o.clock != nil {
 		o.clock.Stop()
 	}

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -273,6 +274,39 @@ func TestFleetWithBadSIDs(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// A SID that always fails and is alone in hand at first does not keep the others from coming.
+func TestFleetWithABadSIDAlone(t *testing.T) {
+	for _, attempts := range []int{1, 3} {
+		synctest.Test(t, func(t *testing.T) {
+			server := newScene(100*time.Millisecond, func(_ time.Duration, asked string) roundTripFunc {
+				if asked == sid {
+					return handled(answer(500, textType, ""))
+				}
+				return nil
+			})
+			failed, came := error(nil), 0
+			policy := trusthub.WithRetry(trusthub.RetryPolicy{MaxAttempts: attempts})
+			for result := range over(t, server, policy).FetchCustomerProfiles(t.Context(), func(yield func(string) bool) {
+				for _, next := range append([]string{sid}, slices.Repeat([]string{unknownSID}, 20)...) {
+					if !yield(next) {
+						return
+					}
+					time.Sleep(time.Second)
+				}
+			}) {
+				if result.SID == sid {
+					failed = result.Err
+				} else if result.Err == nil {
+					came++
+				}
+			}
+			if failed == nil || errors.Is(failed, trusthub.ErrOutage) || came != 20 || time.Since(server.from) > 40*time.Second {
+				t.Errorf("%d attempts: got %v, %d came, after %v", attempts, failed, came, time.Since(server.from))
+			}
+		})
 	}
 }
 

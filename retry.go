@@ -58,7 +58,7 @@ func (c *call) next(failure error) (wait time.Duration, again bool) {
 	case !isTransient(failure), retryAfter(failure) > c.chain.cfg.retry.MaxWait:
 		return 0, false
 	case isRefusal(failure) && c.isForgiven():
-		return c.afterRefusal()
+		return c.afterRefusal(failure)
 	}
 	c.counted++
 	return c.waitAfter(failure), c.mayRetry()
@@ -78,8 +78,8 @@ func (c *call) mayRetry() bool {
 func (c *call) waitAfter(failure error) time.Duration {
 	asked := retryAfter(failure)
 	switch {
-	case asked > 0 && isRefusal(failure):
-		return 0 // the limiter pauses
+	case asked > 0 && isRefusal(failure) && c.paused:
+		return 0 // the limiter does
 	case asked > 0:
 		return asked
 	}
@@ -88,9 +88,12 @@ func (c *call) waitAfter(failure error) time.Duration {
 
 // afterRefusal says how a 429 goes on that is no failure of this call: again at once, which is when the limiter says, or, when
 // the call has stepped aside there, by waits of its own.
-func (c *call) afterRefusal() (wait time.Duration, again bool) {
+func (c *call) afterRefusal(failure error) (wait time.Duration, again bool) {
 	if c.turn.inARow >= 2 {
 		wait = c.waits.next()
+	}
+	if !c.paused {
+		wait = max(wait, retryAfter(failure))
 	}
 	return wait, c.turn.refusals < maxRefusals
 }

@@ -55,9 +55,7 @@ func (w *window) slot(inFlight int) time.Duration {
 
 // grow learns from a success that took so long. A limit that nobody reaches says nothing, so that only one in full use grows.
 func (w *window) grow(took time.Duration, inUse bool) {
-	if w.roundTrip == 0 {
-		w.roundTrip = took
-	}
+	w.learn(took)
 	w.roundTrip += (took - w.roundTrip) / 8
 	switch {
 	case !inUse || !w.isBounded():
@@ -67,6 +65,13 @@ func (w *window) grow(took time.Duration, inUse bool) {
 		w.rounds += 1 / w.limit
 		x := w.rounds/plateau - 1
 		w.limit = min(w.refused*(1+(1-cutTo)*x*x*x), w.max)
+	}
+}
+
+// learn takes the time of a refusal for a round trip until a better one is known.
+func (w *window) learn(took time.Duration) {
+	if w.roundTrip == 0 {
+		w.roundTrip = took
 	}
 }
 

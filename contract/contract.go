@@ -22,6 +22,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 )
 
 // NewTransport returns a transport that fails with a *[Violation] where a request or an answer breaks the contract. A
@@ -127,7 +128,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // judgeResponse reads the body up to the limit, and puts it back. The end of the context closes a body that would go on.
 func (t *transport) judgeResponse(exchange *exchange, answer *http.Response) []Finding {
-	original, ctx := answer.Body, exchange.request.Context()
+	original, ctx := &onceCloser{ReadCloser: answer.Body}, exchange.request.Context()
 	stop := context.AfterFunc(ctx, func() { _ = original.Close() })
 	defer stop()
 	body, err := io.ReadAll(io.LimitReader(original, maxBody+1))
@@ -151,6 +152,18 @@ func (t *transport) judgeResponse(exchange *exchange, answer *http.Response) []F
 		return nil
 	}
 	return exchange.judgeResponse(answer.StatusCode, answer.Header, body)
+}
+
+// onceCloser closes once: a second Close may do anything.
+type onceCloser struct {
+	io.ReadCloser
+	once sync.Once
+	err  error
+}
+
+func (c *onceCloser) Close() error {
+	c.once.Do(func() { c.err = c.ReadCloser.Close() })
+	return c.err
 }
 
 type failingReader struct{ err error }
