@@ -12,11 +12,11 @@ const module = "github.com/seed07fc1495/trusthub"
 // Who may import whom inside this module, tests aside. A program that only fetches must not carry a validator.
 func TestImports(t *testing.T) {
 	allowed := map[string][]string{
-		"":              {"/gen", "/internal/properties"},
+		"":              {"/gen", "/internal/properties", "/internal/signature"},
 		"/api":          nil,
 		"/contract":     {"/api"},
 		"/gen":          nil,
-		"/trusthubtest": {"", "/internal/properties"},
+		"/trusthubtest": {"", "/internal/properties", "/internal/signature"},
 	}
 	for _, line := range goList(t, "-f", "{{.ImportPath}} {{join .Imports \" \"}}", "./...") {
 		words := strings.Fields(line)

@@ -1,0 +1,269 @@
+package trusthub_test
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha1"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/trusthubtest"
+)
+
+const (
+	authToken  = trusthubtest.Password
+	otherToken = "fedcba9876543210fedcba9876543210"
+	hookURL    = "https://app.example.com/trusthub"
+)
+
+// The examples that Twilio has published: the first is in its documentation
+// (https://www.twilio.com/docs/usage/webhooks/webhooks-security), the others are in the tests of its libraries
+// (https://github.com/twilio/twilio-go/blob/main/client/request_validator_test.go).
+func TestVerifyCallbackWithPublishedSignatures(t *testing.T) {
+	const url = "https://example.com/myapp.php?foo=1&bar=2"
+	const company = "https://mycompany.com/myapp.php?foo=1&bar=2"
+	const form = "Digits=1234&To=%2B18005551212&From=%2B14158675310&Caller=%2B14158675310&CallSid=CA1234567890ABCDE"
+	const conference = "Digits=1234&CallSid=CA1234567890ABCDE&To=%2B18005551212&Caller=%2B14158675309&From=%2B14158675309&ReasonConferenceEnded=test&Reason=Participant"
+	const hash = "0a1ff7634d9ab3b95db5c9a2dfe9416e41502b283a80c7cf19632632f96e6620"
+	const document = `{"property": "value", "boolean": true}`
+	for name, test := range map[string]struct{ url, body, signature string }{
+		"documented":                   {url, form, "L/OH5YylLD5NRKLltdqwSvS0BnU="},
+		"one name begins with another": {company, conference, "vOEb5UThFn24KEfnOFLQY2AE5FY="},
+		"JSON":                         {company + "&bodySHA256=" + hash, document, "a9nBmqA0ju/hNViExpshrM61xv4="},
+		"JSON and nothing else":        {"https://mycompany.com/myapp.php?bodySHA256=" + hash, document, "y77kIzt2vzLz71DgmJGsen2scGs="},
+	} {
+		r := httptest.NewRequest(http.MethodPost, test.url, strings.NewReader(test.body))
+		r.Header.Set("X-Twilio-Signature", test.signature)
+		if err := trusthub.VerifyCallback(r, test.url, "12345"); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := trusthub.VerifyCallback(r, test.url, "12346"); !errors.Is(err, trusthub.ErrSignature) {
+			t.Errorf("%s, with another token: %v", name, err)
+		}
+	}
+}
+
+// What is signed is verified, and the body is there to be read again.
+func TestVerifyCallbackAcceptsWhatIsSigned(t *testing.T) {
+	for name, test := range map[string]struct{ url, body string }{
+		"form":              {hookURL, "Sid=" + sid + "&Status=draft"},
+		"empty body":        {hookURL, ""},
+		"empty values":      {hookURL, "A=&B&=C"},
+		"repeated values":   {hookURL, "A=2&A=1&A=2"},
+		"UTF-8":             {hookURL, "Name=J%C3%BCrgen&Mark=é☃"},
+		"not UTF-8":         {hookURL, "A=%ff"},
+		"plus and %20":      {hookURL, "A=a+b%20c%2B"},
+		"query":             {hookURL + "?b=2&a=1", "A=1"},
+		"query, no values":  {hookURL + "?b&a=", "A=1"},
+		"question mark":     {hookURL + "?", "A=1"},
+		"escaped path":      {hookURL + "/a%2Fb%20c", "A=1"},
+		"port":              {"https://app.example.com:8443/", "A=1"},
+		"standard port":     {"https://app.example.com:443/", "A=1"},
+		"plain":             {"http://app.example.com/", "A=1"},
+		"body of 1 MiB":     {hookURL, strings.Repeat("a", 1<<20)},
+		"hash of some JSON": {hookURL + "?bodySHA256=" + hashOf(`{"a":1}`), `{"a":1}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := signed(http.MethodPost, test.url, test.body)
+			for range 2 {
+				if err := trusthub.VerifyCallback(r, test.url, authToken); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if body, err := io.ReadAll(r.Body); err != nil || string(body) != test.body {
+				t.Errorf("%d bytes are left of %d, %v", len(body), len(test.body), err)
+			}
+		})
+	}
+}
+
+// Each distinct value counts once, in order, so that a caller can neither add nor take away one.
+func TestVerifyCallbackOfRepeatedParameters(t *testing.T) {
+	for text, valid := range map[string]bool{"A1A10A2B": true, "A2A10A1A2B": false, "A1A10A2A2B": false, "A2B": false, "BA1A10A2": false, "A1A2A10B": false} {
+		err := trusthub.VerifyCallback(forge(authToken, hookURL+text, "B=&A=2&A=10&A=1&A=2"), hookURL, authToken)
+		if (err == nil) != valid {
+			t.Errorf("signed %s: %v", text, err)
+		}
+	}
+}
+
+// Twilio signs a URL without its port now and then, and with the standard one, and so the one that is known may differ.
+func TestVerifyCallbackTriesPorts(t *testing.T) {
+	for _, test := range []struct {
+		signed, url string
+		valid       bool
+	}{
+		{"https://h.example:443/a?b", "https://h.example/a?b", true},
+		{"https://h.example/a?b", "https://h.example:443/a?b", true},
+		{"http://h.example:80/a", "http://h.example/a", true},
+		{"http://h.example/a", "http://h.example:80/a", true},
+		{"https://h.example/a", "https://h.example:8443/a", true},
+		{"https://u:p@h.example:443/a", "https://u:p@h.example/a", true},
+		{"https://[2001:db8::1]/a", "https://[2001:db8::1]:443/a", true},
+		{"https://h.example:80/a", "https://h.example/a", false},
+		{"https://h.example:8443/a", "https://h.example/a", false},
+		{"https://h.example:8443/a", "https://h.example:443/a", false},
+		{"http://h.example/a", "https://h.example/a", false},
+	} {
+		err := trusthub.VerifyCallback(signed(http.MethodPost, test.signed, "A=1"), test.url, authToken)
+		if (err == nil) != test.valid {
+			t.Errorf("signed for %s, called at %s: %v", test.signed, test.url, err)
+		}
+	}
+}
+
+// Nothing of a signed request can be exchanged for something else.
+func TestVerifyCallbackRefuses(t *testing.T) {
+	const form = "A=1&B=2&B=3"
+	document := `{"sid":"` + sid + `"}`
+	documentURL := hookURL + "?bodySHA256=" + hashOf(document)
+	for name, test := range map[string]struct {
+		url, body string // called
+		signature func(string) string
+	}{
+		"another host":            {"https://other.example.com/trusthub", form, nil},
+		"another path":            {hookURL + "/", form, nil},
+		"an additional query":     {hookURL + "?a", form, nil},
+		"another value":           {hookURL, "A=2&B=2&B=3", nil},
+		"another name":            {hookURL, "C=1&B=2&B=3", nil},
+		"a value more":            {hookURL, form + "&A=2", nil},
+		"a repeated value more":   {hookURL, form + "&B=4", nil},
+		"a value less":            {hookURL, "A=1&B=2", nil},
+		"no body":                 {hookURL, "", nil},
+		"another document":        {documentURL, document + " ", nil},
+		"a document without hash": {hookURL, document, nil},
+		"a broken form":           {hookURL, form + "&%zz", nil},
+		"a semicolon":             {hookURL, form + ";", nil},
+		"a malformed URL":         {"https://app.example.com/%zz", form, nil},
+		"too long a body":         {hookURL, form + "&A=" + strings.Repeat("1", 1<<20), nil},
+		"no signature":            {hookURL, form, func(string) string { return "" }},
+		"its beginning":           {hookURL, form, func(s string) string { return s[:len(s)-1] }},
+		"in upper case":           {hookURL, form, strings.ToUpper},
+		"with a space":            {hookURL, form, func(s string) string { return s + " " }},
+		"with other padding":      {hookURL, form, func(s string) string { return strings.Replace(s, "=", "A", 1) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			original := signed(http.MethodPost, hookURL, form)
+			if test.url == documentURL {
+				original = signed(http.MethodPost, documentURL, document)
+			}
+			value := original.Header.Get("X-Twilio-Signature")
+			if test.signature != nil {
+				value = test.signature(value)
+			}
+			r := httptest.NewRequest(http.MethodPost, hookURL, strings.NewReader(test.body))
+			r.Header.Set("X-Twilio-Signature", value)
+			err := trusthub.VerifyCallback(r, test.url, authToken)
+			if !errors.Is(err, trusthub.ErrSignature) {
+				t.Fatalf("got %v", err)
+			}
+			right := signed(http.MethodPost, hookURL, form).Header.Get("X-Twilio-Signature")
+			if text := err.Error(); strings.Contains(text, right) || strings.Contains(text, authToken) || strings.Contains(text, "example") || len(text) > 200 {
+				t.Errorf("the error tells %q", text)
+			}
+			if body, err := io.ReadAll(r.Body); err != nil || string(body) != test.body {
+				t.Errorf("%d bytes are left of %d, %v", len(body), len(test.body), err)
+			}
+		})
+	}
+}
+
+// An unset variable must not become a key that anybody can sign with.
+func TestVerifyCallbackIgnoresBlankTokens(t *testing.T) {
+	for _, blank := range []string{"", " ", "\n"} {
+		forged := forge(blank, hookURL, "")
+		for _, tokens := range [][]string{nil, {blank}, {blank, blank}, {blank, authToken}} {
+			if err := trusthub.VerifyCallback(forged, hookURL, tokens...); !errors.Is(err, trusthub.ErrSignature) {
+				t.Errorf("tokens %q: %v", tokens, err)
+			}
+		}
+	}
+	if err := trusthub.VerifyCallback(signed(http.MethodPost, hookURL, "A=1"), hookURL, "", authToken); err != nil {
+		t.Error(err)
+	}
+}
+
+// While a token is rotated, the old one and the new one are valid.
+func TestVerifyCallbackWithSeveralTokens(t *testing.T) {
+	for _, tokens := range [][]string{{authToken, otherToken}, {otherToken, authToken}} {
+		if err := trusthub.VerifyCallback(signed(http.MethodPost, hookURL, "A=1"), hookURL, tokens...); err != nil {
+			t.Errorf("tokens %v: %v", tokens, err)
+		}
+	}
+}
+
+// The body of a request that cannot be valid is left alone, and no more than the limit is read of any.
+func TestVerifyCallbackReadsNoMoreThanItMust(t *testing.T) {
+	for name, test := range map[string]struct {
+		signature string
+		most      int
+	}{
+		"no signature":    {"", 0},
+		"some signature":  {strings.Repeat("A", 27) + "=", 1<<20 + 1},
+		"a long one":      {strings.Repeat("A", 1<<10), 0},
+		"of another kind": {"v1=" + strings.Repeat("A", 20), 0},
+	} {
+		body := &counting{}
+		r := httptest.NewRequest(http.MethodPost, hookURL, body)
+		r.Header.Set("X-Twilio-Signature", test.signature)
+		if err := trusthub.VerifyCallback(r, hookURL, authToken); !errors.Is(err, trusthub.ErrSignature) || body.n > test.most {
+			t.Errorf("%s: got %v after %d bytes", name, err, body.n)
+		}
+	}
+}
+
+func TestVerifyCallbackOfBrokenBody(t *testing.T) {
+	broken := io.MultiReader(strings.NewReader("A=1"), iotest.ErrReader(errors.New("gone")))
+	r := httptest.NewRequest(http.MethodPost, hookURL, broken)
+	r.Header = signed(http.MethodPost, hookURL, "A=1").Header
+	if err := trusthub.VerifyCallback(r, hookURL, authToken); !errors.Is(err, trusthub.ErrSignature) {
+		t.Errorf("got %v", err)
+	}
+	if body, err := io.ReadAll(r.Body); string(body) != "A=1" || err == nil || err.Error() != "gone" {
+		t.Errorf("%q is left, then %v", body, err)
+	}
+	r = signed(http.MethodGet, hookURL, "")
+	r.Body = nil // of a request that no server has made
+	if err := trusthub.VerifyCallback(r, hookURL, authToken); err != nil {
+		t.Error(err)
+	}
+}
+
+// signed returns a request to url as a server receives it, signed by the fake.
+func signed(method, url, body string) *http.Request {
+	r := httptest.NewRequest(method, url, strings.NewReader(body))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	trusthubtest.SignCallback(r, url)
+	return r
+}
+
+func hashOf(body string) string {
+	sum := sha256.Sum256([]byte(body))
+	return hex.EncodeToString(sum[:])
+}
+
+// counting is a body without an end.
+type counting struct{ n int }
+
+func (c *counting) Read(p []byte) (int, error) {
+	c.n += len(p)
+	return copy(p, bytes.Repeat([]byte("a"), len(p))), nil
+}
+
+// forge signs a text by a key in the way that Twilio publishes, and returns a request to hookURL with that signature.
+func forge(key, text, body string) *http.Request {
+	mac := hmac.New(sha1.New, []byte(key))
+	_, _ = io.WriteString(mac, text)
+	r := httptest.NewRequest(http.MethodPost, hookURL, strings.NewReader(body))
+	r.Header.Set("X-Twilio-Signature", base64.StdEncoding.EncodeToString(mac.Sum(nil)))
+	return r
+}
