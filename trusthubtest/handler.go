@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -29,6 +28,7 @@ type Handler struct {
 	faults   []Fault
 	limit    int // 0: none
 	inFlight int
+	caller   *http.Client // of status callbacks; nil: none are called
 }
 
 // Fault is what happens to one request. Without a Status, the request is answered as usual, but for what the other fields
@@ -50,7 +50,8 @@ func NewHandler() *Handler {
 }
 
 // Put adds a profile, or replaces the one with the same SID. The profile is copied. A profile without a status, which the
-// API never sends, is a draft. Put panics when the SID is malformed, because such a profile could not be fetched.
+// API never sends, is a draft. Put panics when the SID is malformed, because such a profile could not be fetched. It calls the
+// profile's StatusCallback if [Handler.CallBack] asks for that.
 func (h *Handler) Put(profile trusthub.CustomerProfile) {
 	if !sidPattern.MatchString(profile.SID) {
 		panic(fmt.Sprintf("trusthubtest: Put: %q is not a Customer Profile SID: want BU and 32 hexadecimal digits", profile.SID))
@@ -60,9 +61,9 @@ func (h *Handler) Put(profile trusthub.CustomerProfile) {
 	if err != nil {
 		panic(fmt.Sprintf("trusthubtest: Put: %v", err))
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.profiles[strings.ToUpper(profile.SID)] = body
+	if caller := h.store(profile, body); caller != nil {
+		callBack(caller, profile)
+	}
 }
 
 // Fail makes the next requests fail, each by one fault, in order. Requests that LimitConcurrency refuses use none up.
