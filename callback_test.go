@@ -1,0 +1,479 @@
+package trusthub_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/trusthubtest"
+)
+
+const (
+	publicURL = "https://app.example.com"
+	otherSID  = "BU00000000000000000000000000000001"
+)
+
+// The whole loop: a status changes, Twilio calls, the call is verified, and the profile fetched and handed over.
+func TestCallbackHandlerIsToldOfAChange(t *testing.T) {
+	fake := trusthubtest.NewServer(t)
+	var got []trusthub.CustomerProfileStatus
+	app := httptest.NewUnstartedServer(nil)
+	app.Config.Handler = fake.Client().CallbackHandler("http://"+app.Listener.Addr().String(), []string{authToken},
+		func(_ context.Context, profile *trusthub.CustomerProfile) error {
+			got = append(got, profile.Status)
+			return nil
+		})
+	app.Start()
+	defer app.Close()
+
+	fake.CallBack(app.Client())
+	for _, path := range []string{"", "/", "/trusthub", "/trusthub/" + sid, "/trusthub?a=b+c&a=%20", "/#rc=2"} {
+		got = nil
+		for _, status := range []trusthub.CustomerProfileStatus{trusthub.StatusInReview, trusthub.StatusInReview, trusthub.StatusTwilioApproved} {
+			fake.Put(trusthub.CustomerProfile{SID: sid, Status: status, StatusCallback: app.URL + path})
+		}
+		if !slices.Equal(got, []trusthub.CustomerProfileStatus{trusthub.StatusInReview, trusthub.StatusTwilioApproved}) {
+			t.Errorf("called at %q: %v", path, got)
+		}
+	}
+}
+
+// Which profile a call is about.
+func TestCallbackHandlerFindsTheSID(t *testing.T) {
+	lower, upper := "BU"+strings.Repeat("a", 32), "BU"+strings.Repeat("A", 32)
+	document := func(text string) string { return "/?bodySHA256=" + hashOf(text) }
+	twoDocuments := `{"sid":"` + sid + `","other":["` + otherSID + `"]}`
+	oneDocument := `{"sid":"` + sid + `","account_sid":"AC1","valid_until":null,"results":[{"sid":"` + sid + `"}]}`
+	for name, test := range map[string]struct {
+		method, target, body string
+		want                 string // "": none
+	}{
+		"path":                            {"POST", "/hooks/" + sid, "Status=draft", sid},
+		"path of a GET":                   {"GET", "/hooks/" + sid, "", sid},
+		"last of the path":                {"POST", "/" + otherSID + "/" + sid + "/status", "", sid},
+		"path before body":                {"POST", "/" + sid, "Sid=" + otherSID, sid},
+		"path before query":               {"GET", "/" + sid + "?Sid=" + otherSID, "", sid},
+		"whatever its name is":            {"POST", "/", "Whatever=" + sid + "&AccountSid=AC1", sid},
+		"repeated":                        {"POST", "/", "A=" + sid + "&A=" + sid + "&B=" + sid, sid},
+		"in both cases":                   {"POST", "/", "A=" + lower + "&B=" + upper, lower},
+		"query of a GET":                  {"GET", "/?Sid=" + sid + "&b", "", sid},
+		"JSON":                            {"POST", document(oneDocument), oneDocument, sid},
+		"form with its hash":              {"POST", document("Sid=" + sid), "Sid=" + sid, sid},
+		"nothing":                         {"POST", "/", "", ""},
+		"two":                             {"POST", "/", "A=" + sid + "&B=" + otherSID, ""},
+		"two by one name":                 {"POST", "/", "A=" + sid + "&A=" + otherSID, ""},
+		"two in JSON":                     {"POST", document(twoDocuments), twoDocuments, ""},
+		"torn JSON":                       {"POST", document(oneDocument[:60]), oneDocument[:60], ""},
+		"in a name":                       {"POST", "/", sid + "=1", ""},
+		"in a longer value":               {"POST", "/", "Url=https://trusthub.twilio.com/v1/CustomerProfiles/" + sid, ""},
+		"in a longer element of the path": {"POST", "/hook" + sid, "", ""},
+		"query of a POST":                 {"POST", "/?Sid=" + sid, "", ""},
+		"body of a GET":                   {"GET", "/", "Sid=" + sid, ""},
+		"broken query of a GET":           {"GET", "/?Sid=" + sid + "&%zz", "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			app := newApp(t)
+			app.fake.Put(trusthub.CustomerProfile{SID: otherSID})
+			status := app.call(signedFor(test.method, test.target, test.body))
+			want := http.StatusBadRequest
+			if test.want != "" {
+				want = http.StatusNoContent
+			}
+			fetched := app.fetched()
+			if status != want || test.want == "" && len(fetched) > 0 || test.want != "" && (len(fetched) != 1 || !strings.EqualFold(fetched[0], test.want)) {
+				t.Errorf("status %d, fetched %v", status, fetched)
+			}
+		})
+	}
+}
+
+// The URL that was signed is put together from what the public URL and the request say, byte for byte.
+func TestCallbackHandlerKnowsItsURL(t *testing.T) {
+	for name, test := range map[string]struct {
+		public, strip, target string
+		called                string
+	}{
+		"root":                       {publicURL, "", "/", publicURL + "/"},
+		"path":                       {publicURL, "", "/a/b", publicURL + "/a/b"},
+		"path, public with slash":    {publicURL + "/", "", "/a/b", publicURL + "/a/b"},
+		"port":                       {publicURL + ":8443", "", "/a", publicURL + ":8443/a"},
+		"standard port":              {publicURL, "", "/a", publicURL + ":443/a"},
+		"stripped":                   {publicURL + "/hooks", "/hooks", "/hooks/a", publicURL + "/hooks/a"},
+		"stripped to nothing":        {publicURL + "/hooks", "/hooks", "/hooks", publicURL + "/hooks"},
+		"stripped to a slash":        {publicURL + "/hooks", "/hooks", "/hooks/", publicURL + "/hooks/"},
+		"stripped of a slash":        {publicURL + "/hooks/", "/hooks/", "/hooks/a", publicURL + "/hooks/a"},
+		"stripped to nothing at all": {publicURL + "/hooks/", "/hooks/", "/hooks/", publicURL + "/hooks/"},
+		"stripped by the proxy too":  {publicURL + "/outside", "", "/a", publicURL + "/outside/a"},
+		"two slashes":                {publicURL, "", "//a", publicURL + "//a"},
+		"escaped":                    {publicURL, "", "/a%2Fb%20%C3%BC+c", publicURL + "/a%2Fb%20%C3%BC+c"},
+		"query in its order":         {publicURL, "", "/?b=2&a=%20+&b", publicURL + "/?b=2&a=%20+&b"},
+		"empty query":                {publicURL, "", "/?", publicURL + "/?"},
+		"semicolon":                  {publicURL, "", "/?a;b", publicURL + "/?a;b"},
+		"credentials":                {"https://u:p@app.example.com", "", "/", "https://u:p@app.example.com/"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			app := newApp(t)
+			r := httptest.NewRequest(http.MethodPost, test.target, strings.NewReader("Sid="+sid))
+			r.Host = "10.0.0.7:8080" // as a proxy may have it
+			trusthubtest.SignCallback(r, test.called)
+			answer := httptest.NewRecorder()
+			http.StripPrefix(test.strip, app.handlerAt(test.public)).ServeHTTP(answer, r)
+			if answer.Code != http.StatusNoContent {
+				t.Errorf("status %d", answer.Code)
+			}
+		})
+	}
+}
+
+// What nobody has signed costs no fetch, whatever it looks like.
+func TestCallbackHandlerRefuses(t *testing.T) {
+	form := "Sid=" + sid
+	otherwise := func(change func(*http.Request)) *http.Request {
+		r := signedFor(http.MethodPost, "/", form)
+		change(r)
+		return r
+	}
+	for name, test := range map[string]struct {
+		request *http.Request
+		status  int
+	}{
+		"unsigned":           {httptest.NewRequest(http.MethodPost, "/"+sid, nil), http.StatusForbidden},
+		"signed with ''":     {forge("", publicURL+"/Sid"+sid, form), http.StatusForbidden},
+		"for another path":   {otherwise(func(r *http.Request) { r.URL.Path = "/" + otherSID }), http.StatusForbidden},
+		"for another query":  {otherwise(func(r *http.Request) { r.URL.RawQuery = "a" }), http.StatusForbidden},
+		"for another host":   {otherwise(func(r *http.Request) { trusthubtest.SignCallback(r, "https://evil.example.com/") }), http.StatusForbidden},
+		"another body":       {otherwise(func(r *http.Request) { r.Body = signedFor("POST", "/", "Sid="+otherSID).Body }), http.StatusForbidden},
+		"a body more":        {otherwise(func(r *http.Request) { r.Body = signedFor("POST", "/", form+"&A=1").Body }), http.StatusForbidden},
+		"too many values":    {otherwise(func(r *http.Request) { r.Body = io.NopCloser(strings.NewReader(strings.Repeat("a&", 100_000))) }), http.StatusForbidden},
+		"a body without end": {otherwise(func(r *http.Request) { r.Body = io.NopCloser(&counting{}) }), http.StatusForbidden},
+		"PUT":                {signedFor(http.MethodPut, "/", form), http.StatusMethodNotAllowed},
+		"HEAD":               {signedFor(http.MethodHead, "/"+sid, ""), http.StatusMethodNotAllowed},
+		"OPTIONS":            {signedFor(http.MethodOptions, "/"+sid, ""), http.StatusMethodNotAllowed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			app := newApp(t)
+			answer := httptest.NewRecorder()
+			app.handlerAt(publicURL).ServeHTTP(answer, test.request)
+			if answer.Code != test.status || answer.Body.Len() > 0 || len(app.fetched()) > 0 || len(app.handled) > 0 {
+				t.Errorf("status %d, fetched %v", answer.Code, app.fetched())
+			}
+			if (answer.Header().Get("Allow") == "GET, POST") != (test.status == http.StatusMethodNotAllowed) {
+				t.Errorf("got %v", answer.Header())
+			}
+		})
+	}
+}
+
+// How fetch and handle end decides on the answer, so that Twilio's own retries can help.
+func TestCallbackHandlerAnswers(t *testing.T) {
+	unavailable := trusthubtest.Fault{Status: 503}
+	for name, test := range map[string]struct {
+		sid     string
+		fault   trusthubtest.Fault
+		handle  func(context.Context, *trusthub.CustomerProfile) error
+		status  int
+		handled int
+	}{
+		"done":                          {sid, trusthubtest.Fault{}, nil, 204, 1},
+		"gone":                          {"BU" + strings.Repeat("0", 32), trusthubtest.Fault{}, nil, 204, 0},
+		"fetch may pass":                {sid, unavailable, nil, 503, 0},
+		"too many requests":             {sid, trusthubtest.Fault{Status: 429}, nil, 503, 0},
+		"connection lost":               {sid, trusthubtest.Fault{Reset: true}, nil, 503, 0},
+		"credentials refused":           {sid, trusthubtest.Fault{Status: 401}, nil, 500, 0},
+		"not a profile":                 {sid, trusthubtest.Fault{Body: "null"}, nil, 500, 0},
+		"another profile":               {sid, trusthubtest.Fault{Body: `{"sid":"` + otherSID + `"}`}, nil, 500, 0},
+		"handle fails":                  {sid, trusthubtest.Fault{}, failWith(errors.New("disk full")), 500, 1},
+		"handle finds nothing":          {sid, trusthubtest.Fault{}, failWith(&trusthub.Error{StatusCode: 404}), 500, 1},
+		"handle may succeed next time":  {sid, trusthubtest.Fault{}, failWith(fmt.Errorf("x: %w", &trusthub.Error{StatusCode: 503})), 503, 1},
+		"handle is refused credentials": {sid, trusthubtest.Fault{}, failWith(&trusthub.Error{StatusCode: 401}), 500, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			app := newApp(t)
+			app.handle = test.handle
+			app.fake.Fail(test.fault)
+			if status := app.call(signedFor(http.MethodPost, "/"+test.sid, "")); status != test.status || len(app.handled) != test.handled {
+				t.Errorf("status %d, handled %d times", status, len(app.handled))
+			}
+		})
+	}
+}
+
+// A call that comes twice is handled twice, and each time with the profile as it is then, whatever the call says.
+func TestCallbackHandlerFetchesWhatIsTrueNow(t *testing.T) {
+	app := newApp(t)
+	body := "Sid=" + sid + "&Status=draft"
+	for _, status := range []trusthub.CustomerProfileStatus{trusthub.StatusTwilioApproved, trusthub.StatusTwilioRejected} {
+		app.fake.Put(trusthub.CustomerProfile{SID: sid, Status: status})
+		if answer := app.call(signedFor(http.MethodPost, "/", body)); answer != http.StatusNoContent {
+			t.Errorf("status %d", answer)
+		}
+		if got := app.handled[len(app.handled)-1]; got.Status != status {
+			t.Errorf("got %s, want %s", got.Status, status)
+		}
+	}
+}
+
+// No address in a call leads anywhere: the one request is for the profile, at the client's own base URL.
+func TestCallbackHandlerCallsNobodyElse(t *testing.T) {
+	app := newApp(t)
+	const evil = "http://169.254.169.254/"
+	body := "Sid=" + sid + "&Url=" + evil + "&StatusCallback=" + evil + "&Host=" + evil
+	r := httptest.NewRequest(http.MethodPost, evil+sid, strings.NewReader(body)) // an absolute URL, as a proxy is asked for
+	r.Header.Set("Forwarded", "host=169.254.169.254")
+	r.Header.Set("X-Forwarded-Host", "169.254.169.254")
+	trusthubtest.SignCallback(r, publicURL+"/"+sid)
+	if status := app.call(r); status != http.StatusNoContent {
+		t.Errorf("status %d", status)
+	}
+	requests := app.fake.Requests()
+	if len(requests) != 1 || requests[0].URL.String() != "http://127.0.0.1/v1/CustomerProfiles/"+sid || requests[0].Header.Get("Forwarded") != "" {
+		t.Errorf("got %v", requests)
+	}
+}
+
+// Twilio does not wait long, so that neither fetch nor handle may take longer than 10 s, nor both together.
+func TestCallbackHandlerEndsInTime(t *testing.T) {
+	wait := func(ctx context.Context, _ *trusthub.CustomerProfile) error {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	for name, test := range map[string]struct {
+		delay, client time.Duration // of the fetch; until Twilio hangs up
+		took          time.Duration
+	}{
+		"fetch is slow":  {time.Hour, time.Hour, 10 * time.Second},
+		"handle is slow": {0, time.Hour, 10 * time.Second},
+		"both are":       {6 * time.Second, time.Hour, 10 * time.Second},
+		"Twilio is gone": {0, time.Second, time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				app := newApp(t)
+				app.handle = wait
+				app.fake.Fail(trusthubtest.Fault{Delay: test.delay})
+				ctx, cancel := context.WithTimeout(t.Context(), test.client)
+				defer cancel()
+				start := time.Now()
+				status := app.call(signedFor(http.MethodPost, "/"+sid, "").WithContext(ctx))
+				if took := time.Since(start); status != http.StatusInternalServerError || took != test.took {
+					t.Errorf("status %d after %v", status, took)
+				}
+			})
+		})
+	}
+}
+
+// A burst of calls keeps to the limit of the client that fetches.
+func TestCallbackHandlerSharesTheLimiter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		app := newApp(t)
+		var inFlight, most atomic.Int64
+		client := over(t, roundTripFunc(func(r *http.Request) (*http.Response, error) {
+			now := inFlight.Add(1)
+			defer inFlight.Add(-1)
+			for before := most.Load(); now > before && !most.CompareAndSwap(before, now); before = most.Load() {
+			}
+			time.Sleep(time.Second)
+			return app.fake.RoundTrip(r)
+		}), trusthub.WithMaxConcurrency(2))
+		var handled atomic.Int64
+		handler := client.CallbackHandler(publicURL, []string{authToken}, func(context.Context, *trusthub.CustomerProfile) error {
+			handled.Add(1)
+			return nil
+		})
+		var calls sync.WaitGroup
+		for range 10 {
+			calls.Go(func() { handler.ServeHTTP(httptest.NewRecorder(), signedFor(http.MethodPost, "/"+sid, "")) })
+		}
+		calls.Wait()
+		if handled.Load() != 10 || most.Load() != 2 {
+			t.Errorf("%d handled, %d in flight", handled.Load(), most.Load())
+		}
+	})
+}
+
+// One record a call, of the listed attributes and nothing else.
+func TestCallbackHandlerLogs(t *testing.T) {
+	const secret = "hunter2"
+	panics := func(context.Context, *trusthub.CustomerProfile) error { panic(http.ErrAbortHandler) }
+	unsigned := httptest.NewRequest(strings.Repeat("HUNTER2", 10), "/"+secret+"?"+secret, strings.NewReader(secret))
+	for name, test := range map[string]struct {
+		request *http.Request
+		handle  func(context.Context, *trusthub.CustomerProfile) error
+		level   string
+		status  float64
+		sid     any
+	}{
+		"handled":  {signedFor(http.MethodPost, "/"+secret, "Sid="+sid+"&A="+secret), nil, "DEBUG", 204, sid},
+		"failed":   {signedFor(http.MethodPost, "/"+secret, "Sid="+sid), failWith(errors.New(secret)), "WARN", 500, sid},
+		"panicked": {signedFor(http.MethodPost, "/"+secret, "Sid="+sid), panics, "WARN", 500, sid},
+		"unsigned": {httptest.NewRequest(http.MethodPost, "/"+sid+secret, strings.NewReader(secret)), nil, "WARN", 403, nil},
+		"no SID":   {signedFor(http.MethodGet, "/?"+secret, ""), nil, "WARN", 400, nil},
+		"method":   {unsigned, nil, "WARN", 405, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out bytes.Buffer
+			app := newApp(t, trusthub.WithLogger(slog.New(slog.NewJSONHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))))
+			app.handle = test.handle
+			func() {
+				defer func() { _ = recover() }()
+				app.call(test.request)
+			}()
+			var records []map[string]any
+			for line := range strings.Lines(out.String()) {
+				var record map[string]any
+				if err := json.Unmarshal([]byte(line), &record); err != nil {
+					t.Fatal(err)
+				}
+				if strings.Contains(record["msg"].(string), "callback") {
+					records = append(records, record)
+				}
+			}
+			if strings.Contains(out.String(), secret) || len(records) != 1 {
+				t.Fatalf("got\n%s", out.String())
+			}
+			record := records[0]
+			if record["level"] != test.level || record["status"] != test.status || record["sid"] != test.sid {
+				t.Errorf("got %v", record)
+			}
+			for key := range maps.Keys(record) {
+				if !slices.Contains([]string{"time", "level", "msg", "method", "status", "duration", "sid"}, key) || len(fmt.Sprint(record[key])) > 50 {
+					t.Errorf("%s is not on the list: %v", key, record)
+				}
+			}
+		})
+	}
+}
+
+// What cannot work panics when the handler is made, and quotes no secret.
+func TestCallbackHandlerPanics(t *testing.T) {
+	client := over(t, trusthubtest.NewHandler())
+	handle := failWith(nil)
+	for name, test := range map[string]struct {
+		url    string
+		tokens []string
+		handle func(context.Context, *trusthub.CustomerProfile) error
+	}{
+		"no URL":       {"", []string{authToken}, handle},
+		"no scheme":    {"app.example.com", []string{authToken}, handle},
+		"no host":      {"https:///hooks", []string{authToken}, handle},
+		"a path":       {"/hooks", []string{authToken}, handle},
+		"other scheme": {"ftp://app.example.com", []string{authToken}, handle},
+		"malformed":    {"https://u:hunter2@app.example.com:x", []string{authToken}, handle},
+		"query":        {publicURL + "?a", []string{authToken}, handle},
+		"fragment":     {publicURL + "#rc=2", []string{authToken}, handle},
+		"no tokens":    {publicURL, nil, handle},
+		"blank tokens": {publicURL, []string{"", "\n"}, handle},
+		"no handle":    {publicURL, []string{authToken}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			defer func() {
+				if text, _ := recover().(string); !strings.HasPrefix(text, "trusthub: CallbackHandler: ") || strings.Contains(text, "hunter2") {
+					t.Errorf("got %q", text)
+				}
+			}()
+			client.CallbackHandler(test.url, test.tokens, test.handle)
+		})
+	}
+}
+
+func TestCallbackHandlerKeepsItsTokens(t *testing.T) {
+	app := newApp(t)
+	tokens := []string{"", otherToken, authToken}
+	handler := app.client.CallbackHandler(publicURL, tokens, failWith(nil))
+	clear(tokens) // changes nothing
+	answer := httptest.NewRecorder()
+	handler.ServeHTTP(answer, signedFor(http.MethodPost, "/"+sid, ""))
+	if answer.Code != http.StatusNoContent {
+		t.Errorf("status %d", answer.Code)
+	}
+	if printed := fmt.Sprintf("%v %+v %#v", handler, handler, handler); strings.Contains(printed, authToken) {
+		t.Errorf("prints %s", printed)
+	}
+}
+
+func ExampleClient_CallbackHandler() {
+	client, stop := exampleClient()
+	defer stop()
+	mux := http.NewServeMux()
+
+	handler := client.CallbackHandler("https://app.example.com/trusthub", []string{authToken},
+		func(_ context.Context, profile *trusthub.CustomerProfile) error {
+			fmt.Println(profile.FriendlyName, "is", profile.Status)
+			return nil // or an error, and Twilio may call again
+		})
+	mux.Handle("/trusthub/", http.StripPrefix("/trusthub", handler))
+
+	call := httptest.NewRequest(http.MethodPost, "/trusthub/"+sid, nil) // as Twilio calls
+	trusthubtest.SignCallback(call, "https://app.example.com/trusthub/"+sid)
+	answer := httptest.NewRecorder()
+	mux.ServeHTTP(answer, call)
+	fmt.Println(answer.Code)
+	// Output:
+	// friendly_name is draft
+	// 204
+}
+
+// app is a program that is called back: the fake that it fetches from, and what it was given.
+type app struct {
+	fake    *trusthubtest.Handler
+	client  *trusthub.Client
+	handle  func(context.Context, *trusthub.CustomerProfile) error // nil: succeeds
+	handled []*trusthub.CustomerProfile
+}
+
+func newApp(t *testing.T, opts ...trusthub.Option) *app {
+	fake := trusthubtest.NewHandler()
+	return &app{fake: fake, client: over(t, fake, opts...)}
+}
+
+func (a *app) handlerAt(publicURL string) http.Handler {
+	return a.client.CallbackHandler(publicURL, []string{authToken}, func(ctx context.Context, profile *trusthub.CustomerProfile) error {
+		a.handled = append(a.handled, profile)
+		if a.handle == nil {
+			return nil
+		}
+		return a.handle(ctx, profile)
+	})
+}
+
+// call returns the status of the answer to r.
+func (a *app) call(r *http.Request) int {
+	answer := httptest.NewRecorder()
+	a.handlerAt(publicURL).ServeHTTP(answer, r)
+	return answer.Code
+}
+
+// fetched returns the SIDs of all fetches.
+func (a *app) fetched() (sids []string) {
+	for _, r := range a.fake.Requests() {
+		sids = append(sids, strings.TrimPrefix(r.URL.Path, "/v1/CustomerProfiles/"))
+	}
+	return sids
+}
+
+// signedFor returns a call of an app at publicURL.
+func signedFor(method, target, body string) *http.Request {
+	r := httptest.NewRequest(method, target, strings.NewReader(body))
+	trusthubtest.SignCallback(r, publicURL+target)
+	return r
+}
+
+func failWith(err error) func(context.Context, *trusthub.CustomerProfile) error {
+	return func(context.Context, *trusthub.CustomerProfile) error { return err }
+}
