@@ -63,6 +63,11 @@
 // permits, and yields results as they complete. It holds through an outage of up to 15 minutes (MaxOutage) and ends when the
 // credentials are refused. [Client.WatchCustomerProfile] polls one profile and yields it whenever it has changed.
 //
+// # Callbacks
+//
+// [Client.CallbackHandler] serves the status_callback of profiles: what Twilio has signed ([VerifyCallback]) is a reason to
+// fetch the profile that it is about, and is believed in nothing else.
+//
 // # Limits
 //
 // A body is read up to 1 MiB, decompressed ([WithMaxResponseBytes]); a longer one is [ErrResponseTooLarge], or an *[Error]

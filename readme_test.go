@@ -24,9 +24,9 @@ import (
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
-// The Go of the README is that of the files named above it, which other tests compile and run.
+// The Go of the README, and of what it leads to, is that of the files named above it, which other tests compile and run.
 func TestREADMEShowsRealCode(t *testing.T) {
-	readme := readFile(t, "README.md")
+	readme := readFile(t, "README.md") + readFile(t, "docs/REVIEWS.md")
 	blocks := regexp.MustCompile("(?s)(?:<!-- (\\S+) -->\n)?```go\n(.*?)```").FindAllStringSubmatch(readme, -1)
 	if len(blocks) == 0 {
 		t.Fatal("no Go in the README")

@@ -23,9 +23,9 @@ const maxCallbackBytes = 1 << 20
 // VerifyCallback returns nil if Twilio has signed r, and an [ErrSignature] if not: X-Twilio-Signature is the HMAC-SHA1 of the
 // URL and the form parameters, by an auth token of the account. A body that is no form is covered by its bodySHA256 in the query.
 //
-// The url is the one that Twilio called, its query included and byte for byte, which behind a proxy is not what r says. It is
-// tried with and without its port, because Twilio's signatures are not consistent there. A parameter that is repeated counts
-// once with each distinct value, the values being sorted; none is left unsigned.
+// The url is the one that Twilio called, byte for byte, with its query and without the fragment that a callback's URL may have.
+// Behind a proxy it is not what r says. It is tried with and without its port, because Twilio's signatures are not consistent
+// there. A parameter that is repeated counts once with each distinct value, the values being sorted; none is left unsigned.
 //
 // The tokens are auth tokens of the account that is called for: the one that is in use, and the next one while they are
 // rotated. The secret of an API key signs nothing. Blank tokens are ignored, so that an unset variable is not a key that
