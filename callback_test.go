@@ -11,6 +11,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -405,6 +406,32 @@ func TestCallbackHandlerKeepsItsTokens(t *testing.T) {
 	if printed := fmt.Sprintf("%v %+v %#v", handler, handler, handler); strings.Contains(printed, authToken) {
 		t.Errorf("prints %s", printed)
 	}
+}
+
+// Whatever is called, nothing is fetched without a signature, and with one it is one well-formed SID or none.
+func FuzzCallbackHandler(f *testing.F) {
+	f.Add("POST", "/"+sid, "Sid="+sid, "A")
+	f.Add("GET", "/?Sid="+sid+"&Sid="+otherSID, "", "")
+	f.Add("POST", "//a%2Fb?bodySHA256=00", `{"sid":"`+sid+`"}`, strings.Repeat("A", 27)+"=")
+	f.Fuzz(func(t *testing.T, method, target, body, signature string) {
+		u, err := url.ParseRequestURI(target)
+		if err != nil || !strings.HasPrefix(target, "/") {
+			t.Skip()
+		}
+		app := newApp(t)
+		r := &http.Request{Method: method, URL: u, Header: http.Header{"X-Twilio-Signature": {signature}}, Body: io.NopCloser(strings.NewReader(body))}
+		if status := app.call(r); status != http.StatusForbidden && status != http.StatusMethodNotAllowed || len(app.fetched()) > 0 {
+			t.Fatalf("unsigned: status %d, fetched %v", status, app.fetched())
+		}
+		func() {
+			defer func() { _ = recover() }() // it cannot be signed
+			trusthubtest.SignCallback(r, publicURL+target)
+		}()
+		status, fetched := app.call(r), app.fetched()
+		if len(fetched) > 1 || len(fetched) == 1 != (status == http.StatusNoContent) {
+			t.Errorf("signed: status %d, fetched %v", status, fetched)
+		}
+	})
 }
 
 func ExampleClient_CallbackHandler() {

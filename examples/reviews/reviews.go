@@ -4,6 +4,11 @@
 //	trusthub serve --callbacks                                                      # a fake in Twilio's place
 //	go run ./reviews -fake http://127.0.0.1:8080 BUaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa # this program, in examples
 //
+// It tells the first status then, and others when somebody changes it:
+//
+//	curl -X PUT http://127.0.0.1:8080/_fake/profiles/BUaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa -d '{"status": "twilio-approved",
+//		"status_callback": "http://127.0.0.1:9090/trusthub/BUaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"}'
+//
 // Without -fake, TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN count, -public is where Twilio reaches the program, and the
 // status_callback of each profile is what the program prints for it.
 package main
