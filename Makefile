@@ -1,6 +1,6 @@
 # Modules of their own, so that what they need never reaches an importer of the SDK.
-MODULES := . cmd/trusthub examples lab tools
-SHIPPED := . cmd/trusthub examples
+MODULES := . trusthubotel cmd/trusthub examples lab tools
+SHIPPED := . trusthubotel cmd/trusthub examples
 PLATFORMS := linux/386 windows/amd64 darwin/arm64 js/wasm
 # What ogen generates for the benchmarks: 3,300 lines that follow from api/, and are not committed.
 PEER := lab/bench/peers/ogenclient/oas_client_gen.go

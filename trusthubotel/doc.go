@@ -1,0 +1,47 @@
+// Package trusthubotel shows what a client of trusthub does as OpenTelemetry spans and metrics.
+//
+//	client, err := trusthub.NewClient(auth, trusthub.WithHooks(trusthubotel.Hooks()))
+//	...
+//	_, err = trusthubotel.ObserveStats(client)
+//
+// The providers are the global ones, unless [WithTracerProvider] or [WithMeterProvider] names others.
+//
+// # Spans
+//
+// A call is a span of kind internal from its start to its end, waits and retries included, with trusthub.attempts, the number of
+// requests. In it, each request is a span of kind client by the [conventions for HTTP]: http.request.method,
+// http.response.status_code, http.request.resend_count (of the second on), error.type, server.address, server.port, url.scheme and
+// url.template; with trusthub.waited, the seconds in which it waited for its turn before, and the header Twilio-Request-Id,
+// which Twilio's support asks for.
+//
+// The conventions also want url.full. It is left out on purpose, since it holds the SID of a profile, and SIDs lead to people. No
+// credential, body or other header is recorded either.
+//
+// # Metrics
+//
+// Durations are in seconds.
+//
+//	http.client.request.duration    one request, from its turn to the end of its body; by status and error.type
+//	trusthub.client.request.wait    one request, from when it was wanted to its turn
+//	trusthub.client.call.duration   one call, waits and retries included; by error.type
+//	trusthub.client.call.attempts   the requests of a call; by error.type
+//
+// The gauges trusthub.client.limit, .in_flight, .waiting, .retries_left, .paused and .holding are the fields of [trusthub.Stats].
+//
+// # Errors
+//
+// What fails has an error.type: the status, such as 503, if that is the reason, or else the [trusthub.Reason], such as timeout. An
+// answer whose body broke off is torn, whatever its status was. What decode names is a failure of the call alone.
+//
+// # Trace context
+//
+// Nothing is sent to Twilio: requests have no traceparent header, since what third parties learn is for the program to decide. One
+// that has a gateway of its own in between adds the header in a middleware, where the context is that of the request's span.
+//
+// # Prometheus
+//
+// The example in [examples/prometheus] has it scrape these metrics, in ten lines.
+//
+// [conventions for HTTP]: https://opentelemetry.io/docs/specs/semconv/http/
+// [examples/prometheus]: https://github.com/seed07fc1495/trusthub/blob/main/examples/prometheus/prometheus.go
+package trusthubotel

@@ -1,0 +1,107 @@
+package trusthubotel
+
+import (
+	"context"
+	"errors"
+	"strconv"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/seed07fc1495/trusthub"
+)
+
+// Hooks returns hooks for [trusthub.WithHooks] that make spans and metrics of what a client does. They may serve several clients.
+// Instruments that cannot be made are reported to OpenTelemetry's error handler.
+func Hooks(opts ...Option) trusthub.Hooks {
+	c := newConfig(opts)
+	r := &recorder{tracer: c.tracer(), instruments: newInstruments(c.meter()), attributes: c.attributes}
+	return trusthub.Hooks{CallStart: r.callStart, AttemptStart: r.attemptStart, AttemptDone: r.attemptDone, CallDone: r.callDone}
+}
+
+type recorder struct {
+	instruments
+	tracer     trace.Tracer
+	attributes []attribute.KeyValue
+	targets    kept[endpoint, *target]
+}
+
+// part is a call or a request that has begun. Its span is kept here, since that of the context may be another hook's by its end.
+type part struct {
+	target *target
+	span   trace.Span
+}
+
+// within is the part that a context is of. Other hooks may have dropped it.
+func (r *recorder) within(ctx context.Context) (part, bool) {
+	p, ok := ctx.Value(r).(part)
+	return p, ok
+}
+
+func (r *recorder) callStart(ctx context.Context, info trusthub.CallInfo) context.Context {
+	e := endpoint{info.Method, info.Route, info.Scheme, info.Host}
+	t := r.targets.get(e, func() *target { return newTarget(e, r.attributes) })
+	ctx, span := r.tracer.Start(ctx, "trusthub "+t.name, t.ofCall...)
+	return context.WithValue(ctx, r, part{t, span})
+}
+
+func (r *recorder) attemptStart(ctx context.Context, info trusthub.AttemptInfo) context.Context {
+	call, ok := r.within(ctx)
+	if !ok {
+		return ctx
+	}
+	ctx, span := r.tracer.Start(ctx, call.target.name, call.target.ofRequest...)
+	if span.IsRecording() {
+		span.SetAttributes(attribute.Float64("trusthub.waited", info.Waited.Seconds()))
+		if info.Number > 1 {
+			span.SetAttributes(semconv.HTTPRequestResendCount(info.Number - 1))
+		}
+	}
+	return context.WithValue(ctx, r, part{call.target, span})
+}
+
+func (r *recorder) attemptDone(ctx context.Context, info trusthub.AttemptInfo) {
+	request, ok := r.within(ctx)
+	if !ok {
+		return
+	}
+	kind := errorType(info.Reason, info.Err)
+	r.request.Record(ctx, info.Duration.Seconds(), request.target.recorded(outcome{info.StatusCode, kind})...)
+	r.wait.Record(ctx, info.Waited.Seconds(), request.target.recorded(outcome{})...)
+	if info.StatusCode != 0 && request.span.IsRecording() {
+		request.span.SetAttributes(semconv.HTTPResponseStatusCode(info.StatusCode), semconv.HTTPResponseHeader("twilio-request-id", info.RequestID))
+	}
+	request.end(kind, info.Err)
+}
+
+func (r *recorder) callDone(ctx context.Context, info trusthub.CallInfo) {
+	call, ok := r.within(ctx)
+	if !ok {
+		return
+	}
+	kind := errorType(info.Reason, info.Err)
+	r.call.Record(ctx, info.Duration.Seconds(), call.target.recorded(outcome{errorType: kind})...)
+	r.attempts.Record(ctx, int64(info.Attempts), call.target.recorded(outcome{errorType: kind})...)
+	if call.span.IsRecording() {
+		call.span.SetAttributes(attribute.Int("trusthub.attempts", info.Attempts))
+	}
+	call.end(kind, info.Err)
+}
+
+func (p part) end(errorType string, err error) {
+	if err != nil {
+		p.span.SetAttributes(semconv.ErrorTypeKey.String(errorType))
+		p.span.SetStatus(codes.Error, err.Error()) // of hooks, whose errors hold no secrets
+	}
+	p.span.End()
+}
+
+// errorType is the status, as the conventions have it, or else the reason; "" for success.
+func errorType(reason trusthub.Reason, err error) string {
+	if refusal, ok := errors.AsType[*trusthub.Error](err); ok && reason == trusthub.ReasonStatus {
+		return strconv.Itoa(refusal.StatusCode)
+	}
+	return string(reason)
+}

@@ -1,0 +1,221 @@
+package trusthubotel_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/propagation"
+
+	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/trusthubotel"
+	"github.com/seed07fc1495/trusthub/trusthubtest"
+)
+
+const (
+	operation = "GET /v1/CustomerProfiles/{Sid}"
+	server    = "server.address=trusthub.twilio.com server.port=443 "
+	target    = server + "url.scheme=https url.template=/v1/CustomerProfiles/{Sid}"
+)
+
+// A call that is refused, then torn, then answered.
+func TestFetchThatIsMended(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := trusthubtest.NewHandler()
+		fake.Fail(trusthubtest.Fault{Status: 429, Header: http.Header{"Retry-After": {"4"}}}, trusthubtest.Fault{Truncate: true}, trusthubtest.Fault{Delay: time.Second})
+		o := newObserver()
+		client := over(t, fake, o.hooks())
+		ctx, parent := o.tracers.Tracer("test").Start(t.Context(), "audit")
+		if _, err := client.FetchCustomerProfile(ctx, sid); err != nil {
+			t.Fatal(err)
+		}
+		parent.End()
+
+		call := ` in "trusthub ` + operation + `", client, `
+		id := "http.response.header.twilio-request-id=[\"RQ%032x\"] "
+		expect(t, "spans", o.spans(), []string{
+			operation + call + `Error "trusthub: status 429 (code 20429)": error.type=429 http.request.method=GET ` + fmt.Sprintf(id, 1) +
+				"http.response.status_code=429 " + server + "trusthub.waited=0 url.scheme=https url.template=/v1/CustomerProfiles/{Sid}",
+			operation + call + `Error "trusthub: torn": error.type=torn http.request.method=GET http.request.resend_count=1 ` + fmt.Sprintf(id, 2) +
+				"http.response.status_code=200 " + server + "trusthub.waited=4 url.scheme=https url.template=/v1/CustomerProfiles/{Sid}",
+			operation + call + `Unset "": http.request.method=GET http.request.resend_count=2 ` + fmt.Sprintf(id, 3) +
+				"http.response.status_code=200 " + server + "trusthub.waited=0 url.scheme=https url.template=/v1/CustomerProfiles/{Sid}",
+			"trusthub " + operation + ` in "audit", internal, Unset "": ` + server + "trusthub.attempts=3 url.scheme=https url.template=/v1/CustomerProfiles/{Sid}",
+			`audit in "", internal, Unset "": `,
+		})
+		metrics := o.metrics(t)
+		expect(t, "requests", metrics["http.client.request.duration"], []string{
+			"1 of 0s: error.type=429 http.request.method=GET http.response.status_code=429 " + target,
+			"1 of 0s: error.type=torn http.request.method=GET http.response.status_code=200 " + target,
+			"1 of 1s: http.request.method=GET http.response.status_code=200 " + target,
+		})
+		expect(t, "waits", metrics["trusthub.client.request.wait"], []string{"3 of 4s: http.request.method=GET " + target})
+		expect(t, "attempts", metrics["trusthub.client.call.attempts"], []string{"1 of 3{request}: http.request.method=GET " + target})
+		if got := metrics["trusthub.client.call.duration"]; len(got) != 1 || !strings.HasPrefix(got[0], "1 of 5.") {
+			t.Errorf("calls: got %q", got)
+		}
+	})
+}
+
+// How calls end that fail: by the status as a number, and else by their reason.
+func TestErrorTypes(t *testing.T) {
+	for want, test := range map[string]struct {
+		fault   trusthubtest.Fault
+		attempt string // if it ends in another way
+	}{
+		"404":      {fault: trusthubtest.Fault{Status: 404}},
+		"503":      {fault: trusthubtest.Fault{Status: 503}},
+		"torn":     {fault: trusthubtest.Fault{Truncate: true}},
+		"reset":    {fault: trusthubtest.Fault{Reset: true}},
+		"decode":   {fault: trusthubtest.Fault{Body: "<html>"}, attempt: "-"},
+		"timeout":  {fault: trusthubtest.Fault{Delay: time.Minute}},
+		"canceled": {fault: trusthubtest.Fault{Delay: 10 * time.Second}},
+	} {
+		t.Run(want, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				fake := trusthubtest.NewHandler()
+				fake.Fail(test.fault)
+				o := newObserver()
+				client := over(t, fake, o.hooks(), trusthub.WithRetry(trusthub.RetryPolicy{MaxAttempts: 1}))
+				ctx, cancel := context.WithCancel(t.Context())
+				if want == "canceled" {
+					time.AfterFunc(time.Second, cancel)
+				}
+				defer cancel()
+				if _, err := client.FetchCustomerProfile(ctx, sid); err == nil {
+					t.Fatal("no error")
+				}
+				ended, metrics := o.spans(), o.metrics(t)
+				for what, line := range map[string]string{
+					"span of the call": ended[1], "duration of the call": metrics["trusthub.client.call.duration"][0],
+					"attempts of the call": metrics["trusthub.client.call.attempts"][0],
+				} {
+					if !strings.Contains(line, ": error.type="+want+" ") {
+						t.Errorf("%s: %s", what, line)
+					}
+				}
+				for what, line := range map[string]string{"span of the request": ended[0], "duration of the request": metrics["http.client.request.duration"][0]} {
+					if strings.Contains(line, ": error.type="+want+" ") == (test.attempt == "-") {
+						t.Errorf("%s: %s", what, line)
+					}
+				}
+				if strings.Contains(ended[0], ", Error ") == (test.attempt == "-") || !strings.Contains(ended[1], ", Error ") {
+					t.Errorf("statuses: %q", ended)
+				}
+			})
+		})
+	}
+}
+
+// What went wrong without a request is told, too.
+func TestCallWithoutARequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := trusthubtest.NewHandler()
+		fake.Fail(trusthubtest.Fault{Status: 429, Header: http.Header{"Retry-After": {"60"}}})
+		o := newObserver()
+		client := over(t, fake, o.hooks())
+		for range 2 { // the second would have to wait for too long
+			_, _ = client.FetchCustomerProfile(t.Context(), sid)
+		}
+		expect(t, "attempts", o.metrics(t)["trusthub.client.call.attempts"], []string{"2 of 1{request}: error.type=429 http.request.method=GET " + target})
+	})
+}
+
+// Spans end when middleware panics, and have no parent left open.
+func TestPanic(t *testing.T) {
+	o := newObserver()
+	client := over(t, roundTripper(func(*http.Request) (*http.Response, error) { panic("middleware") }), o.hooks())
+	func() {
+		defer func() { _ = recover() }()
+		_, _ = client.FetchCustomerProfile(t.Context(), sid)
+	}()
+	if got := o.spans(); len(got) != 2 || !strings.Contains(got[0], "error.type=panic") || !strings.Contains(got[1], "error.type=panic") {
+		t.Errorf("got %q", got)
+	}
+}
+
+// A span that another hook begins in ours is that hook's to end, and a context that it drops costs no more than the spans.
+func TestOtherHooks(t *testing.T) {
+	first, second, other := newObserver(), newObserver(), newObserver()
+	tracer := other.tracers.Tracer("other")
+	drop := false
+	client := over(t, trusthubtest.NewHandler(), first.hooks(), second.hooks(), trusthub.WithHooks(trusthub.Hooks{
+		AttemptStart: func(ctx context.Context, _ trusthub.AttemptInfo) context.Context {
+			if drop {
+				return context.Background()
+			}
+			ctx, _ = tracer.Start(ctx, "left open")
+			return ctx
+		},
+	}))
+	for _, drop = range []bool{false, true} {
+		if _, err := client.FetchCustomerProfile(t.Context(), sid); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(first.spans()) != 3 || len(second.spans()) != 3 || len(other.spans()) != 0 {
+		t.Errorf("got %q, %q, %q", first.spans(), second.spans(), other.spans())
+	}
+}
+
+// The address is that of the base URL, and attributes that are given are everywhere.
+func TestTargets(t *testing.T) {
+	for url, want := range map[string]string{
+		"https://trusthub.dublin.ie1.twilio.com": "server.address=trusthub.dublin.ie1.twilio.com server.port=443 url.scheme=https ",
+		"http://127.0.0.1":                       "server.address=127.0.0.1 server.port=80 url.scheme=http ",
+		"http://[::1]:8080":                      "server.address=::1 server.port=8080 url.scheme=http ",
+	} {
+		o := newObserver()
+		client := over(t, trusthubtest.NewHandler(), o.hooks(trusthubotel.WithAttributes(attribute.String("account", "a"))), trusthub.WithBaseURL(url))
+		if _, err := client.FetchCustomerProfile(t.Context(), sid); err != nil {
+			t.Fatal(err)
+		}
+		lines := o.spans()
+		for _, points := range o.metrics(t) {
+			lines = append(lines, points...)
+		}
+		for _, line := range lines {
+			for attribute := range strings.FieldsSeq(want + "account=a") {
+				if len(lines) != 6 || !strings.Contains(line+" ", " "+attribute+" ") {
+					t.Errorf("%s: %s is not in %s", url, attribute, line)
+				}
+			}
+		}
+	}
+}
+
+// Neither the SID nor a credential is recorded, whatever happens, and nothing of a trace is sent.
+func TestNothingIsGivenAway(t *testing.T) {
+	fake := trusthubtest.NewHandler()
+	fake.Fail(trusthubtest.Fault{Status: 404, Body: `{"code":20404,"message":"no ` + sid + ` of secret@example.com"}`},
+		trusthubtest.Fault{Body: `{"email":["secret"]}`}, trusthubtest.Fault{})
+	before := otel.GetTextMapPropagator()
+	otel.SetTextMapPropagator(propagation.TraceContext{})
+	t.Cleanup(func() { otel.SetTextMapPropagator(before) })
+	o := newObserver()
+	client := over(t, fake, o.hooks())
+	for range 3 {
+		_, _ = client.FetchCustomerProfile(t.Context(), sid)
+	}
+	all := fmt.Sprint(o.spans(), o.metrics(t))
+	for _, secret := range []string{sid, "secret", trusthubtest.Password, trusthubtest.Username} {
+		if len(o.spans()) != 6 || strings.Contains(all, secret) {
+			t.Errorf("%s is in %s", secret, all)
+		}
+	}
+	for _, request := range fake.Requests() {
+		if len(request.Header["Traceparent"]) > 0 {
+			t.Errorf("sent %v", request.Header)
+		}
+	}
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
