@@ -17,9 +17,10 @@ import (
 )
 
 const (
-	sdk     = "github.com/seed07fc1495/trusthub"
-	command = sdk + "/cmd/trusthub"
-	version = "v0.1.0"
+	sdk       = "github.com/seed07fc1495/trusthub"
+	command   = sdk + "/cmd/trusthub"
+	telemetry = sdk + "/trusthubotel"
+	version   = "v0.1.0"
 )
 
 func main() {
@@ -51,15 +52,17 @@ func try(work string) error {
 	if err := publish(proxy, sdk, tree); err != nil {
 		return err
 	}
-	cli := filepath.Join(tree, "cmd", "trusthub")
-	if err := run(cli, environment, "go", "mod", "edit", "-dropreplace="+sdk, "-require="+sdk+"@"+version); err != nil {
-		return err
-	}
-	if err := run(cli, environment, "go", "mod", "tidy"); err != nil {
-		return err
-	}
-	if err := publish(proxy, command, cli); err != nil {
-		return err
+	for _, path := range []string{telemetry, command} {
+		folder := filepath.Join(tree, filepath.FromSlash(strings.TrimPrefix(path, sdk)))
+		if err := run(folder, environment, "go", "mod", "edit", "-dropreplace="+sdk, "-require="+sdk+"@"+version); err != nil {
+			return err
+		}
+		if err := run(folder, environment, "go", "mod", "tidy"); err != nil {
+			return err
+		}
+		if err := publish(proxy, path, folder); err != nil {
+			return err
+		}
 	}
 	return use(filepath.Join(work, "outside"), environment, filepath.Join(tree, "internal", "readme", "fetch", "main.go"), filepath.Join(work, "bin", "trusthub"))
 }
@@ -80,6 +83,8 @@ func use(outside string, environment []string, program, installed string) error 
 		{"go", "mod", "init", "example.com/outside"},
 		{"go", "get", sdk + "@" + version},
 		{"go", "build", "-o", os.DevNull, "."},
+		{"go", "get", telemetry + "@" + version},
+		{"go", "build", telemetry},
 		{"go", "install", command + "@" + version},
 		{installed, "check", "BUaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "--fake"},
 	} {
