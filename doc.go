@@ -86,7 +86,8 @@
 // [WithLogger] writes one record an attempt, at Debug for a success and at Warn for a failure, with method, path, status,
 // attempt, duration and request id, and for a failure its [Reason] and the least time until the next attempt. [WithHooks] tells
 // metrics and traces of each call and each attempt, in fleets and watches, too. [Client.Stats] is a snapshot of the limit, the
-// line, a pause, the quota and an outage.
+// line, a pause, the quota and an outage. The module github.com/seed07fc1495/trusthub/trusthubotel makes OpenTelemetry spans and
+// metrics of them.
 //
 // # Secrets and personal data
 //

@@ -10,14 +10,15 @@ import (
 // Hooks are told what a client does, for metrics and traces; see package trusthubotel for OpenTelemetry. Each may be nil. They
 // are called one after another on the goroutine of the call, so that they should be quick, and on many goroutines at a time.
 //
-// Each Start is followed by its Done, also when middleware panics. No SID, credential, header or body is in what they are
-// given.
+// Each Start is followed by its Done, also when middleware panics. The context of a Done may have ended, and may be one that other
+// hooks have derived from yours: keep in it what is yours, such as a span, under a key of your own. No SID, credential, header or body is
+// in what hooks are given.
 type Hooks struct {
 	// CallStart is told of a call of the client, one SID of FetchCustomerProfiles, or one look of WatchCustomerProfile. A
 	// malformed SID starts none. Its context is that of all that follows in the call.
 	CallStart func(context.Context, CallInfo) context.Context
 	// AttemptStart is told of one request, after its turn has come and before anything is sent. Its context is that of the
-	// request.
+	// request, as middleware sees it.
 	AttemptStart func(context.Context, AttemptInfo) context.Context
 	// AttemptDone is told how the request ended, with the context of AttemptStart, when it is decided what follows.
 	AttemptDone func(context.Context, AttemptInfo)

@@ -36,7 +36,8 @@
 // # Trace context
 //
 // Nothing is sent to Twilio: requests have no traceparent header, since what third parties learn is for the program to decide. One
-// that has a gateway of its own in between adds the header in a middleware, where the context is that of the request's span.
+// that has a gateway of its own in between adds the header in a middleware, where the context is that of the request's span, as the
+// example of Hooks does.
 //
 // # Prometheus
 //
