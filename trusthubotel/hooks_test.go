@@ -2,6 +2,7 @@ package trusthubotel_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -127,7 +128,22 @@ func TestCallWithoutARequest(t *testing.T) {
 	})
 }
 
-// Spans end when middleware panics, and have no parent left open.
+// A call that its context ends after a refusal was canceled, though its error tells of both.
+func TestCallCanceledAfterARefusal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := trusthubtest.NewHandler()
+		fake.Fail(trusthubtest.Fault{Status: 503})
+		o := newObserver()
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		if _, err := over(t, fake, o.hooks()).FetchCustomerProfile(ctx, sid); !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatal(err)
+		}
+		expect(t, "attempts", o.metrics(t)["trusthub.client.call.attempts"], []string{"1 of 1{request}: error.type=canceled http.request.method=GET " + target})
+	})
+}
+
+// Spans end when middleware panics.
 func TestPanic(t *testing.T) {
 	o := newObserver()
 	client := over(t, roundTripper(func(*http.Request) (*http.Response, error) { panic("middleware") }), o.hooks())
