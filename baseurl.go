@@ -38,11 +38,19 @@ func parseBaseURL(s string) (*url.URL, error) {
 		return nil, errors.New("trusthub: the base URL holds credentials: pass them to NewClient")
 	case u.RawQuery != "" || u.ForceQuery || strings.Contains(s, "#"):
 		return nil, errors.New("trusthub: the base URL has a query or a fragment")
-	case u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())):
-		return nil, errors.New("trusthub: the base URL is not https, which only a loopback address may do without")
+	case u.Scheme != "https" && u.Scheme != "http":
+		return nil, errors.New("trusthub: the base URL is not https")
 	}
 	u.Host = strings.TrimSuffix(u.Host, ":") // as requests have it
 	return u.JoinPath("/"), nil
+}
+
+// checkPlainHTTP refuses to send credentials in the clear over a network, unless that was asked for.
+func (c *config) checkPlainHTTP() error {
+	if c.baseURL.Scheme == "https" || c.plainHTTP || isLoopback(c.baseURL.Hostname()) {
+		return nil
+	}
+	return errors.New("trusthub: the base URL is not https: beyond a loopback address, that takes WithPlainHTTP")
 }
 
 func isLoopback(host string) bool {

@@ -71,7 +71,8 @@
 // # Limits
 //
 // A body is read up to 1 MiB, decompressed ([WithMaxResponseBytes]); a longer one is [ErrResponseTooLarge], or an *[Error]
-// with its body cut. Redirects are never followed. A base URL is https, unless it is a loopback address.
+// with its body cut. Redirects are never followed. A base URL is https, unless it is a loopback address or [WithPlainHTTP] is
+// given.
 //
 // # Null, absent and empty
 //

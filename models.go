@@ -10,8 +10,11 @@ import "github.com/seed07fc1495/trusthub/gen"
 //	go doc github.com/seed07fc1495/trusthub/gen.CustomerProfile
 type CustomerProfile = gen.CustomerProfile
 
-// CustomerProfileError is one reason for which Twilio rejected a profile, whatever shape it came in. AdditionalProperties
-// has what encoding/json makes of JSON values, but for numbers of 2^53 and beyond: those are an [encoding/json.Number].
+// CustomerProfileError is something that Twilio has found wrong with a profile, whatever shape it came in; [ProfileErrorText]
+// says what its code means. It does not imply that the profile is rejected: Status tells that.
+//
+// AdditionalProperties has what encoding/json makes of JSON values, but for numbers of 2^53 and beyond: those are an
+// [encoding/json.Number].
 //
 // Its fields are those of [gen.CustomerProfileError]:
 //

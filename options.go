@@ -22,10 +22,19 @@ type callOption func(*callOptions)
 func (o callOption) apply(c *callOptions) { o(c) }
 
 // WithBaseURL sends requests to another address than https://trusthub.twilio.com: a proxy, a mock, or a test server. Its
-// path is kept and put before the API's. It must be https, or http on a loopback address, without user info, query and
-// fragment.
+// path is kept and put before the API's. It must be https, or http on a loopback address or with [WithPlainHTTP], without
+// user info, query and fragment.
 func WithBaseURL(baseURL string) Option {
 	return func(c *config) error { return c.setBaseURL(parseBaseURL(baseURL)) }
+}
+
+// WithPlainHTTP permits a base URL of http beyond loopback addresses too, such as http://fake:8080, a fake server in another
+// container. The credentials travel in the clear then: never use it with real ones.
+func WithPlainHTTP() Option {
+	return func(c *config) error {
+		c.plainHTTP = true
+		return nil
+	}
 }
 
 // WithEdge sends requests through an edge location to a region, such as "dublin" and "ie1":
@@ -158,6 +167,7 @@ type config struct {
 	auth             Auth
 	baseURL          *url.URL
 	defaultBaseURL   func() (*url.URL, error) // for when no option sets one
+	plainHTTP        bool                     // also beyond loopback
 	transport        http.RoundTripper        // nil: this package's own
 	transportTimeout time.Duration            // 0: none
 	middleware       []func(http.RoundTripper) http.RoundTripper
@@ -197,7 +207,7 @@ func newConfig(auth Auth, opts []Option) (*config, error) {
 		cfg.timeout = min(cfg.timeout, cfg.transportTimeout)
 	}
 	if cfg.baseURL != nil {
-		return cfg, nil
+		return cfg, cfg.checkPlainHTTP()
 	}
 	return cfg, cfg.setBaseURL(cfg.defaultBaseURL())
 }

@@ -33,6 +33,23 @@ func TestBaseURLs(t *testing.T) {
 	}
 }
 
+// Plain HTTP takes an option of its own beyond loopback, in whatever order they are given; its name is in the error.
+func TestPlainHTTP(t *testing.T) {
+	auth := trusthub.BasicAuth("AC1", "p")
+	fake, permit := trusthub.WithBaseURL("http://fake:8080"), trusthub.WithPlainHTTP()
+	if _, err := trusthub.NewClient(auth, fake); err == nil || !strings.Contains(err.Error(), "WithPlainHTTP") {
+		t.Errorf("got %v", err)
+	}
+	for _, opts := range [][]trusthub.Option{{fake, permit}, {permit, fake}} {
+		if client, err := trusthub.NewClient(auth, opts...); err != nil || fmt.Sprint(client) != "trusthub.Client(http://fake:8080/)" {
+			t.Errorf("got %v, %v", client, err)
+		}
+	}
+	if _, err := trusthub.NewClient(auth, permit, trusthub.WithBaseURL("ftp://fake")); err == nil {
+		t.Error("another scheme was accepted")
+	}
+}
+
 func TestEdges(t *testing.T) {
 	auth := trusthub.BasicAuth("AC1", "p")
 	client, err := trusthub.NewClient(auth, trusthub.WithEdge("dublin", "ie1"))

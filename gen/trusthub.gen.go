@@ -117,11 +117,12 @@ type CustomerProfile struct {
 	// Links The absolute URLs of the profile's subresources, by name.
 	Links map[string]string `json:"links,omitempty,omitzero"`
 
-	// Errors Why Twilio rejected the profile.
+	// Errors What Twilio has found wrong with the profile. A rejected profile has its reasons here, but one that has any need
+	// not be rejected: the status tells that.
 	Errors []CustomerProfileError `json:"errors,omitempty,omitzero"`
 }
 
-// CustomerProfileError One reason for which Twilio rejected a Customer Profile. Undocumented keys are kept. An item of another shape breaks
+// CustomerProfileError Something that Twilio has found wrong with a Customer Profile. Undocumented keys are kept. An item of another shape breaks
 // this contract, and is read as well as can be: what is no object counts as the code of one; a code in a string of
 // digits is that number; any other code is kept as it is under the key `code_as_received`, beside a code of 0.
 type CustomerProfileError struct {
