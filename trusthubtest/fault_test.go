@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -108,15 +110,86 @@ func TestDelayInBubble(t *testing.T) {
 	})
 }
 
+// The type of a body follows from it, unless a header says otherwise.
+func TestContentTypeOfAFault(t *testing.T) {
+	withBoth(t, func(t *testing.T, handler *trusthubtest.Handler, client *trusthub.Client) {
+		html := http.Header{"content-type": {"text/html"}}
+		for _, test := range []struct {
+			fault trusthubtest.Fault
+			want  []string
+		}{
+			{trusthubtest.Fault{Body: "<html>"}, []string{"text/plain; charset=utf-8"}},
+			{trusthubtest.Fault{Body: "{}"}, []string{"application/json; charset=utf-8"}},
+			{trusthubtest.Fault{Status: 500, Body: "null"}, []string{"application/json; charset=utf-8"}},
+			{trusthubtest.Fault{Status: 500}, []string{"application/json; charset=utf-8"}},
+			{trusthubtest.Fault{Status: 302}, nil},
+			{trusthubtest.Fault{Body: "<html>", Header: html}, []string{"text/html"}},
+			{trusthubtest.Fault{Header: html}, []string{"text/html"}},
+			{trusthubtest.Fault{Body: "{}", Header: http.Header{"Content-Type": nil}}, nil},
+		} {
+			handler.Fail(test.fault)
+			var response trusthub.Response
+			_, _ = client.FetchCustomerProfile(t.Context(), trusthubtest.ExampleSID, trusthub.WithResponseInto(&response))
+			if got := response.Header.Values("Content-Type"); !slices.Equal(got, test.want) {
+				t.Errorf("%+v: got %q, want %q", test.fault, got, test.want)
+			}
+		}
+	})
+}
+
+func TestFailFunc(t *testing.T) {
+	handler := trusthubtest.NewHandler()
+	client := inProcess(t, handler, once)
+	fetch := func(sid string) int {
+		var response trusthub.Response
+		_, _ = client.FetchCustomerProfile(t.Context(), sid, trusthub.WithResponseInto(&response))
+		return response.StatusCode
+	}
+	asked := 0
+	handler.FailFunc(func(r *http.Request) (trusthubtest.Fault, bool) {
+		asked++
+		handler.Put(trusthub.CustomerProfile{SID: otherSID}) // it may use the fake
+		return trusthubtest.Fault{Status: 503}, strings.HasSuffix(r.URL.Path, otherSID)
+	})
+	handler.Fail(trusthubtest.Fault{Status: 500})
+	if status := fetch(otherSID); status != 500 || asked != 0 {
+		t.Errorf("the queue of Fail comes first: got %d, asked %d times", status, asked)
+	}
+	if status := fetch(otherSID); status != 503 {
+		t.Errorf("got %d", status)
+	}
+	if status := fetch(trusthubtest.ExampleSID); status != 200 || asked != 2 {
+		t.Errorf("another: got %d, asked %d times", status, asked)
+	}
+	handler.FailFunc(nil)
+	if status := fetch(otherSID); status != 200 {
+		t.Errorf("ended: got %d", status)
+	}
+}
+
+func TestDelay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		handler := trusthubtest.NewHandler()
+		client := inProcess(t, handler, once)
+		handler.Delay(time.Second)
+		handler.Fail(trusthubtest.Fault{}, trusthubtest.Fault{Delay: 10 * time.Second})
+		for _, want := range []time.Duration{time.Second, 11 * time.Second, time.Second} {
+			start := time.Now()
+			_, _ = client.FetchCustomerProfile(t.Context(), trusthubtest.ExampleSID)
+			if took := time.Since(start); took != want {
+				t.Errorf("took %v, want %v", took, want)
+			}
+		}
+	})
+}
+
 func TestLimitConcurrency(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		handler := trusthubtest.NewHandler()
 		client := inProcess(t, handler, once)
 		handler.LimitConcurrency(3)
+		handler.Delay(time.Second)
 		round := func() (refused int) {
-			for range 5 {
-				handler.Fail(trusthubtest.Fault{Delay: time.Second})
-			}
 			var mu sync.Mutex
 			var all sync.WaitGroup
 			for range 5 {
@@ -139,6 +212,9 @@ func TestLimitConcurrency(t *testing.T) {
 			if refused := round(); refused != 2 {
 				t.Errorf("%d of 5 refused", refused)
 			}
+		}
+		if refused := handler.Refused(); refused != 6 {
+			t.Errorf("%d refused in all", refused)
 		}
 		handler.LimitConcurrency(0)
 		if refused := round(); refused != 0 {

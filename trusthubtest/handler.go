@@ -24,23 +24,19 @@ import (
 type Handler struct {
 	mu       sync.Mutex
 	profiles map[string][]byte // JSON by upper-case SID
-	requests []*http.Request
+	received int               // requests
+	requests []*http.Request   // the last of them
+	refused  int
 	faults   []Fault
+	failFunc func(*http.Request) (Fault, bool)
+	delay    time.Duration
 	limit    int // 0: none
 	inFlight int
 	caller   *http.Client // of status callbacks; nil: none are called
 }
 
-// Fault is what happens to one request. Without a Status, the request is answered as usual, but for what the other fields
-// say.
-type Fault struct {
-	Status   int           // answered in place of the usual status
-	Header   http.Header   // set on the answer
-	Body     string        // sent in place of the usual body; with a Status and no Body, an error in Twilio's shape is
-	Delay    time.Duration // passes first, unless the client goes away
-	Truncate bool          // half of the body is sent, then the connection breaks off
-	Reset    bool          // the connection breaks off before the headers are complete
-}
+// keptRequests bounds what a fake remembers, so that a load test does not end in a lack of memory.
+const keptRequests = 10_000
 
 // NewHandler returns a fake that knows the profile of Twilio's documentation.
 func NewHandler() *Handler {
@@ -66,22 +62,31 @@ func (h *Handler) Put(profile trusthub.CustomerProfile) {
 	}
 }
 
-// Fail makes the next requests fail, each by one fault, in order. Requests that LimitConcurrency refuses use none up.
-func (h *Handler) Fail(faults ...Fault) {
+// Delay makes every answer take so long, besides the Delay of a [Fault]; what LimitConcurrency refuses is answered at once.
+// A client that goes away ends it.
+func (h *Handler) Delay(d time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.faults = append(h.faults, faults...)
+	h.delay = d
 }
 
 // LimitConcurrency answers 429 with code 20429 to all requests beyond n at a time, as Twilio does for an account. 0 ends
-// the limit. Requests take no time by themselves; give them some by a [Fault] with a Delay.
+// the limit. Requests take no time by themselves: give them some by Delay.
 func (h *Handler) LimitConcurrency(n int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.limit = n
 }
 
-// Requests returns all requests received so far, in order, without their bodies.
+// Refused returns how many requests LimitConcurrency has refused so far.
+func (h *Handler) Refused() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.refused
+}
+
+// Requests returns the requests received so far, in order, without their bodies: the last 10,000 of them. The number in
+// the Twilio-Request-Id of an answer, hexadecimal and from 1, counts all.
 func (h *Handler) Requests() []*http.Request {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 )
@@ -20,37 +19,35 @@ type reply struct {
 
 // handle decides on the answer to one request, and takes the time for it.
 func (h *Handler) handle(r *http.Request) *reply {
-	number, fault, admitted := h.enter(r)
-	var reply *reply
+	kept := r.Clone(context.Background()) // not the server's context, which would keep the connection alive
+	kept.Body = http.NoBody
+	number, delay, admitted := h.enter(kept)
+	reply := errorReply(http.StatusTooManyRequests, 20429, "Too many requests")
+	var fault Fault
 	if admitted {
 		defer h.leave()
-		sleep(r.Context(), fault.Delay)
+		fault = h.nextFault(kept)
+		sleep(r.Context(), delay+fault.Delay)
 		reply = h.answer(r, fault)
-	} else {
-		reply = errorReply(http.StatusTooManyRequests, 20429, "Too many requests")
 	}
 	reply.header.Set("Twilio-Request-Id", fmt.Sprintf("RQ%032x", number))
-	for name, values := range fault.Header {
-		reply.header[http.CanonicalHeaderKey(name)] = slices.Clone(values)
-	}
+	reply.setHeader(fault.Header)
 	return reply
 }
 
-// enter remembers a request and numbers it. If it is not one too many, it counts as in flight and gets the next fault.
-func (h *Handler) enter(r *http.Request) (number int, fault Fault, admitted bool) {
-	kept := r.Clone(context.Background()) // not the server's context, which would keep the connection alive
-	kept.Body = http.NoBody
+// enter remembers a request and numbers it. If it is not one too many, it counts as in flight, and takes some time.
+func (h *Handler) enter(kept *http.Request) (number int, delay time.Duration, admitted bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.received++
 	h.requests = append(h.requests, kept)
+	h.requests = h.requests[max(len(h.requests)-keptRequests, 0):]
 	if h.limit > 0 && h.inFlight >= h.limit {
-		return len(h.requests), Fault{}, false
+		h.refused++
+		return h.received, 0, false
 	}
 	h.inFlight++
-	if len(h.faults) > 0 {
-		fault, h.faults = h.faults[0], h.faults[1:]
-	}
-	return len(h.requests), fault, true
+	return h.received, h.delay, true
 }
 
 func (h *Handler) leave() {
@@ -110,18 +107,6 @@ func notFound(r *http.Request) *reply {
 	return errorReply(http.StatusNotFound, 20404, "The requested resource "+r.URL.Path+" was not found")
 }
 
-// faultReply is the answer of a fault with a status.
-func faultReply(fault Fault) *reply {
-	if fault.Status < 400 {
-		return &reply{status: fault.Status, header: http.Header{}}
-	}
-	code := 20000 + fault.Status // as Twilio's are: 20404, 20429, 20503
-	if fault.Status == http.StatusUnauthorized {
-		code = 20003
-	}
-	return errorReply(fault.Status, code, http.StatusText(fault.Status))
-}
-
 // errorReply has the shape of https://www.twilio.com/docs/usage/twilios-response.
 func errorReply(status, code int, message string) *reply {
 	body, err := json.Marshal(struct {
@@ -137,15 +122,6 @@ func errorReply(status, code int, message string) *reply {
 }
 
 const jsonType = "application/json; charset=utf-8"
-
-// setBody replaces the body, and calls it JSON only if it is.
-func (r *reply) setBody(body string) {
-	r.body = []byte(body)
-	r.header.Set("Content-Type", "text/plain; charset=utf-8")
-	if json.Valid(r.body) {
-		r.header.Set("Content-Type", jsonType)
-	}
-}
 
 // sleep waits for d or the end of ctx.
 func sleep(ctx context.Context, d time.Duration) {

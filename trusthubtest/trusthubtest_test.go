@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -146,6 +148,22 @@ func TestRequests(t *testing.T) {
 	requests := server.Requests()
 	if len(requests) != 8 || requests[0].URL.Path != "/v1/CustomerProfiles/"+trusthubtest.ExampleSID || requests[0].Header.Get("Authorization") == "" {
 		t.Errorf("got %v", requests)
+	}
+}
+
+// A load test must not end in a lack of memory.
+func TestRequestsAreBounded(t *testing.T) {
+	handler := trusthubtest.NewHandler()
+	for i := range 10_002 {
+		answer, err := handler.RoundTrip(&http.Request{Method: "GET", URL: &url.URL{Path: "/" + strconv.Itoa(i)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = answer.Body.Close()
+	}
+	requests := handler.Requests()
+	if len(requests) != 10_000 || requests[0].URL.Path != "/2" || requests[9999].URL.Path != "/10001" {
+		t.Errorf("%d requests from %s", len(requests), requests[0].URL)
 	}
 }
 
