@@ -40,7 +40,7 @@ func TestKilledWorkerLosesNothing(t *testing.T) {
 			fake.Put(trusthub.CustomerProfile{SID: sid, Status: trusthub.StatusTwilioApproved})
 		}
 	}
-	queue := openQueue(t, ctx, connect(t, natsServer))
+	queue := openQueue(t, ctx, connect(t, natsServer), 200)
 	if err := queue.Add(ctx, "2026-11-23", slices.Values(sids)); err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +66,7 @@ func TestKilledWorkerLosesNothing(t *testing.T) {
 	// The first worker works alone, and dies with SIDs in hand: its connection is gone before it can say anything.
 	doomed := connect(t, natsServer)
 	doomedCtx, kill := context.WithCancel(ctx)
-	_ = openQueue(t, ctx, doomed).Work(doomedCtx, newClient(t, fake), record("doomed", func(all int) {
+	_ = openQueue(t, ctx, doomed, 200).Work(doomedCtx, newClient(t, fake), record("doomed", func(all int) {
 		if all == total/4 {
 			doomed.Close()
 			kill()
@@ -81,7 +81,7 @@ func TestKilledWorkerLosesNothing(t *testing.T) {
 	done, finish := context.WithCancel(ctx)
 	var workers sync.WaitGroup
 	for i := range 2 {
-		own := openQueue(t, ctx, connect(t, natsServer))
+		own := openQueue(t, ctx, connect(t, natsServer), 200)
 		workers.Go(func() {
 			err := own.Work(done, newClient(t, fake), record(fmt.Sprint("worker ", i), func(all int) {
 				if all == total {
@@ -104,7 +104,7 @@ func TestRefusedCredentialsLeaveTheQueueAlone(t *testing.T) {
 	for status, want := range map[int]error{401: trusthub.ErrUnauthorized, 403: trusthub.ErrForbidden} {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		connection := connect(t, startNATS(t))
-		queue := openQueue(t, ctx, connection)
+		queue := openQueue(t, ctx, connection, 200)
 		add(t, queue, 100)
 		fake := trusthubtest.NewHandler()
 		fake.Fail(slices.Repeat([]trusthubtest.Fault{{Status: status}}, 100)...)
@@ -128,7 +128,7 @@ func TestPassingFailuresGoBack(t *testing.T) {
 	} {
 		ctx, stop := context.WithTimeout(t.Context(), time.Minute)
 		connection := connect(t, startNATS(t))
-		queue := openQueue(t, ctx, connection)
+		queue := openQueue(t, ctx, connection, 200)
 		if err := queue.Add(ctx, "audit", slices.Values([]string{trusthubtest.ExampleSID})); err != nil {
 			t.Fatal(err)
 		}
@@ -151,7 +151,7 @@ func TestWhatAlwaysFailsIsBuried(t *testing.T) {
 	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
 	defer stop()
 	connection := connect(t, startNATS(t))
-	queue := openQueue(t, ctx, connection)
+	queue := openQueue(t, ctx, connection, 200)
 	const total, pending = 300, 200 // so that dead ones would fill the hands of all workers
 	sids := add(t, queue, total)
 	fake, down := trusthubtest.NewHandler(), trusthubtest.NewHandler()
@@ -200,14 +200,14 @@ func TestSlowWorkIsDoneOnce(t *testing.T) {
 	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
 	defer stop()
 	natsServer := startNATS(t)
-	add(t, openQueue(t, ctx, connect(t, natsServer)), 2)
+	add(t, openQueue(t, ctx, connect(t, natsServer), 200), 2)
 	fake := trusthubtest.NewHandler()
 	fake.Fail(trusthubtest.Fault{Delay: slow})
 	var mu sync.Mutex
 	recorded := map[string]int{}
 	var workers sync.WaitGroup
 	for range 2 {
-		queue := openQueue(t, ctx, connect(t, natsServer))
+		queue := openQueue(t, ctx, connect(t, natsServer), 200)
 		workers.Go(func() {
 			_ = queue.Work(ctx, newClient(t, fake), func(result trusthub.FetchResult) error {
 				time.Sleep(slow)
@@ -241,7 +241,7 @@ func TestWorkEndsWithItsQueue(t *testing.T) {
 	} {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		connection := connect(t, startNATS(t))
-		queue := openQueue(t, ctx, connection)
+		queue := openQueue(t, ctx, connection, 200)
 		add(t, queue, 1)
 		js, err := jetstream.New(connection)
 		if err != nil {
@@ -257,7 +257,52 @@ func TestWorkEndsWithItsQueue(t *testing.T) {
 	}
 }
 
-func startNATS(t *testing.T) *server.Server {
+// Four workers share an account that serves 10 requests at a time, each of which travels 40 ms and is served for 100 ms. The
+// queue bounds what all workers together have in hand, so that it can spare the account what the workers would have to find out.
+//
+//	go test -run '^$' -bench FourWorkers -benchtime 3000x ./audit
+func BenchmarkFourWorkers(b *testing.B) {
+	const slots, travel, service = 10, 40 * time.Millisecond, 100 * time.Millisecond
+	for name, pending := range map[string]int{"pending=10": slots, "pending=200": 200} {
+		b.Run(name, func(b *testing.B) {
+			ctx, finish := context.WithCancel(b.Context())
+			defer finish()
+			natsServer := startNATS(b)
+			queue := openQueue(b, ctx, connect(b, natsServer), pending)
+			fake := trusthubtest.NewHandler()
+			fake.LimitConcurrency(slots)
+			fake.Delay(service)
+			distant := roundTripper(func(req *http.Request) (*http.Response, error) {
+				time.Sleep(travel / 2)
+				defer time.Sleep(travel / 2)
+				return fake.RoundTrip(req)
+			})
+			add(b, queue, b.N)
+			var mu sync.Mutex
+			recorded := 0
+			var workers sync.WaitGroup
+			b.ResetTimer()
+			for range 4 {
+				own := openQueue(b, ctx, connect(b, natsServer), pending)
+				workers.Go(func() {
+					_ = own.Work(ctx, newClient(b, distant), func(trusthub.FetchResult) error {
+						mu.Lock()
+						defer mu.Unlock()
+						if recorded++; recorded == b.N {
+							finish()
+						}
+						return nil
+					})
+				})
+			}
+			workers.Wait()
+			b.ReportMetric(float64(fake.Refused())/float64(b.N), "refusals/profile")
+			b.ReportMetric(float64(b.N)*service.Seconds()/slots/b.Elapsed().Seconds(), "slots-used")
+		})
+	}
+}
+
+func startNATS(t testing.TB) *server.Server {
 	t.Helper()
 	s, err := server.NewServer(&server.Options{JetStream: true, StoreDir: t.TempDir(), DontListen: true, NoSigs: true})
 	if err != nil {
@@ -271,7 +316,7 @@ func startNATS(t *testing.T) *server.Server {
 	return s
 }
 
-func connect(t *testing.T, s *server.Server) *nats.Conn {
+func connect(t testing.TB, s *server.Server) *nats.Conn {
 	t.Helper()
 	connection, err := nats.Connect("", nats.InProcessServer(s))
 	if err != nil {
@@ -281,14 +326,14 @@ func connect(t *testing.T, s *server.Server) *nats.Conn {
 	return connection
 }
 
-func openQueue(t *testing.T, ctx context.Context, connection *nats.Conn) *audit.Queue { //nolint:revive // t goes first in tests
+func openQueue(t testing.TB, ctx context.Context, connection *nats.Conn, pending int) *audit.Queue { //nolint:revive // t goes first in tests
 	t.Helper()
 	js, err := jetstream.New(connection)
 	if err != nil {
 		t.Fatal(err)
 	}
 	queue, err := audit.Open(ctx, js, audit.Config{
-		Replicas: 1, AckWait: ackWait, Pending: 200, RetryWait: 10 * time.Millisecond, MaxDeliver: maxDeliver,
+		Replicas: 1, AckWait: ackWait, Pending: pending, RetryWait: 10 * time.Millisecond, MaxDeliver: maxDeliver,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -297,7 +342,7 @@ func openQueue(t *testing.T, ctx context.Context, connection *nats.Conn) *audit.
 }
 
 // add queues SIDs that the fake does not know.
-func add(t *testing.T, queue *audit.Queue, n int) (sids []string) {
+func add(t testing.TB, queue *audit.Queue, n int) (sids []string) {
 	t.Helper()
 	for i := range n {
 		sids = append(sids, fmt.Sprintf("BU%032x", i))
@@ -347,7 +392,7 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
-func newClient(t *testing.T, fake http.RoundTripper) *trusthub.Client {
+func newClient(t testing.TB, fake http.RoundTripper) *trusthub.Client {
 	t.Helper()
 	client, err := trusthub.NewClient(trusthub.BasicAuth(trusthubtest.Username, trusthubtest.Password),
 		trusthub.WithHTTPClient(&http.Client{Transport: fake}), trusthub.WithMaxConcurrency(32),
