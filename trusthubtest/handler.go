@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/internal/properties"
 )
 
 // Handler is the fake as an [http.Handler], for programs that bring a server of their own, and as an [http.RoundTripper],
@@ -53,7 +54,7 @@ func (h *Handler) Put(profile trusthub.CustomerProfile) {
 		panic(fmt.Sprintf("trusthubtest: Put: %q is not a Customer Profile SID: want BU and 32 hexadecimal digits", profile.SID))
 	}
 	profile.Status = cmp.Or(profile.Status, trusthub.StatusDraft)
-	body, err := marshal(profile)
+	body, err := properties.Marshal(profile)
 	if err != nil {
 		panic(fmt.Sprintf("trusthubtest: Put: %v", err))
 	}

@@ -3,6 +3,9 @@
 package properties
 
 import (
+	"bytes"
+	"encoding/json"
+	"fmt"
 	"iter"
 	"reflect"
 	"strings"
@@ -19,6 +22,26 @@ func Of(model any) iter.Seq2[string, reflect.Value] {
 			}
 		}
 	}
+}
+
+// Marshal writes every documented property of a generated model, null where empty, as Twilio does; the model itself leaves
+// empty ones out.
+func Marshal(model any) ([]byte, error) {
+	var buf bytes.Buffer
+	separator := '{'
+	for name, value := range Of(model) {
+		text := []byte("null")
+		if !value.IsZero() {
+			var err error
+			if text, err = json.Marshal(value.Interface()); err != nil {
+				return nil, err
+			}
+		}
+		fmt.Fprintf(&buf, "%c%q:%s", separator, name, text)
+		separator = ','
+	}
+	buf.WriteByte('}')
+	return buf.Bytes(), nil
 }
 
 // Label is the name of a property for people: account_sid becomes Account SID.

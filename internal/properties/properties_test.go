@@ -32,6 +32,13 @@ func TestOf(t *testing.T) {
 	}
 }
 
+func TestMarshal(t *testing.T) {
+	got, err := properties.Marshal(&gen.Error{Message: "m", Status: 404})
+	if want := `{"code":null,"message":"m","more_info":null,"status":404}`; err != nil || string(got) != want {
+		t.Errorf("got %s, %v", got, err)
+	}
+}
+
 func TestLabel(t *testing.T) {
 	for name, want := range map[string]string{
 		"sid": "SID", "account_sid": "Account SID", "friendly_name": "Friendly name", "url": "URL", "email": "Email", "": "",

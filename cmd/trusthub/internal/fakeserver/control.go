@@ -1,0 +1,139 @@
+package fakeserver
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"unicode"
+)
+
+const controlPath = "/_fake/"
+
+func isControl(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, controlPath) }
+
+// newControl steers the fake. Nothing of it takes credentials, counts as a request or gets a fault.
+func (s *Server) newControl() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+controlPath+"health", s.health)
+	mux.HandleFunc("PUT "+controlPath+"profiles/{sid}", s.putProfile)
+	mux.HandleFunc("POST "+controlPath+"faults", s.postFault)
+	mux.HandleFunc("PUT "+controlPath+"limit", s.putLimit)
+	mux.HandleFunc("GET "+controlPath+"requests", s.getRequests)
+	mux.HandleFunc("POST "+controlPath+"reset", s.postReset)
+	return mux
+}
+
+func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
+	writeJSON(w, map[string]string{"status": "ok"})
+}
+
+func (s *Server) putProfile(w http.ResponseWriter, r *http.Request) {
+	profile, err := decodeProfile(body(w, r))
+	if err != nil {
+		refuse(w, err)
+		return
+	}
+	sid := r.PathValue("sid")
+	if profile.SID != "" && !strings.EqualFold(profile.SID, sid) {
+		refuse(w, errors.New("the sid of the profile is not that of the path"))
+		return
+	}
+	profile.SID = sid
+	if err := checkSID(sid); err != nil {
+		refuse(w, err)
+		return
+	}
+	s.current().Put(*profile)
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func (s *Server) postFault(w http.ResponseWriter, r *http.Request) {
+	fault, err := decodeFault(body(w, r))
+	if err != nil {
+		refuse(w, err)
+		return
+	}
+	s.addFault(fault)
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func (s *Server) putLimit(w http.ResponseWriter, r *http.Request) {
+	var limit int
+	if err := decode(body(w, r), &limit); err != nil || limit < 0 {
+		refuse(w, errors.New("want a number of requests at a time, 0 for no limit"))
+		return
+	}
+	s.current().LimitConcurrency(limit)
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// request is what is told of one: its headers but for the credentials.
+type request struct {
+	Method string      `json:"method"`
+	Path   string      `json:"path"`
+	Header http.Header `json:"header"`
+}
+
+func (s *Server) getRequests(w http.ResponseWriter, _ *http.Request) {
+	fake := s.current()
+	list := struct {
+		Refused  int       `json:"refused"` // by the limit, of all requests
+		Requests []request `json:"requests"`
+	}{fake.Refused(), []request{}}
+	for _, r := range fake.Requests() {
+		header := r.Header.Clone()
+		header.Del("Authorization")
+		list.Requests = append(list.Requests, request{r.Method, r.URL.RequestURI(), header})
+	}
+	writeJSON(w, list)
+}
+
+func (s *Server) postReset(w http.ResponseWriter, _ *http.Request) {
+	s.reset()
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// body is that of a request, up to 1 MiB.
+func body(w http.ResponseWriter, r *http.Request) io.Reader {
+	return http.MaxBytesReader(w, r.Body, 1<<20)
+}
+
+// decode reads one JSON value that has nothing unknown and nothing after it.
+func decode(r io.Reader, value any) error {
+	decoder := json.NewDecoder(r)
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(value); err != nil {
+		return err
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("something follows the JSON")
+	}
+	return nil
+}
+
+func writeJSON(w http.ResponseWriter, value any) {
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetIndent("", "  ")
+	if err := encoder.Encode(value); err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = text.WriteTo(w) // a client that went away is no failure of the fake
+}
+
+func refuse(w http.ResponseWriter, err error) { http.Error(w, err.Error(), http.StatusBadRequest) }
+
+// printable drops what could move the cursor of a terminal.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return -1
+	}, s)
+}

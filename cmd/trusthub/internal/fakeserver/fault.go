@@ -1,0 +1,112 @@
+package fakeserver
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/seed07fc1495/trusthub/trusthubtest"
+)
+
+// fault is a [trusthubtest.Fault] that happens to the next requests, or to the next ones for one profile.
+type fault struct {
+	trusthubtest.Fault
+	sid  string // "": any
+	left int    // times; negative: always
+}
+
+// decodeFault reads a fault as JSON has it: times are words such as "250ms", and the body is a string, or JSON to send.
+func decodeFault(r io.Reader) (*fault, error) {
+	written := struct {
+		Status   int
+		Header   map[string]oneOrMore
+		Body     json.RawMessage
+		Delay    duration
+		Truncate bool
+		Reset    bool
+		Times    int
+		SID      string
+	}{Times: 1}
+	if err := decode(r, &written); err != nil {
+		return nil, err
+	}
+	f := &fault{trusthubtest.Fault{
+		Status: written.Status, Body: text(written.Body), Delay: time.Duration(written.Delay), Truncate: written.Truncate, Reset: written.Reset,
+	}, written.SID, written.Times}
+	f.Header = make(http.Header)
+	for name, values := range written.Header {
+		f.Header[http.CanonicalHeaderKey(name)] = values
+	}
+	switch {
+	case f.Status != 0 && (f.Status < 200 || f.Status > 999):
+		return nil, fmt.Errorf("the status %d is not one of 200 to 999", f.Status)
+	case written.Times == 0:
+		return nil, errors.New("times is a number of requests, -1 for all")
+	case f.sid == "":
+		return f, nil
+	}
+	return f, checkSID(f.sid)
+}
+
+func (s *Server) addFault(f *fault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults = append(s.faults, f)
+}
+
+// nextFault is the first that fits a request, and uses it up once.
+func (s *Server) nextFault(r *http.Request) (trusthubtest.Fault, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := slices.IndexFunc(s.faults, func(f *fault) bool { return f.sid == "" || strings.EqualFold(f.sid, path.Base(r.URL.Path)) })
+	if i < 0 {
+		return trusthubtest.Fault{}, false
+	}
+	found := s.faults[i]
+	if found.left--; found.left == 0 {
+		s.faults = slices.Delete(s.faults, i, i+1)
+	}
+	return found.Fault, true
+}
+
+// text is a body: what a JSON string says, or other JSON as it is.
+func text(body json.RawMessage) string {
+	var said string
+	if len(body) == 0 || json.Unmarshal(body, &said) == nil { // null says nothing
+		return said
+	}
+	return string(body)
+}
+
+// duration is written as "250ms".
+type duration time.Duration
+
+func (d *duration) UnmarshalText(text []byte) error {
+	parsed, err := time.ParseDuration(string(text))
+	if err != nil || parsed < 0 {
+		return fmt.Errorf("the delay %q is not one such as \"250ms\" or \"2s\"", text)
+	}
+	*d = duration(parsed)
+	return nil
+}
+
+// oneOrMore are the values of a header: a string, or a list.
+type oneOrMore []string
+
+func (o *oneOrMore) UnmarshalJSON(written []byte) error {
+	var one string
+	if json.Unmarshal(written, &one) == nil {
+		*o = oneOrMore{one}
+		return nil
+	}
+	var more []string
+	err := json.Unmarshal(written, &more)
+	*o = more
+	return err
+}

@@ -1,0 +1,60 @@
+package fakeserver
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+
+	"github.com/seed07fc1495/trusthub"
+)
+
+// ReadProfiles reads profiles as JSON: an array of them, or one after the other, as trusthub fetch -o ndjson writes them.
+func ReadProfiles(r io.Reader) (profiles []trusthub.CustomerProfile, err error) {
+	text := bufio.NewReader(r)
+	if mark, _ := text.Peek(3); bytes.Equal(mark, []byte("\ufeff")) {
+		_, _ = text.Discard(3)
+	}
+	decoder := json.NewDecoder(text)
+	for number := 1; ; {
+		var value json.RawMessage
+		if err := decoder.Decode(&value); errors.Is(err, io.EOF) {
+			return profiles, nil
+		} else if err != nil {
+			return nil, err
+		}
+		list := []json.RawMessage{value}
+		if value[0] == '[' {
+			if err := json.Unmarshal(value, &list); err != nil {
+				return nil, err
+			}
+		}
+		for _, one := range list {
+			profile, err := decodeProfile(bytes.NewReader(one))
+			if err == nil {
+				err = checkSID(profile.SID)
+			}
+			if err != nil {
+				return nil, fmt.Errorf("profile %d: %w", number, err)
+			}
+			profiles = append(profiles, *profile)
+			number++
+		}
+	}
+}
+
+// decodeProfile refuses unknown keys: a status that is misspelt would make a draft.
+func decodeProfile(r io.Reader) (*trusthub.CustomerProfile, error) {
+	profile := new(trusthub.CustomerProfile)
+	return profile, decode(r, profile)
+}
+
+func checkSID(sid string) error {
+	if !regexp.MustCompile(`^BU[0-9a-fA-F]{32}$`).MatchString(sid) {
+		return fmt.Errorf("%q is not a Customer Profile SID: want BU and 32 hexadecimal digits", sid)
+	}
+	return nil
+}

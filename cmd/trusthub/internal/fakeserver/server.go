@@ -1,0 +1,103 @@
+// Package fakeserver is the fake Trust Hub as a server of its own, for programs in any language: what a Go test tells the
+// fake by its methods is told by requests under /_fake/.
+package fakeserver
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/trusthubtest"
+)
+
+// Config is what a fake starts with, and what a reset brings back.
+type Config struct {
+	Profiles []trusthub.CustomerProfile // besides the documented example; their SIDs are well-formed
+	Limit    int                        // of requests at a time; 0: none
+	Latency  time.Duration              // of every answer
+	Log      io.Writer                  // gets a line a request
+}
+
+// Server is an [http.Handler], safe for concurrent use.
+type Server struct {
+	config  Config
+	control http.Handler
+
+	mu     sync.Mutex
+	fake   *trusthubtest.Handler
+	faults []*fault
+
+	logging sync.Mutex
+}
+
+// New returns a fake.
+func New(config Config) *Server {
+	s := &Server{config: config}
+	s.control = s.newControl()
+	s.reset()
+	return s
+}
+
+// reset begins anew, with another fake: requests that are under way end with the old one.
+func (s *Server) reset() {
+	fake := trusthubtest.NewHandler()
+	for _, profile := range s.config.Profiles {
+		fake.Put(profile)
+	}
+	fake.LimitConcurrency(s.config.Limit)
+	fake.Delay(s.config.Latency)
+	fake.FailFunc(s.nextFault)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fake, s.faults = fake, nil
+}
+
+func (s *Server) current() *trusthubtest.Handler {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.fake
+}
+
+// ServeHTTP answers as the Trust Hub API does, and under /_fake/ to those who steer the fake.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	seen := &observed{ResponseWriter: w}
+	start := time.Now()
+	defer func() { s.log(r, seen.outcome(), time.Since(start)) }() // also when a fault breaks the connection off
+	if isControl(r) {
+		s.control.ServeHTTP(seen, r)
+		return
+	}
+	s.current().ServeHTTP(seen, r)
+}
+
+// log writes no header and no body: somebody may have sent real credentials.
+func (s *Server) log(r *http.Request, outcome string, took time.Duration) {
+	s.logging.Lock()
+	defer s.logging.Unlock()
+	fmt.Fprintf(s.config.Log, "%s %s %s %s %v\n", time.Now().UTC().Format(time.RFC3339), printable(r.Method), r.URL.EscapedPath(), outcome,
+		took.Round(time.Microsecond))
+}
+
+// observed remembers what was answered.
+type observed struct {
+	http.ResponseWriter
+	status int
+}
+
+func (o *observed) WriteHeader(status int) {
+	o.status = status
+	o.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap lets the fake flush and break off connections.
+func (o *observed) Unwrap() http.ResponseWriter { return o.ResponseWriter }
+
+func (o *observed) outcome() string {
+	if o.status == 0 {
+		return "reset"
+	}
+	return fmt.Sprint(o.status)
+}

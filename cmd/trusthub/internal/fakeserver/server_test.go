@@ -1,0 +1,239 @@
+package fakeserver_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/cmd/trusthub/internal/fakeserver"
+	"github.com/seed07fc1495/trusthub/trusthubtest"
+)
+
+const (
+	example = trusthubtest.ExampleSID
+	other   = "BU0123456789abcdef0123456789abcdef"
+)
+
+// fake is a server under test, and what it logs.
+type fake struct {
+	*testing.T
+	url string
+	log bytes.Buffer
+}
+
+func start(t *testing.T, config fakeserver.Config) *fake {
+	t.Helper()
+	f := &fake{T: t}
+	config.Log = &f.log
+	server := httptest.NewServer(fakeserver.New(config))
+	t.Cleanup(server.Close)
+	f.url = server.URL
+	return f
+}
+
+// tell sends a request of control and returns the body of the answer, which must have this status.
+func (f *fake) tell(status int, method, path, body string) string {
+	f.Helper()
+	req, err := http.NewRequestWithContext(f.Context(), method, f.url+"/_fake/"+path, strings.NewReader(body))
+	if err != nil {
+		f.Fatal(err)
+	}
+	answer, err := http.DefaultClient.Do(req)
+	if err != nil {
+		f.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil || answer.StatusCode != status {
+		f.Errorf("%s %s: got %d %s, %v", method, path, answer.StatusCode, text, err)
+	}
+	return string(text)
+}
+
+// fetch makes one attempt and returns the status, or the error of a connection that breaks.
+func (f *fake) fetch(sid string) (*trusthub.CustomerProfile, int, error) {
+	f.Helper()
+	client, err := trusthub.NewClient(trusthub.BasicAuth(trusthubtest.Username, trusthubtest.Password), trusthub.WithBaseURL(f.url),
+		trusthub.WithRetry(trusthub.RetryPolicy{MaxAttempts: 1}))
+	if err != nil {
+		f.Fatal(err)
+	}
+	var response trusthub.Response
+	profile, err := client.FetchCustomerProfile(f.Context(), sid, trusthub.WithResponseInto(&response))
+	return profile, response.StatusCode, err
+}
+
+func (f *fake) expect(sid string, want int) {
+	f.Helper()
+	if _, status, err := f.fetch(sid); status != want {
+		f.Errorf("%s: got %d, want %d: %v", sid, status, want, err)
+	}
+}
+
+func TestHealth(t *testing.T) {
+	f := start(t, fakeserver.Config{})
+	if got := f.tell(200, "GET", "health", ""); !strings.Contains(got, `"ok"`) {
+		t.Errorf("got %s", got)
+	}
+	f.tell(404, "GET", "nonsense", "")
+	f.tell(405, "GET", "faults", "")
+}
+
+func TestProfiles(t *testing.T) {
+	f := start(t, fakeserver.Config{Profiles: []trusthub.CustomerProfile{{SID: other, Status: trusthub.StatusInReview}}})
+	f.expect(example, 200)
+	if profile, _, err := f.fetch(other); err != nil || profile.Status != trusthub.StatusInReview {
+		t.Errorf("got %v, %v", profile, err)
+	}
+	f.tell(204, "PUT", "profiles/"+other, `{"status":"twilio-rejected","errors":[{"code":18603}]}`)
+	if profile, _, err := f.fetch(other); err != nil || profile.Status != trusthub.StatusTwilioRejected || profile.Errors[0].Code != 18603 {
+		t.Errorf("got %v, %v", profile, err)
+	}
+	for _, wrong := range []string{``, `{`, `[]`, `{} {}`, `{}}`, `{"stauts":"draft"}`, `{"sid":"` + example + `"}`, `{"valid_until":"soon"}`} {
+		f.tell(400, "PUT", "profiles/"+other, wrong)
+	}
+	if got := f.tell(400, "PUT", "profiles/BU1", `{}`); !strings.Contains(got, "want BU and 32 hexadecimal digits") {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestFaults(t *testing.T) {
+	f := start(t, fakeserver.Config{Profiles: []trusthub.CustomerProfile{{SID: other}}})
+	f.tell(204, "POST", "faults", `{"status":503,"times":2}`)
+	f.tell(204, "POST", "faults", `{"status":404,"sid":"BU`+strings.ToUpper(other[2:])+`"}`)
+	f.expect(example, 503)
+	f.expect(other, 503)
+	f.expect(example, 200)
+	f.expect(other, 404)
+	f.expect(other, 200)
+
+	f.tell(204, "POST", "faults", `{"status":500,"times":-1}`)
+	for range 3 {
+		f.expect(example, 500)
+	}
+	f.tell(204, "POST", "reset", "")
+	f.expect(example, 200)
+
+	f.tell(204, "POST", "faults", `{"status":429,"header":{"Retry-After":"7"},"body":"slow down"}`)
+	_, _, err := f.fetch(example)
+	var apiErr *trusthub.Error
+	if !errors.As(err, &apiErr) || apiErr.RetryAfter != 7*time.Second || string(apiErr.Body) != "slow down" {
+		t.Errorf("got %v", err)
+	}
+	f.tell(204, "POST", "faults", `{"body":{"email":1},"header":{"content-type":["application/json"]}}`)
+	var decodeErr *trusthub.DecodeError
+	if _, _, err := f.fetch(example); !errors.As(err, &decodeErr) || decodeErr.Pointer != "/email" {
+		t.Errorf("got %v", err)
+	}
+	f.tell(204, "POST", "faults", `{"truncate":true}`)
+	if _, _, err := f.fetch(example); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("got %v", err)
+	}
+	f.tell(204, "POST", "faults", `{"reset":true,"delay":"1ms"}`)
+	if _, status, err := f.fetch(example); err == nil || status != 0 {
+		t.Errorf("got %d, %v", status, err)
+	}
+}
+
+func TestFaultsThatCannotBe(t *testing.T) {
+	f := start(t, fakeserver.Config{})
+	for body, want := range map[string]string{
+		``:                         "EOF",
+		`{"stauts":503}`:           "stauts",
+		`{"status":42}`:            "42",
+		`{"delay":"soon"}`:         "250ms",
+		`{"delay":5}`:              "delay",
+		`{"times":0}`:              "-1 for all",
+		`{"sid":"BU1"}`:            "32 hexadecimal digits",
+		`{"header":{"A":1}}`:       "cannot unmarshal",
+		`{"status":503} {"a":"b"}`: "follows",
+	} {
+		if got := f.tell(400, "POST", "faults", body); !strings.Contains(strings.ToLower(got), strings.ToLower(want)) {
+			t.Errorf("%s: got %s", body, got)
+		}
+	}
+	f.expect(example, 200)
+}
+
+// What steers the fake is no request, takes no fault and no slot.
+func TestRequests(t *testing.T) {
+	f := start(t, fakeserver.Config{})
+	f.tell(204, "POST", "faults", `{"status":503}`)
+	f.expect(example, 503)
+	f.expect(other, 404)
+	text := f.tell(200, "GET", "requests", "")
+	var got struct {
+		Refused  int
+		Requests []struct {
+			Method, Path string
+			Header       http.Header
+		}
+	}
+	if err := json.Unmarshal([]byte(text), &got); err != nil {
+		t.Fatal(err)
+	}
+	if len(got.Requests) != 2 || got.Requests[1].Method != "GET" || got.Requests[1].Path != "/v1/CustomerProfiles/"+other || got.Requests[0].Header.Get("User-Agent") == "" {
+		t.Errorf("got %s", text)
+	}
+	if strings.Contains(text, "Authorization") {
+		t.Error("credentials are told")
+	}
+	f.tell(204, "POST", "reset", "")
+	if text := f.tell(200, "GET", "requests", ""); !strings.Contains(text, `"requests": []`) {
+		t.Errorf("got %s", text)
+	}
+}
+
+func TestLimit(t *testing.T) {
+	f := start(t, fakeserver.Config{})
+	for _, wrong := range []string{``, `-1`, `1.5`, `"1"`, `{}`} {
+		f.tell(400, "PUT", "limit", wrong)
+	}
+	f.tell(204, "PUT", "limit", `1`)
+	f.tell(204, "POST", "faults", `{"delay":"1h"}`)
+	req, err := http.NewRequestWithContext(f.Context(), "GET", f.url+"/v1/CustomerProfiles/"+example, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { _, _ = http.DefaultClient.Do(req) }() //nolint:bodyclose // ends with the test
+	for !strings.Contains(f.tell(200, "GET", "requests", ""), example) {
+		continue // the slow one is under way
+	}
+	f.expect(example, 429)
+	if text := f.tell(200, "GET", "requests", ""); !strings.Contains(text, `"refused": 1`) {
+		t.Errorf("got %s", text)
+	}
+	f.tell(204, "PUT", "limit", `0`)
+	f.expect(example, 200)
+}
+
+func TestReadProfiles(t *testing.T) {
+	one, two := `{"sid":"`+example+`","status":"draft","email":null}`, `{"sid":"`+other+`"}`
+	for _, text := range []string{"[" + one + "," + two + "]", one + "\n" + two + "\n", "\ufeff\n" + one + two, "[" + one + "]\n[" + two + "]"} {
+		profiles, err := fakeserver.ReadProfiles(strings.NewReader(text))
+		if err != nil || len(profiles) != 2 || profiles[0].SID != example || profiles[1].SID != other {
+			t.Errorf("%s: got %v, %v", text, profiles, err)
+		}
+	}
+	if profiles, err := fakeserver.ReadProfiles(strings.NewReader("")); err != nil || len(profiles) != 0 {
+		t.Errorf("got %v, %v", profiles, err)
+	}
+	for text, want := range map[string]string{
+		one + `{"sid":"BU1"}`:                              "profile 2: \"BU1\" is not",
+		`[` + one + `,{"sid":"` + other + `","error":{}}]`: "profile 2: json: unknown field",
+		`[` + one: "unexpected EOF",
+		`5`:       "profile 1: ",
+		`null`:    "profile 1: ",
+	} {
+		if _, err := fakeserver.ReadProfiles(strings.NewReader(text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v", text, err)
+		}
+	}
+}
