@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,33 +15,37 @@ import (
 )
 
 func newCheckCommand() *cobra.Command {
-	var from server
+	var from connection
 	var output string
 	cmd := &cobra.Command{
 		Use:   "check SID...",
 		Short: "Hold the API's answers against its contract",
 		Long: "Fetch Customer Profiles and hold each request and answer against the OpenAPI document.\n" +
-			"A profile that cannot be fetched fails the check, too.",
+			"A profile that cannot be fetched fails the check, too, but with another exit code than a breach.\n\n" +
+			exitCodes("0 every profile passes", "1 some could not be fetched, none breaks the contract", "2 wrong use", "4 the contract is broken"),
 		Example: "  trusthub check BUaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa --fake\n  trusthub check BUaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa -o json",
-		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, sids []string) error {
+			if len(sids) == 0 {
+				return errors.New("trusthub: no SID: name those of the profiles to check")
+			}
 			write, ok := map[string]func(io.Writer, []verdict) error{"text": writeReport, "json": writeReportJSON}[output]
 			if !ok {
 				return fmt.Errorf("trusthub: unknown output %q: use text or json", output)
 			}
-			client, stop, err := from.client(trusthub.WithMiddleware(contract.NewTransport))
+			client, stop, err := from.client(cmd.ErrOrStderr(), trusthub.WithMiddleware(contract.NewTransport))
 			if err != nil {
 				return err
 			}
 			defer stop()
-			verdicts, failed := check(cmd.Context(), client, sids)
-			if err := write(cmd.OutOrStdout(), verdicts); err != nil {
-				return failure{err}
+			verdicts := check(cmd.Context(), client, sids)
+			out := bufio.NewWriter(cmd.OutOrStdout())
+			if err := write(out, verdicts); err != nil {
+				return failed(err)
 			}
-			if failed > 0 {
-				return failure{fmt.Errorf("%d of %d profiles failed the check", failed, len(sids))}
+			if err := out.Flush(); err != nil {
+				return failed(fmt.Errorf("the report could not be written: %w", err))
 			}
-			return nil
+			return conclude(verdicts, len(sids))
 		},
 	}
 	from.addFlags(cmd)
@@ -48,7 +53,7 @@ func newCheckCommand() *cobra.Command {
 	return cmd
 }
 
-// verdict is the outcome for one profile: it passes, or has findings, or could not be fetched.
+// verdict is the outcome for one profile: it passes, or breaks the contract, or could not be fetched.
 type verdict struct {
 	SID       string    `json:"sid"`
 	Pass      bool      `json:"pass"`
@@ -57,6 +62,8 @@ type verdict struct {
 	RequestID string    `json:"request_id,omitempty"`
 	Findings  []finding `json:"findings,omitempty"`
 	Error     string    `json:"error,omitempty"`
+
+	malformed bool // the SID
 }
 
 type finding struct {
@@ -64,26 +71,61 @@ type finding struct {
 	Reason  string `json:"reason"`
 }
 
-func check(ctx context.Context, client *trusthub.Client, sids []string) (verdicts []verdict, failed int) {
+// check judges as many profiles as it can before ctx ends.
+func check(ctx context.Context, client *trusthub.Client, sids []string) (verdicts []verdict) {
 	for _, sid := range sids {
 		_, err := client.FetchCustomerProfile(ctx, sid)
-		v := verdict{SID: sid, Pass: err == nil}
-		var violation *contract.Violation
-		switch {
-		case errors.As(err, &violation):
-			v.Direction, v.Status, v.RequestID = violation.Direction, violation.StatusCode, violation.RequestID
-			for _, f := range violation.Findings {
-				v.Findings = append(v.Findings, finding(f))
-			}
-		case err != nil:
-			v.Error = err.Error()
+		if err != nil && ctx.Err() != nil {
+			break
 		}
-		if !v.Pass {
-			failed++
-		}
-		verdicts = append(verdicts, v)
+		verdicts = append(verdicts, judge(sid, err))
 	}
-	return verdicts, failed
+	return verdicts
+}
+
+func judge(sid string, err error) verdict {
+	v := verdict{SID: sid, Pass: err == nil, malformed: errors.Is(err, trusthub.ErrInvalidSID)}
+	var violation *contract.Violation
+	var decodeErr *trusthub.DecodeError
+	switch {
+	case errors.As(err, &violation):
+		v.Direction, v.Status, v.RequestID = violation.Direction, violation.StatusCode, violation.RequestID
+		for _, f := range violation.Findings {
+			v.Findings = append(v.Findings, finding(f))
+		}
+	case errors.As(err, &decodeErr) && !trusthub.IsRetryable(err): // another profile, or more than is read
+		v.Direction, v.Status, v.RequestID = "response", decodeErr.StatusCode, decodeErr.RequestID
+		v.Findings = []finding{{decodeErr.Pointer, err.Error()}}
+	case err != nil:
+		v.Error = err.Error()
+	}
+	return v
+}
+
+// conclude says with what the check ends.
+func conclude(verdicts []verdict, asked int) error {
+	broken, missing, malformed := 0, 0, 0
+	for _, v := range verdicts {
+		switch {
+		case len(v.Findings) > 0:
+			broken++
+		case v.malformed:
+			malformed++
+		case !v.Pass:
+			missing++
+		}
+	}
+	switch {
+	case broken > 0:
+		return failure{exitBroken, fmt.Errorf("%d of %d profiles break the contract, %d could not be fetched", broken, asked, missing+malformed)}
+	case len(verdicts) < asked:
+		return failed(fmt.Errorf("%w: %d of %d profiles checked", errInterrupted, len(verdicts), asked))
+	case malformed == asked:
+		return fmt.Errorf("trusthub: %d of %d SIDs are malformed", malformed, asked)
+	case missing+malformed > 0:
+		return failed(fmt.Errorf("%d of %d profiles could not be fetched", missing+malformed, asked))
+	}
+	return nil
 }
 
 func writeReportJSON(w io.Writer, verdicts []verdict) error {
@@ -98,7 +140,7 @@ func writeReport(w io.Writer, verdicts []verdict) error {
 		case v.Pass:
 			fmt.Fprintf(w, "pass  %s\n", v.SID)
 		case v.Error != "":
-			fmt.Fprintf(w, "FAIL  %s\n      %s\n", printable(v.SID), v.Error)
+			fmt.Fprintf(w, "FAIL  %s\n      could not be fetched: %s\n", printable(v.SID), v.Error)
 		default:
 			fmt.Fprintf(w, "FAIL  %s\n      in the %s%s:\n", v.SID, v.Direction, answerNote(v))
 			for _, f := range v.Findings {
@@ -106,7 +148,7 @@ func writeReport(w io.Writer, verdicts []verdict) error {
 			}
 		}
 	}
-	return nil
+	return nil // a buffer keeps its error
 }
 
 func answerNote(v verdict) string {

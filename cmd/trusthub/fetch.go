@@ -2,114 +2,183 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/seed07fc1495/trusthub"
 )
 
+// fetchOptions are the flags of fetch.
+type fetchOptions struct {
+	connection
+	input
+	progressFlags
+	output, resume string
+	concurrency    int
+}
+
 func newFetchCommand() *cobra.Command {
-	var from server
-	var output string
-	var concurrency int
+	var o fetchOptions
 	cmd := &cobra.Command{
-		Use:   "fetch SID... | -",
+		Use:   "fetch SID... | - | --from FILE",
 		Short: "Print Customer Profiles",
-		Long: "Print Customer Profiles: for people (text), as the JSON that was received (json), or as one JSON object a line (ndjson).\n\n" +
-			"With - in place of SIDs, they are read from standard input, one a line; blank lines and those that begin with # are\n" +
-			"skipped. Many are fetched at a time and printed as they complete, as a table or as ndjson, in which a profile that could\n" +
-			"not be fetched has an \"error\". How many were fetched is told at the end on standard error.",
-		Example: "  trusthub fetch BUaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa --fake\n  trusthub fetch - -o ndjson < sids.txt",
-		Args:    cobra.MinimumNArgs(1),
-		RunE: func(cmd *cobra.Command, sids []string) error {
-			many := slices.Contains(sids, "-")
-			if many && len(sids) > 1 {
-				return errors.New("trusthub: - stands for standard input, and takes no SIDs beside it")
-			}
-			writeOne, writeMany, err := writers(output, many)
-			if err != nil {
-				return err
-			}
-			var opts []trusthub.Option
-			if cmd.Flags().Changed("concurrency") {
-				opts = append(opts, trusthub.WithMaxConcurrency(concurrency))
-			}
-			client, stop, err := from.client(opts...)
-			if err != nil {
-				return err
-			}
-			defer stop()
-			if writeMany == nil {
-				return fetch(cmd.Context(), client, sids, writeOne, cmd.OutOrStdout(), cmd.ErrOrStderr())
-			}
-			source := newSIDList(sids)
-			if many {
-				source = newSIDReader(cmd.InOrStdin())
-			}
-			return fetchMany(cmd.Context(), client, source, writeMany, cmd.OutOrStdout(), cmd.ErrOrStderr())
-		},
+		Long: "Print Customer Profiles: for people (text), as the JSON that was received (json), one a line (ndjson), or as CSV.\n" +
+			"An \"Error\" of a profile is what Twilio has found wrong with it; whether it is rejected is told by its status.\n\n" +
+			"With - in place of SIDs they are read from standard input, with --from from a file, one a line; blank lines and those\n" +
+			"that begin with # are skipped. Many are fetched at a time and written as they complete, as a table, as ndjson or as CSV,\n" +
+			"in which a profile that could not be fetched has an error. How it went is told at the end on standard error.\n\n" +
+			"--resume FILE adds to the ndjson of an earlier run: what it has a profile or a final error for is not fetched again.\n\n" +
+			exitCodes("0 all were fetched", "1 some could not be fetched", "2 wrong use"),
+		Example: "  trusthub fetch BUaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa --fake\n  trusthub fetch - -o ndjson < sids.txt\n" +
+			"  trusthub fetch --from customers.csv --column profile_sid --resume results.ndjson",
+		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) },
 	}
-	from.addFlags(cmd)
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "text, json or ndjson")
-	cmd.Flags().IntVar(&concurrency, "concurrency", 16, "the most requests at a time, with - or ndjson")
+	o.connection.addFlags(cmd)
+	o.input.addFlags(cmd)
+	o.progressFlags.addFlags(cmd)
+	flags := cmd.Flags()
+	flags.StringVarP(&o.output, "output", "o", "text", "text, json, ndjson or csv")
+	flags.IntVar(&o.concurrency, "concurrency", 16, "the most requests at a time, when there are many")
+	flags.StringVar(&o.resume, "resume", "", "add ndjson to the results of an earlier run in this file, and fetch only what they lack")
+	flags.DurationVar(&o.maxOutage, "max-outage", 15*time.Minute, "how long to wait in an outage, when there are many; negative: not at all")
 	return cmd
 }
 
-// writers returns the one that fits: a profileWriter for profiles one by one, a resultWriter for a stream of them.
-func writers(output string, many bool) (profileWriter, resultWriter, error) {
-	switch {
-	case output == "ndjson":
-		return nil, writeNDJSON, nil
-	case output == "text" && many:
-		return nil, writeTableRow, nil
-	case output == "text":
-		return writeText, nil, nil
-	case output == "json" && many:
-		return nil, nil, errors.New("trusthub: json is for single profiles: use -o ndjson with -")
-	case output == "json":
-		return writeJSON, nil, nil
+func (o *fetchOptions) run(cmd *cobra.Command, args []string) error {
+	if err := o.input.check(args); err != nil {
+		return err
 	}
-	return nil, nil, fmt.Errorf("trusthub: unknown output %q: use text, json or ndjson", output)
+	if o.resume != "" && !cmd.Flags().Changed("output") {
+		o.output = "ndjson"
+	}
+	single, format, err := o.formats(args)
+	if err != nil {
+		return err
+	}
+	var opts []trusthub.Option
+	if cmd.Flags().Changed("concurrency") {
+		opts = append(opts, trusthub.WithMaxConcurrency(o.concurrency))
+	}
+	client, stop, err := o.client(cmd.ErrOrStderr(), opts...)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	if single == nil {
+		return o.runMany(cmd, args, client, format)
+	}
+	return fetch(cmd.Context(), client, args, single, cmd.OutOrStdout(), cmd.ErrOrStderr())
+}
+
+// runMany fetches what is read or written as a stream.
+func (o *fetchOptions) runMany(cmd *cobra.Command, args []string, client *trusthub.Client, format resultFormat) error {
+	out, stderr := cmd.OutOrStdout(), cmd.ErrOrStderr()
+	done := func(string) bool { return false }
+	if o.resume != "" {
+		results, err := openEarlier(o.resume)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = results.file.Close() }()
+		if results.torn {
+			fmt.Fprintf(stderr, "trusthub: the last line of %s was torn and is gone\n", o.resume)
+		}
+		out, done = results.file, results.has
+	}
+	source, err := o.open(args, cmd.InOrStdin(), done)
+	if err != nil {
+		return err
+	}
+	defer source.close()
+	how, err := fetchMany(cmd.Context(), client, source, format, o.bar(source.total, out, stderr), out)
+	if err != nil {
+		return err
+	}
+	err = how.err()
+	if err == nil {
+		fmt.Fprintln(stderr, "trusthub:", how)
+	} else if how.unfinished && o.output == "ndjson" {
+		err = failed(fmt.Errorf("%w\nTo go on: %s", err, resumeCommand(cmd, args, &o.input, o.resume)))
+	}
+	return err
+}
+
+// formats returns the one that fits: that of single profiles, or that of a stream of results.
+func (o *fetchOptions) formats(args []string) (*singleFormat, resultFormat, error) {
+	many := o.isMany(args)
+	switch {
+	case o.resume != "" && o.output != "ndjson":
+		return nil, resultFormat{}, fmt.Errorf("trusthub: --resume writes ndjson, not %s", o.output)
+	case o.output == "ndjson":
+		return nil, ndjsonFormat(), nil
+	case o.output == "csv":
+		return nil, csvFormat(), nil
+	case o.output == "text" && many:
+		return nil, tableFormat(), nil
+	case o.output == "text":
+		return &singleFormat{writeText, writeErrorText, false}, resultFormat{}, nil
+	case o.output == "json" && many:
+		return nil, resultFormat{}, errors.New("trusthub: json is for single profiles: use -o ndjson for many")
+	case o.output == "json":
+		return &singleFormat{writeJSON, writeErrorJSON, true}, resultFormat{}, nil
+	}
+	return nil, resultFormat{}, fmt.Errorf("trusthub: unknown output %q: use text, json, ndjson or csv", o.output)
 }
 
 // fetch prints every profile that it can and reports the others.
-func fetch(ctx context.Context, client *trusthub.Client, sids []string, write profileWriter, stdout, stderr io.Writer) error {
-	failed, misused := 0, 0
+func fetch(ctx context.Context, client *trusthub.Client, sids []string, format *singleFormat, stdout, stderr io.Writer) error {
+	missing, misused := 0, 0
 	for i, sid := range sids {
 		var response trusthub.Response
 		profile, err := client.FetchCustomerProfile(ctx, sid, trusthub.WithResponseInto(&response))
-		if err != nil {
-			failed++
+		switch {
+		case err != nil && ctx.Err() != nil:
+			return failed(fmt.Errorf("%w: %d of %d profiles fetched", errInterrupted, i-missing, len(sids)))
+		case err != nil:
+			missing++
 			if errors.Is(err, trusthub.ErrInvalidSID) {
 				misused++
 			}
-			fmt.Fprintln(stderr, err)
-			continue
-		}
-		if err := write(stdout, i, profile, response.Body); err != nil {
-			return failure{err}
+			format.writeError(stderr, sid, err)
+		default:
+			if err := format.write(stdout, i, profile, response.Body); err != nil {
+				return failed(err)
+			}
 		}
 	}
-	switch failed {
-	case 0:
+	switch {
+	case missing == 0:
 		return nil
-	case misused:
-		return fmt.Errorf("trusthub: %d of %d SIDs are malformed", failed, len(sids))
+	case format.quiet && missing == misused:
+		return failure{code: exitUsage}
+	case format.quiet:
+		return failure{code: exitFailed}
+	case missing == misused:
+		return fmt.Errorf("trusthub: %d of %d SIDs are malformed", missing, len(sids))
 	}
-	return failure{fmt.Errorf("%d of %d profiles could not be fetched", failed, len(sids))}
+	return failed(fmt.Errorf("%d of %d profiles could not be fetched", missing, len(sids)))
 }
 
-// profileWriter writes the i-th profile of the output.
-type profileWriter func(w io.Writer, i int, profile *trusthub.CustomerProfile, body trusthub.Body) error
+// singleFormat is how single profiles are written, and why they could not be fetched.
+type singleFormat struct {
+	write      func(w io.Writer, i int, profile *trusthub.CustomerProfile, body trusthub.Body) error // the i-th of the output
+	writeError func(w io.Writer, sid string, err error)
+	quiet      bool // besides that, nothing is told of errors
+}
 
 func writeJSON(w io.Writer, _ int, _ *trusthub.CustomerProfile, body trusthub.Body) error {
 	_, err := fmt.Fprintf(w, "%s\n", []byte(body))
 	return err
+}
+
+func writeErrorJSON(w io.Writer, sid string, err error) {
+	_ = json.NewEncoder(w).Encode(newFailedResult(sid, err)) // to standard error: there is nowhere else to tell
 }
 
 func writeText(w io.Writer, i int, profile *trusthub.CustomerProfile, _ trusthub.Body) error {
@@ -122,3 +191,5 @@ func writeText(w io.Writer, i int, profile *trusthub.CustomerProfile, _ trusthub
 	}
 	return table.Flush()
 }
+
+func writeErrorText(w io.Writer, _ string, err error) { fmt.Fprintln(w, err) }

@@ -1,7 +1,8 @@
-// Command trusthub fetches and watches Twilio Trust Hub Customer Profiles and checks what the API answers.
+// Command trusthub fetches and watches Twilio Trust Hub Customer Profiles, checks what the API answers, and serves a fake of it.
 //
-// It exits with 0 on success, 1 on an error of the API or the network or a broken contract, 2 on
-// wrong use, and 3 when a profile that it watches is rejected.
+// It exits with 0 on success, 1 when something could not be fetched, 2 on wrong use, 3 when a profile that it watches is
+// rejected, and 4 when an answer breaks the contract. SIGINT and SIGTERM end it by themselves, which a shell shows as 130 and
+// 143, after what it had to say.
 package main
 
 import (
@@ -10,18 +11,11 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-
-	"github.com/spf13/cobra"
-
-	"github.com/seed07fc1495/trusthub"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
-	stop()
-	os.Exit(code)
+	ctx := untilSignal()
+	exit(ctx, run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
 // Exit codes.
@@ -30,70 +24,43 @@ const (
 	exitFailed   = 1
 	exitUsage    = 2
 	exitRejected = 3
+	exitBroken   = 4
 )
 
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	cmd := newRootCommand()
-	cmd.SetArgs(args)
-	cmd.SetIn(stdin)
-	cmd.SetOut(stdout)
-	cmd.SetErr(stderr)
-	err := cmd.ExecuteContext(ctx)
-	var failed failure
+	root := newRootCommand()
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	cmd, err := root.ExecuteContextC(ctx)
+	var end failure
 	switch {
 	case err == nil:
 		return exitOK
-	case errors.Is(err, errRejected):
-		return exitRejected
-	case errors.As(err, &failed):
-		fmt.Fprintln(stderr, "trusthub:", failed.error)
-		return exitFailed
-	default:
-		fmt.Fprintf(stderr, "%v\nRun 'trusthub --help' for usage.\n", err)
+	case !errors.As(err, &end):
+		fmt.Fprintf(stderr, "%v\nRun '%s --help' for usage.\n", err, cmd.CommandPath())
 		return exitUsage
+	case end.err != nil:
+		fmt.Fprintln(stderr, "trusthub:", end.err)
 	}
+	return end.code
 }
 
-// failure is an error of the API or the network; every other error of a command is wrong use.
-type failure struct{ error }
-
-func newRootCommand() *cobra.Command {
-	root := &cobra.Command{
-		Use:   "trusthub",
-		Short: "Fetch, watch and check Twilio Trust Hub Customer Profiles",
-		Long: "Fetch, watch and check Twilio Trust Hub Customer Profiles.\n\n" +
-			"Credentials come from TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN, or TWILIO_API_KEY and TWILIO_API_SECRET.\n" +
-			"Exit codes: 0 success, 1 an error of the API or the network or a broken contract, 2 wrong use, 3 a rejected profile.",
-		SilenceErrors: true,
-		SilenceUsage:  true,
-	}
-	root.AddCommand(newFetchCommand(), newWatchCommand(), newCheckCommand())
-	return root
+// failure ends a command with an exit code. Its error is nil when all has been told. Every other error is wrong use.
+type failure struct {
+	code int
+	err  error
 }
 
-// server is where the commands fetch from, as flags say.
-type server struct {
-	fake    bool
-	baseURL string
-}
+func (f failure) Error() string { return fmt.Sprint(f.err) }
 
-func (s *server) addFlags(cmd *cobra.Command) {
-	cmd.Flags().BoolVar(&s.fake, "fake", false, "fetch from a fake server inside this process, which knows the documented example")
-	cmd.Flags().StringVar(&s.baseURL, "base-url", "", "fetch from this address in place of Twilio's")
-	cmd.MarkFlagsMutuallyExclusive("fake", "base-url")
-}
+func (f failure) Unwrap() error { return f.err }
 
-// client returns a client of the server, and a function that ends what it started.
-func (s *server) client(opts ...trusthub.Option) (*trusthub.Client, func(), error) {
-	if s.fake {
-		return newFakeClient(opts...)
+// failed is the failure of what could not be fetched or written; nil is none.
+func failed(err error) error {
+	if err == nil {
+		return nil
 	}
-	if s.baseURL != "" {
-		opts = append(opts, trusthub.WithBaseURL(s.baseURL))
-	}
-	client, err := trusthub.NewClientFromEnv(opts...)
-	if err != nil {
-		return nil, nil, fmt.Errorf("%w\nOr try --fake, which needs neither credentials nor a network", err)
-	}
-	return client, func() {}, nil
+	return failure{exitFailed, err}
 }

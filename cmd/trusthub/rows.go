@@ -65,11 +65,15 @@ func text(value reflect.Value) string {
 	return string(written)
 }
 
-// reasonText is a code with its address, and what else there is.
+// reasonText is a code with its meaning and its address, and what else there is.
 func reasonText(reason trusthub.CustomerProfileError) string {
 	var parts []string
 	if reason.Code != 0 {
-		parts = append(parts, fmt.Sprintf("%d  https://www.twilio.com/docs/api/errors/%d", reason.Code, reason.Code))
+		parts = append(parts, fmt.Sprint(reason.Code))
+		if meaning := trusthub.ProfileErrorText(reason.Code); meaning != "" {
+			parts = append(parts, meaning)
+		}
+		parts = append(parts, fmt.Sprintf("https://www.twilio.com/docs/api/errors/%d", reason.Code))
 	}
 	if len(reason.AdditionalProperties) > 0 {
 		parts = append(parts, text(reflect.ValueOf(reason.AdditionalProperties)))

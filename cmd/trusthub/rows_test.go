@@ -55,7 +55,7 @@ func TestRowsOfAnyProperty(t *testing.T) {
 		{"Number 1", "7"},
 		{"Number 2", "-"},
 		{"Nested thing", `{"a":1}`},
-		{"Error 1", "18601  https://www.twilio.com/docs/api/errors/18601"},
+		{"Error 1", "18601  the business name and the website cannot be associated with each other  https://www.twilio.com/docs/api/errors/18601"},
 		{"Error 2", `1  https://www.twilio.com/docs/api/errors/1  {"message":"m"}`},
 		{"Error 3", `{"code_as_received":null}`},
 		{"Error 4", "-"},

@@ -6,79 +6,130 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/internal/properties"
 )
 
 func newWatchCommand() *cobra.Command {
-	var from server
+	var from connection
 	var every time.Duration
+	var output string
 	cmd := &cobra.Command{
 		Use:   "watch SID",
 		Short: "Print each change of a Customer Profile until it is approved or rejected",
-		Long: "Print each change of a Customer Profile with its time.\n" +
-			"Exits with 0 when the profile is twilio-approved and with 3 when it is twilio-rejected.",
+		Long: "Print the status of a Customer Profile, and then each change of it with its time, until it is approved or rejected; with\n" +
+			"ndjson, the whole profile at first and whenever it has changed.\n\n" +
+			exitCodes("0 the profile is twilio-approved", "1 the watch ended for another reason", "2 wrong use", "3 the profile is twilio-rejected"),
 		Example: "  trusthub watch BUaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa --every 10m",
-		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if every <= 0 {
-				return fmt.Errorf("trusthub: --every %v is not positive", every)
+			show, ok := map[string]display{"text": new(changeLog), "ndjson": profileLines{}}[output]
+			switch {
+			case len(args) != 1:
+				return fmt.Errorf("trusthub: watch takes one SID, not %d", len(args))
+			case !ok:
+				return fmt.Errorf("trusthub: unknown output %q: use text or ndjson", output)
+			case every <= 0:
+				return fmt.Errorf("trusthub: --every: %v is not positive", every)
 			}
-			client, stop, err := from.client()
+			client, stop, err := from.client(cmd.ErrOrStderr())
 			if err != nil {
 				return err
 			}
 			defer stop()
-			return watch(cmd.Context(), client, args[0], every, cmd.OutOrStdout(), cmd.ErrOrStderr())
+			return watch(cmd.Context(), client, args[0], every, show, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
 	from.addFlags(cmd)
 	cmd.Flags().DurationVar(&every, "every", time.Minute, "how often to ask")
+	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or ndjson")
 	return cmd
 }
 
-// errRejected is how a watch ends that waited in vain.
-var errRejected = errors.New("the profile was rejected")
-
-func watch(ctx context.Context, client *trusthub.Client, sid string, every time.Duration, stdout, stderr io.Writer) error {
-	var before []row
+func watch(ctx context.Context, client *trusthub.Client, sid string, every time.Duration, show display, stdout, stderr io.Writer) error {
 	var last error
 	for profile, err := range client.WatchCustomerProfile(ctx, sid, every) {
 		last = err
-		if err != nil {
+		switch {
+		case ctx.Err() != nil:
+			return failed(errInterrupted)
+		case err != nil:
 			fmt.Fprintln(stderr, err)
 			continue
 		}
-		now := rows(profile)
-		for _, change := range changes(before, now) {
-			if _, err := fmt.Fprintf(stdout, "%s  %s\n", time.Now().UTC().Format(time.RFC3339), change); err != nil {
-				return failure{err}
-			}
+		if err := show.show(stdout, profile); err != nil {
+			return failed(err)
 		}
-		before = now
 		switch profile.Status {
 		case trusthub.StatusTwilioApproved:
 			return nil
 		case trusthub.StatusTwilioRejected:
-			return errRejected
+			return failure{code: exitRejected}
 		}
 	}
 	if errors.Is(last, trusthub.ErrInvalidSID) {
 		return errors.New("trusthub: the SID is malformed")
 	}
-	return failure{errors.New("the watch ended before the review")}
+	return failed(errors.New("the watch ended before the review"))
 }
 
-// changes tells what is new, attribute by attribute; at first, what the profile is.
+// display shows a profile whenever it has changed.
+type display interface {
+	show(w io.Writer, profile *trusthub.CustomerProfile) error
+}
+
+// profileLines are profiles as JSON, one a line.
+type profileLines struct{}
+
+func (profileLines) show(w io.Writer, profile *trusthub.CustomerProfile) error {
+	line, err := properties.Marshal(profile)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(w, "%s\n", line)
+	return err
+}
+
+// changeLog tells what changes.
+type changeLog struct{ before []row }
+
+func (c *changeLog) show(w io.Writer, profile *trusthub.CustomerProfile) error {
+	now := rows(profile)
+	lines := changes(c.before, now)
+	if c.before == nil {
+		lines = []string{state(profile, now)}
+	}
+	c.before = now
+	for _, line := range lines {
+		if _, err := fmt.Fprintf(w, "%s  %s\n", time.Now().UTC().Format(time.RFC3339), line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// state is where a profile stands: its status, and what Twilio has found.
+func state(profile *trusthub.CustomerProfile, all []row) string {
+	line := "Status: " + orDash(printable(string(profile.Status)))
+	for _, r := range all {
+		if strings.HasPrefix(r.key, "Error ") {
+			line += "; " + r.key + ": " + r.value
+		}
+	}
+	return line
+}
+
+// changes tells what is new, attribute by attribute.
 func changes(before, now []row) (lines []string) {
 	for _, r := range now {
 		was := slices.IndexFunc(before, func(b row) bool { return b.key == r.key })
 		switch {
 		case slices.Contains(before, r):
-		case before == nil || was < 0:
+		case was < 0:
 			lines = append(lines, r.key+": "+r.value)
 		default:
 			lines = append(lines, r.key+": "+before[was].value+" -> "+r.value)

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/trusthubtest"
+)
+
+// connection is what the commands fetch from and how, as flags say.
+type connection struct {
+	fake, plainHTTP, verbose bool
+	baseURL                  string
+	timeout, maxOutage       time.Duration
+	retries                  int
+}
+
+func (c *connection) addFlags(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.BoolVar(&c.fake, "fake", false, "fetch from a fake server inside this process, which knows the documented example")
+	flags.StringVar(&c.baseURL, "base-url", "", "fetch from this address in place of Twilio's")
+	flags.BoolVar(&c.plainHTTP, "plain-http", false, "permit a --base-url of http beyond this machine; never with real credentials")
+	flags.DurationVar(&c.timeout, "timeout", 30*time.Second, "the most that one attempt may take")
+	flags.IntVar(&c.retries, "retries", 2, "how often an attempt that failed is made again")
+	flags.BoolVar(&c.verbose, "verbose", false, "log each attempt on standard error")
+	cmd.MarkFlagsMutuallyExclusive("fake", "base-url")
+}
+
+// client returns a client, and a function that ends what it started.
+func (c *connection) client(stderr io.Writer, opts ...trusthub.Option) (*trusthub.Client, func(), error) {
+	if c.retries < 0 {
+		return nil, nil, fmt.Errorf("trusthub: --retries: %d is negative", c.retries)
+	}
+	opts = append(opts, trusthub.WithTimeout(c.timeout),
+		trusthub.WithRetry(trusthub.RetryPolicy{MaxAttempts: c.retries + 1, MaxOutage: c.maxOutage}))
+	if c.verbose {
+		opts = append(opts, trusthub.WithLogger(slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))))
+	}
+	if c.plainHTTP {
+		opts = append(opts, trusthub.WithPlainHTTP())
+	}
+	if c.fake {
+		return newFakeClient(opts)
+	}
+	if c.baseURL != "" {
+		opts = append(opts, trusthub.WithBaseURL(c.baseURL))
+	}
+	client, err := trusthub.NewClientFromEnv(opts...)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w\nOr try --fake, which needs neither credentials nor a network", inFlags(err))
+	}
+	return client, func() {}, nil
+}
+
+// newFakeClient starts a fake server on loopback and returns a client of it.
+func newFakeClient(opts []trusthub.Option) (*trusthub.Client, func(), error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, nil, failed(err)
+	}
+	fake := &http.Server{Handler: trusthubtest.NewHandler(), ReadHeaderTimeout: time.Minute}
+	go func() { _ = fake.Serve(listener) }() // ends with ErrServerClosed
+	stop := func() { _ = fake.Close() }
+	client, err := trusthub.NewClient(trusthub.BasicAuth(trusthubtest.Username, trusthubtest.Password),
+		append(opts, trusthub.WithBaseURL("http://"+listener.Addr().String()))...)
+	if err != nil {
+		stop()
+		return nil, nil, inFlags(err)
+	}
+	return client, stop, nil
+}
+
+// inFlags says in flags what the SDK says in options.
+func inFlags(err error) error {
+	words := strings.NewReplacer("WithMaxConcurrency", "--concurrency", "WithTimeout", "--timeout", "WithPlainHTTP", "--plain-http",
+		"the base URL", "the --base-url")
+	return errors.New(words.Replace(err.Error()))
+}

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func none(string) bool { return false }
+
+// The SIDs of a file are counted first, but for those to skip, and then read from its start.
+func TestCount(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "sids.csv")
+	if err := os.WriteFile(name, []byte("sid\n"+sid+"\n"+unknown+"\nBU1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	in := &input{from: name}
+	source, err := in.open(nil, nil, func(sid string) bool { return sid == "BU1" })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer source.close()
+	if got := slices.Collect(source.sids); source.total != 2 || !slices.Equal(got, []string{sid, unknown}) || source.skipped.Load() != 1 {
+		t.Errorf("counted %d, then read %q", source.total, got)
+	}
+	if !source.complete.Load() {
+		t.Error("it is not known that all was read")
+	}
+}
+
+func TestPipesAreNotCounted(t *testing.T) {
+	source, err := (&input{}).open([]string{"-"}, strings.NewReader(sid), none)
+	if err != nil || source.total != -1 {
+		t.Errorf("counted %d, %v", source.total, err)
+	}
+	for range source.sids {
+		break
+	}
+	if source.complete.Load() {
+		t.Error("left early, it counts as read")
+	}
+}

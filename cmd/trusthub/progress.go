@@ -1,0 +1,41 @@
+package main
+
+import (
+	"io"
+	"os"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+)
+
+// progressFlags say whether a bar is shown.
+type progressFlags struct{ always, never bool }
+
+func (p *progressFlags) addFlags(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&p.always, "progress", false, "show a progress bar (default when standard error is a terminal and standard output is not)")
+	cmd.Flags().BoolVar(&p.never, "no-progress", false, "show none")
+	cmd.MarkFlagsMutuallyExclusive("progress", "no-progress")
+}
+
+// bar shows the rate and, if the total is known, the time left, where somebody looks at it and no results run through it.
+func (p *progressFlags) bar(total int, results, stderr io.Writer) *progressbar.ProgressBar {
+	if p.never || !p.always && (!isTerminal(stderr) || isTerminal(results)) {
+		return progressbar.DefaultSilent(int64(total))
+	}
+	return progressbar.NewOptions(total,
+		progressbar.OptionSetWriter(stderr),
+		progressbar.OptionShowCount(),
+		progressbar.OptionShowIts(),
+		progressbar.OptionSetItsString("profiles"),
+		progressbar.OptionSetPredictTime(true),
+		progressbar.OptionFullWidth(),
+		progressbar.OptionThrottle(100*time.Millisecond),
+	)
+}
+
+func isTerminal(stream any) bool {
+	file, ok := stream.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd())) //nolint:gosec // G115: file descriptors are small
+}

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/internal/properties"
+)
+
+// resultFormat is how many results are written: what comes first, and each of them.
+type resultFormat struct {
+	begin func(io.Writer) error
+	write func(io.Writer, trusthub.FetchResult) error
+}
+
+var nothingFirst = func(io.Writer) error { return nil }
+
+func tableFormat() resultFormat  { return resultFormat{nothingFirst, writeTableRow} }
+func ndjsonFormat() resultFormat { return resultFormat{nothingFirst, writeNDJSON} }
+func csvFormat() resultFormat    { return resultFormat{writeCSVHeader, writeCSV} }
+
+func writeTableRow(w io.Writer, result trusthub.FetchResult) error {
+	state, detail := "ERROR", ""
+	if result.Err != nil {
+		detail = result.Err.Error()
+	} else {
+		state, detail = string(result.Profile.Status), result.Profile.FriendlyName
+	}
+	_, err := fmt.Fprintf(w, "%-34s  %-15s  %s\n", printable(result.SID), orDash(printable(state)), orDash(printable(detail)))
+	return err
+}
+
+// failedResult is a result in JSON that has no profile.
+type failedResult struct {
+	SID   string      `json:"sid"`
+	Error resultError `json:"error"`
+}
+
+type resultError struct {
+	Status    int    `json:"status,omitempty"` // of HTTP; none when nothing was answered
+	Code      int    `json:"code,omitempty"`   // Twilio's
+	RequestID string `json:"request_id,omitempty"`
+	Message   string `json:"message"`
+	Final     bool   `json:"final"` // of this SID: asking again would not help
+}
+
+func newFailedResult(sid string, err error) failedResult {
+	failed := failedResult{SID: sid, Error: resultError{Message: err.Error(), Final: isFinal(err)}}
+	var apiErr *trusthub.Error
+	var decodeErr *trusthub.DecodeError
+	switch {
+	case errors.As(err, &apiErr):
+		failed.Error.Status, failed.Error.Code, failed.Error.RequestID = apiErr.StatusCode, apiErr.Code, apiErr.RequestID
+	case errors.As(err, &decodeErr):
+		failed.Error.Status, failed.Error.RequestID = decodeErr.StatusCode, decodeErr.RequestID
+	}
+	return failed
+}
+
+// isFinal reports whether an error is the last word on its SID. Refused credentials and the network are not about a SID, and
+// other errors pass.
+func isFinal(err error) bool {
+	if errors.Is(err, trusthub.ErrInvalidSID) {
+		return true
+	}
+	var apiErr *trusthub.Error
+	var decodeErr *trusthub.DecodeError
+	answered := errors.As(err, &apiErr) || errors.As(err, &decodeErr)
+	refused := errors.Is(err, trusthub.ErrUnauthorized) || errors.Is(err, trusthub.ErrForbidden)
+	return answered && !refused && !trusthub.IsRetryable(err)
+}
+
+// writeNDJSON writes a profile as it was received, nulls included, in one line.
+func writeNDJSON(w io.Writer, result trusthub.FetchResult) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false)
+	received := json.RawMessage(result.Response.Body)
+	switch {
+	case result.Err != nil:
+		return encoder.Encode(newFailedResult(result.SID, result.Err))
+	case result.Profile.SID != "":
+		return encoder.Encode(received)
+	}
+	var keys map[string]json.RawMessage // without its SID, which an answer may leave out
+	if err := json.Unmarshal(received, &keys); err != nil {
+		return err
+	}
+	keys["sid"] = json.RawMessage(fmt.Sprintf("%q", result.SID))
+	return encoder.Encode(keys)
+}
+
+// writeCSVHeader names the documented properties, and what failures have.
+func writeCSVHeader(w io.Writer) error {
+	var header []string
+	for name := range properties.Of(trusthub.CustomerProfile{}) {
+		header = append(header, name)
+	}
+	return writeRecord(w, append(header, "failure_status", "failure_code", "failure_request_id", "failure_message"))
+}
+
+func writeCSV(w io.Writer, result trusthub.FetchResult) error {
+	profile := trusthub.CustomerProfile{SID: result.SID}
+	if result.Profile != nil {
+		profile = *result.Profile
+		profile.SID = result.SID
+	}
+	var record []string
+	for _, value := range properties.Of(profile) {
+		record = append(record, text(value))
+	}
+	if result.Err == nil {
+		return writeRecord(w, append(record, "", "", "", ""))
+	}
+	e := newFailedResult(result.SID, result.Err).Error
+	return writeRecord(w, append(record, numberOrNothing(e.Status), numberOrNothing(e.Code), e.RequestID, e.Message))
+}
+
+func writeRecord(w io.Writer, record []string) error {
+	records := csv.NewWriter(w)
+	if err := records.Write(record); err != nil {
+		return err
+	}
+	records.Flush()
+	return records.Error()
+}
+
+func numberOrNothing(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprint(n)
+}

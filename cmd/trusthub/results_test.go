@@ -1,0 +1,48 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/seed07fc1495/trusthub"
+)
+
+// An answer may leave out its SID, which a line must have.
+func TestNDJSONHasTheSID(t *testing.T) {
+	for body, want := range map[string]string{
+		"{\n \"sid\": \"BU1\",\n \"email\": null\n}": `{"sid":"BU1","email":null}`,
+		`{"status":"draft","sid":null}`:              `{"sid":"BU2","status":"draft"}`,
+		`{"friendly_name":"<a & b>","new_key":1.0}`:  `{"friendly_name":"<a & b>","new_key":1.0,"sid":"BU2"}`,
+	} {
+		result := trusthub.FetchResult{SID: "BU2", Profile: new(trusthub.CustomerProfile), Response: trusthub.Response{Body: trusthub.Body(body)}}
+		if strings.Contains(body, "BU1") {
+			result.Profile.SID = "BU1"
+		}
+		var line bytes.Buffer
+		if err := writeNDJSON(&line, result); err != nil || line.String() != want+"\n" {
+			t.Errorf("got %s, %v, want %s", line.String(), err, want)
+		}
+	}
+}
+
+// An error is final when it is about its SID, and asking again would not help.
+func TestFinalErrors(t *testing.T) {
+	for status, want := range map[int]bool{400: true, 401: false, 403: false, 404: true, 429: false, 500: false, 503: false} {
+		if err := fmt.Errorf("around: %w", &trusthub.Error{StatusCode: status}); isFinal(err) != want {
+			t.Errorf("%d: got %v", status, !want)
+		}
+	}
+	for err, want := range map[error]bool{
+		trusthub.ErrInvalidSID:                                   true,
+		&trusthub.DecodeError{Pointer: "/sid"}:                   true,
+		&trusthub.DecodeError{Err: errors.New("connection cut")}: false,
+		errors.New("no route to host"):                           false,
+	} {
+		if isFinal(err) != want {
+			t.Errorf("%v: got %v", err, !want)
+		}
+	}
+}

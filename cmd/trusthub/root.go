@@ -1,0 +1,47 @@
+package main
+
+import (
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+)
+
+func newRootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "trusthub",
+		Short: "Fetch, watch and check Twilio Trust Hub Customer Profiles",
+		Long: "Fetch, watch and check Twilio Trust Hub Customer Profiles, or serve a fake of the API.\n\n" +
+			"Credentials come from TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN, or TWILIO_API_KEY and TWILIO_API_SECRET.\n\n" +
+			exitCodes("0 success", "1 something could not be fetched", "2 wrong use", "3 the watched profile is rejected", "4 the contract is broken"),
+		Version:       version(),
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
+	root.AddCommand(newFetchCommand(), newWatchCommand(), newCheckCommand(), newServeCommand())
+	return root
+}
+
+// exitCodes is what the help of a command says of them.
+func exitCodes(codes ...string) string {
+	text := "Exit codes:\n"
+	for _, code := range append(codes, "130, 143 ended by SIGINT, by SIGTERM") {
+		text += "  " + code + "\n"
+	}
+	return text
+}
+
+// version is that of the module, and of the commit if it was built from a checkout.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "(unknown)"
+	}
+	text := info.Main.Version
+	for _, setting := range info.Settings {
+		if setting.Key == "vcs.revision" {
+			text += " " + setting.Value
+		}
+	}
+	return text + " " + info.GoVersion
+}

@@ -1,0 +1,156 @@
+//go:build unix
+
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/seed07fc1495/trusthub/trusthubtest"
+)
+
+// The scripts run the command as users type it, each of them a behaviour.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(env *testscript.Env) error {
+			for _, name := range []string{"ACCOUNT_SID", "AUTH_TOKEN", "API_KEY", "API_SECRET", "EDGE", "REGION"} {
+				env.Setenv("TWILIO_"+name, "")
+			}
+			env.Setenv("SID", sid)
+			env.Setenv("UNKNOWN", unknown)
+			env.Setenv("USERNAME", trusthubtest.Username)
+			env.Setenv("PASSWORD", trusthubtest.Password)
+			env.Values[background] = make(map[string]*exec.Cmd)
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits":   exits,
+			"start":   start,
+			"line":    line,
+			"signal":  signalTo,
+			"ended":   ended,
+			"request": request,
+		},
+	})
+}
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"trusthub": main,
+		"stubborn": func() { // is told to end, and goes on
+			ctx := untilSignal()
+			_, _ = io.WriteString(os.Stdout, "ready\n")
+			<-ctx.Done()
+			_, _ = io.WriteString(os.Stdout, "told\n")
+			select {}
+		},
+	})
+}
+
+// exits CODE COMMAND... runs a command, which must end with this code.
+func exits(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	code := 0
+	var exit *exec.ExitError
+	if err := ts.Exec(args[1], args[2:]...); errors.As(err, &exit) {
+		code = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if code != want {
+		ts.Fatalf("exit code %d, want %d", code, want)
+	}
+}
+
+const background = "the processes in the background"
+
+func processes(ts *testscript.TestScript) map[string]*exec.Cmd {
+	return ts.Value(background).(map[string]*exec.Cmd)
+}
+
+// start NAME COMMAND... starts a command in the background, which writes to NAME.out and NAME.err.
+func start(ts *testscript.TestScript, _ bool, args []string) {
+	path, err := exec.LookPath(args[1])
+	ts.Check(err)
+	cmd := exec.Command(path, args[2:]...)
+	cmd.Dir = ts.MkAbs(".")
+	for _, name := range []string{"PATH", "TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN"} {
+		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
+	}
+	out, err := os.Create(ts.MkAbs(args[0] + ".out"))
+	ts.Check(err)
+	errs, err := os.Create(ts.MkAbs(args[0] + ".err"))
+	ts.Check(err)
+	cmd.Stdout, cmd.Stderr = out, errs
+	ts.Check(cmd.Start())
+	ts.Defer(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		_ = out.Close()
+		_ = errs.Close()
+	})
+	processes(ts)[args[0]] = cmd
+}
+
+// line FILE PATTERN [VARIABLE] waits until a file has a line, and keeps what the pattern's first group matched.
+func line(ts *testscript.TestScript, _ bool, args []string) {
+	pattern := regexp.MustCompile("(?m)" + args[1])
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
+		text, _ := os.ReadFile(ts.MkAbs(args[0])) // nothing, before it is there
+		found := pattern.FindSubmatch(text)
+		switch {
+		case found != nil && len(args) > 2:
+			ts.Setenv(args[2], string(found[1]))
+			return
+		case found != nil:
+			return
+		case time.Now().After(deadline):
+			ts.Fatalf("%s has no line %s:\n%s", args[0], args[1], text)
+		}
+	}
+}
+
+// signal NAME INT|TERM sends a signal to a process.
+func signalTo(ts *testscript.TestScript, _ bool, args []string) {
+	sig := map[string]syscall.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM}[args[1]]
+	ts.Check(processes(ts)[args[0]].Process.Signal(sig))
+}
+
+// ended NAME HOW waits for the end of a process: "signal: interrupt", "exit status 1".
+func ended(ts *testscript.TestScript, _ bool, args []string) {
+	cmd := processes(ts)[args[0]]
+	_ = cmd.Wait()
+	if how := cmd.ProcessState.String(); !strings.HasPrefix(how, args[1]) {
+		ts.Fatalf("%s ended by %s, want %s", args[0], how, args[1])
+	}
+}
+
+// request METHOD URL [BODY] sends a request and prints the answer; it must be a success, or with ! must not.
+func request(ts *testscript.TestScript, fails bool, args []string) {
+	req, err := http.NewRequestWithContext(context.Background(), args[0], args[1], strings.NewReader(strings.Join(args[2:], "")))
+	ts.Check(err)
+	answer, err := http.DefaultClient.Do(req)
+	ts.Check(err)
+	defer answer.Body.Close()
+	_, err = io.Copy(ts.Stdout(), answer.Body)
+	ts.Check(err)
+	if (answer.StatusCode >= 400) != fails {
+		ts.Fatalf("answered with %s", answer.Status)
+	}
+}

@@ -1,0 +1,39 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// untilSignal returns a context that ends at the first SIGINT or SIGTERM. A second one kills, as if nobody had cared.
+func untilSignal() context.Context {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	caught := make(chan os.Signal, 1)
+	signal.Notify(caught, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		first := <-caught
+		signal.Reset(os.Interrupt, syscall.SIGTERM)
+		cancel(signalled{first})
+	}()
+	return ctx
+}
+
+// signalled is why a context of untilSignal has ended.
+type signalled struct{ os.Signal }
+
+func (s signalled) Error() string { return s.String() }
+
+// exit ends the process, by the signal that ended ctx if one did: only then does a shell end the loop that the command runs in.
+func exit(ctx context.Context, code int) {
+	var by signalled
+	if errors.As(context.Cause(ctx), &by) {
+		kill(by.Signal)
+		if number, ok := by.Signal.(syscall.Signal); ok {
+			code = 128 + int(number)
+		}
+	}
+	os.Exit(code)
+}
