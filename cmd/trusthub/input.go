@@ -58,14 +58,18 @@ func (in *input) open(args []string, stdin io.Reader, skip func(sid string) bool
 	each := func(yield func(string) bool) error { slices.Values(args)(yield); return nil }
 	source.total = len(args)
 	if in.isMany(args) {
-		r, err := in.reader(stdin)
-		if err != nil {
-			return nil, err
+		r := stdin
+		if in.from != "" && in.from != "-" {
+			file, err := os.Open(in.from)
+			if err != nil {
+				return nil, fmt.Errorf("trusthub: --from: %w", err)
+			}
+			r, source.close = file, func() { _ = file.Close() }
 		}
-		source.close = func() { _ = r.Close() }
 		if source.total = in.count(r, skip); source.total == 0 {
 			source.total = -1 // a bar cannot show nothing
 		}
+		var err error
 		if each, err = in.scan(r); err != nil {
 			source.close()
 			return nil, err
@@ -87,20 +91,6 @@ func (in *input) open(args []string, stdin io.Reader, skip func(sid string) bool
 		source.complete.Store(!left && err == nil)
 	}
 	return source, nil
-}
-
-func (in *input) reader(stdin io.Reader) (io.ReadCloser, error) {
-	if in.from != "" && in.from != "-" {
-		file, err := os.Open(in.from)
-		if err != nil {
-			return nil, fmt.Errorf("trusthub: --from: %w", err)
-		}
-		return file, nil
-	}
-	if file, ok := stdin.(*os.File); ok {
-		return file, nil
-	}
-	return io.NopCloser(stdin), nil
 }
 
 // count returns -1 for what cannot be read twice.

@@ -90,6 +90,7 @@ func start(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	cmd := exec.Command(path, args[2:]...)
 	cmd.Dir = ts.MkAbs(".")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	for _, name := range []string{"PATH", "TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN"} {
 		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
 	}
@@ -126,10 +127,10 @@ func line(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// signal NAME INT|TERM sends a signal to a process.
+// signal NAME INT|TERM sends a signal to a process and its children, as a terminal does.
 func signalTo(ts *testscript.TestScript, _ bool, args []string) {
 	sig := map[string]syscall.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM}[args[1]]
-	ts.Check(processes(ts)[args[0]].Process.Signal(sig))
+	ts.Check(syscall.Kill(-processes(ts)[args[0]].Process.Pid, sig))
 }
 
 // ended NAME HOW waits for the end of a process: "signal: interrupt", "exit status 1".
