@@ -6,7 +6,7 @@ PLATFORMS := linux/386 windows/amd64 darwin/arm64 js/wasm
 PEER := lab/bench/peers/ogenclient/oas_client_gen.go
 LINT := go tool -modfile=$(CURDIR)/tools/go.mod golangci-lint
 
-.PHONY: help run test check bench torture simulate release-check fuzz generate lint breaking drift check-generated check-tidy check-modules check-peer check-platforms check-32-bit race
+.PHONY: help run test check bench torture simulate dist release-check fuzz generate lint breaking drift check-generated check-tidy check-modules check-peer check-platforms check-32-bit race
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,14 @@ torture: ## harm the line between client and server for TORTURE (50s a protocol)
 
 simulate: ## have clients share an account in virtual time, and write the table and the picture of docs/SCALE.md
 	@cd lab && RUNS=$(or $(RUNS),20) PICTURE=$(CURDIR)/docs go test -count=1 -v -timeout 30m ./simulation
+
+PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
+dist: ## build the command for all platforms into dist/, with checksums
+	@rm -rf dist && mkdir dist
+	@set -e; for platform in $(PLATFORMS); do os=$${platform%/*}; arch=$${platform#*/}; \
+		file=trusthub_$${os}_$$arch; [ $$os != windows ] || file=$$file.exe; \
+		CGO_ENABLED=0 GOOS=$$os GOARCH=$$arch go build -C cmd/trusthub -trimpath -ldflags '-s -w' -o ../../dist/$$file .; done
+	@cd dist && if command -v sha256sum > /dev/null; then sha256sum trusthub_*; else shasum -a 256 trusthub_*; fi > SHA256SUMS
 
 release-check: ## try a release without publishing it
 	@cd lab && go run ./release

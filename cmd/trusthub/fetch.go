@@ -51,7 +51,7 @@ func newFetchCommand() *cobra.Command {
 }
 
 func (o *fetchOptions) run(cmd *cobra.Command, args []string) error {
-	if err := o.input.check(args); err != nil {
+	if err := o.check(args); err != nil {
 		return err
 	}
 	if o.resume != "" && !cmd.Flags().Changed("output") {

@@ -54,9 +54,8 @@ type sidSource struct {
 
 // open returns the SIDs but for those to skip. Those of a file are counted first.
 func (in *input) open(args []string, stdin io.Reader, skip func(sid string) bool) (*sidSource, error) {
-	source := &sidSource{total: -1, close: func() {}}
-	each := func(yield func(string) bool) error { slices.Values(args)(yield); return nil }
-	source.total = len(args)
+	source := &sidSource{total: len(args), close: func() {}}
+	each := func(yield func(string) bool) error { slices.Values(args)(yield); return nil } //nolint:unparam // as those that read
 	if in.isMany(args) {
 		r := stdin
 		if in.from != "" && in.from != "-" {

@@ -92,6 +92,13 @@ func (o *observed) WriteHeader(status int) {
 	o.ResponseWriter.WriteHeader(status)
 }
 
+func (o *observed) Write(text []byte) (int, error) {
+	if o.status == 0 {
+		o.status = http.StatusOK // as net/http does
+	}
+	return o.ResponseWriter.Write(text)
+}
+
 // Unwrap lets the fake flush and break off connections.
 func (o *observed) Unwrap() http.ResponseWriter { return o.ResponseWriter }
 
