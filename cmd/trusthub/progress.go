@@ -21,10 +21,10 @@ func (p *progressFlags) addFlags(cmd *cobra.Command) {
 
 // bar shows the rate and, if the total is known, the time left, where somebody looks at it and no results run through it.
 func (p *progressFlags) bar(total int, results, stderr io.Writer) *progressbar.ProgressBar {
-	if p.never || !p.always && (!isTerminal(stderr) || isTerminal(results)) {
-		return progressbar.DefaultSilent(int64(total))
-	}
+	shown := p.always || !p.never && isTerminal(stderr) && !isTerminal(results)
 	return progressbar.NewOptions(total,
+		progressbar.OptionSetVisibility(shown),
+		progressbar.OptionSetSpinnerChangeInterval(0), // else a goroutine goes on drawing after Clear
 		progressbar.OptionSetWriter(stderr),
 		progressbar.OptionShowCount(),
 		progressbar.OptionShowIts(),
