@@ -19,8 +19,10 @@ type call struct {
 	counted int    // failures that count against MaxAttempts
 	paused  bool   // by its last 429, the client has
 	waits   waits
-	attempt AttemptInfo     // the present one
-	within  context.Context // of the present attempt; nil: there is none
+	began   time.Time       // the present attempt
+	attempt AttemptInfo     // what is known of it
+	within  context.Context // of it; nil: there is none
+	options *callOptions    // nil: none
 }
 
 func newCall(c *chain, req *http.Request) *call {
@@ -28,6 +30,9 @@ func newCall(c *chain, req *http.Request) *call {
 	call.turn.patience = c.cfg.retry.MaxWait
 	if c.fleet != nil {
 		call.turn.over = c.fleet.outage.over
+	}
+	if call.options = callOptionsOf(call.ctx); call.options != nil {
+		call.ctx = context.WithValue(call.ctx, callOptionsKey{}, nil) // not those of calls within this one
 	}
 	call.ctx = c.cfg.hooks.callStart(call.ctx, call.info())
 	return call
@@ -65,22 +70,26 @@ func (c *call) try() (answer *http.Response, failure error) {
 		return nil, err
 	}
 	defer c.leave() // also when middleware panics
-	start := time.Now()
-	c.attempt = AttemptInfo{Number: c.sent + 1, Waited: start.Sub(arrived)}
+	if c.ctx.Err() != nil {
+		return nil, &unsentError{context.Cause(c.ctx)}
+	}
+	c.began = time.Now()
+	c.attempt = AttemptInfo{Number: c.sent + 1, Waited: c.began.Sub(arrived)}
 	c.within = c.chain.cfg.hooks.attemptStart(c.ctx, c.attempt)
 	answer, failure = c.chain.send(c.within, c.req)
-	c.attempt.Duration = time.Since(start)
+	c.attempt.Duration = time.Since(c.began)
 	if !isUnsent(failure) {
 		c.sent++
 	}
 	if answer != nil {
 		failure = failureOf(answer, c.origin())
 	}
+	c.attempt.Reason = c.reasonOf(failure)
 	if c.ctx.Err() == nil || failure == nil {
-		c.learn(answer, failure, start)
+		c.learn(answer, failure)
 	}
 	if !isUnsent(failure) {
-		record(c.ctx, answer, c.sent)
+		c.options.record(answer, c.sent)
 	}
 	return answer, failure
 }
@@ -136,7 +145,7 @@ func (c *call) leave() {
 }
 
 // learn tells limiters and fleet how an attempt ended, before its turn does.
-func (c *call) learn(answer *http.Response, failure error, start time.Time) {
+func (c *call) learn(answer *http.Response, failure error) {
 	fleet, took := c.chain.fleet, c.attempt.Duration
 	refusal, _ := errors.AsType[*Error](failure)
 	switch {
@@ -151,7 +160,7 @@ func (c *call) learn(answer *http.Response, failure error, start time.Time) {
 		c.chain.limiter.ignore(&c.turn)
 	}
 	if fleet != nil {
-		fleet.outage.learn(c, answer, failure, start)
+		fleet.outage.learn(c, answer, failure, c.began)
 	}
 }
 
@@ -179,11 +188,17 @@ func (c *call) report(answer *http.Response, failure error, wait time.Duration, 
 	if answer != nil {
 		a.StatusCode, a.RequestID = answer.StatusCode, printable(requestID(answer), 64)
 	}
-	if a.Reason = reasonOf(failure); failure != nil && c.ctx.Err() != nil && a.Reason != ReasonStatus {
-		a.Reason = ReasonCanceled
-	}
 	c.log()
 	c.attemptDone(failure)
+}
+
+// reasonOf says why an attempt failed. The end of the caller's context is that, whatever it broke off.
+func (c *call) reasonOf(failure error) Reason {
+	reason := reasonOf(failure)
+	if failure == nil || reason == ReasonStatus || c.ctx.Err() == nil {
+		return reason
+	}
+	return reasonOfEnd(c.ctx.Err())
 }
 
 // retryIn is the least time until the next attempt that is known.
@@ -218,7 +233,8 @@ func (c *call) doneFor(reason Reason, err error) {
 // panicked tells the hooks that the attempt and the call have ended in a panic.
 func (c *call) panicked() {
 	if c.within != nil {
-		c.attempt.Reason, c.attempt.Final = ReasonPanic, true
+		c.sent++
+		c.attempt.Reason, c.attempt.Duration, c.attempt.Final = ReasonPanic, time.Since(c.began), true
 		c.attemptDone(errPanic)
 	}
 	c.doneFor(ReasonPanic, errPanic)
@@ -226,7 +242,7 @@ func (c *call) panicked() {
 
 func (c *call) info() CallInfo {
 	base := c.chain.cfg.baseURL
-	return CallInfo{Method: c.req.Method, Route: route, Scheme: base.Scheme, Host: base.Host}
+	return CallInfo{Method: http.MethodGet, Route: route, Scheme: base.Scheme, Host: base.Host}
 }
 
 func (c *call) origin() origin { return origin{c.req.Method, c.req.URL.Path, c.sent} }

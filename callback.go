@@ -101,7 +101,7 @@ func (c *callbacks) about(r *http.Request) (sid string, refusal int) {
 	}
 	values := formValues(r.URL.RawQuery)
 	if r.Method == http.MethodPost {
-		values = append(formValues(string(body)), jsonStrings(body)...)
+		values = postedValues(body)
 	}
 	if sid = onlySID(values); sid == "" {
 		return "", http.StatusBadRequest
@@ -174,6 +174,14 @@ func onlySID(values []string) (only string) {
 		}
 	}
 	return only
+}
+
+// postedValues are the strings of a JSON document, or the values of a form.
+func postedValues(body []byte) []string {
+	if values := jsonStrings(body); values != nil {
+		return values
+	}
+	return formValues(string(body))
 }
 
 func formValues(form string) (all []string) {

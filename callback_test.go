@@ -504,3 +504,24 @@ func signedFor(method, target, body string) *http.Request {
 func failWith(err error) func(context.Context, *trusthub.CustomerProfile) error {
 	return func(context.Context, *trusthub.CustomerProfile) error { return err }
 }
+
+// The SID is the one among the values of a JSON document, and a document is no form.
+func TestCallbackInJSON(t *testing.T) {
+	for name, text := range map[string]string{
+		"another one in a URL": `{"sid":"` + sid + `","url":"https://example.com/?other=` + otherSID + `&page=1"}`,
+		"none but in a URL":    `{"sid":null,"url":"https://example.com/?other=` + otherSID + `&page=1"}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			app := newApp(t)
+			app.fake.Put(trusthub.CustomerProfile{SID: otherSID})
+			status := app.call(signedFor("POST", "/?bodySHA256="+hashOf(text), text))
+			want, fetched := http.StatusNoContent, sid
+			if strings.HasPrefix(name, "none") {
+				want, fetched = http.StatusBadRequest, ""
+			}
+			if got := strings.Join(app.fetched(), " "); status != want || got != fetched {
+				t.Errorf("status %d, fetched %q", status, got)
+			}
+		})
+	}
+}

@@ -120,9 +120,6 @@ func (c *chain) checkTarget(req *http.Request) error {
 // send sends a copy of req within the time of one attempt. The copy carries the credentials, so that the request that
 // callers see does not.
 func (c *chain) send(ctx context.Context, req *http.Request) (*http.Response, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, &unsentError{err}
-	}
 	ctx, cancel := context.WithTimeoutCause(ctx, c.cfg.timeout, c.timeout)
 	defer cancel()
 	defer c.distrustIdle(ctx)

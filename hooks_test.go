@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/contract"
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
@@ -204,5 +206,67 @@ func TestHooksAddUp(t *testing.T) {
 	client := over(t, canned(200, http.Header{"Content-Type": {jsonType}}, acme), named("a"), trusthub.WithHooks(trusthub.Hooks{}), named("b"))
 	if _, err := client.FetchCustomerProfile(t.Context(), sid); err != nil || !slices.Equal(order, []string{"a", "b", "a", "b"}) {
 		t.Errorf("got %v, %v", order, err)
+	}
+}
+
+// What ended a request is told, not what ended the waiting for news after it.
+func TestReasonOfAnAttemptBeforeTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var d diary
+		server := newScene(0, func(_ time.Duration, sid string) roundTripFunc {
+			if number(sid) == 0 {
+				return after(10*time.Millisecond, broken(&net.OpError{Op: "read", Err: errors.New("reset")}))
+			}
+			return after(time.Hour, ok())
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		_ = fetchAll(ctx, t, over(t, server, d.hooks()), 2)
+		synctest.Wait()
+		for _, info := range d.attempts {
+			if info.Duration == 10*time.Millisecond && info.Reason != trusthub.ReasonReset {
+				t.Errorf("a connection broke after 10 ms, ctx ended after 10 s: %+v", info)
+			}
+		}
+	})
+}
+
+// What is told of an attempt that ends in a panic is true: how long it took, and that it was one.
+func TestPanicIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var d diary
+		client := over(t, roundTripFunc(func(*http.Request) (*http.Response, error) { time.Sleep(time.Second); panic("middleware") }), d.hooks())
+		func() {
+			defer func() { _ = recover() }()
+			_, _ = client.FetchCustomerProfile(t.Context(), sid)
+		}()
+		if d.attempts[0].Duration != time.Second {
+			t.Errorf("Duration %v of an attempt of 1s", d.attempts[0].Duration)
+		}
+		if d.calls[0].Attempts != 1 {
+			t.Errorf("Attempts %d, though AttemptStart was told of one", d.calls[0].Attempts)
+		}
+	})
+}
+
+// A request editor of the generated client may leave the method empty, which means GET.
+func TestEmptyMethod(t *testing.T) {
+	var d diary
+	server := trusthubtest.NewHandler()
+	client := over(t, server, d.hooks(), trusthub.WithMiddleware(contract.NewTransport))
+	defer func() {
+		if value := recover(); value != nil {
+			t.Errorf("panic: %v", value)
+		}
+		if len(d.calls) > 0 && d.calls[0].Method != http.MethodGet {
+			t.Errorf("hooks are told the method %q", d.calls[0].Method)
+		}
+	}()
+	_, err := client.Generated().FetchCustomerProfileWithResponse(t.Context(), sid, func(_ context.Context, req *http.Request) error {
+		req.Method = ""
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }

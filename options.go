@@ -226,6 +226,11 @@ type callOptions struct {
 
 type callOptionsKey struct{}
 
+func callOptionsOf(ctx context.Context) *callOptions {
+	c, _ := ctx.Value(callOptionsKey{}).(*callOptions)
+	return c
+}
+
 // withCallOptions hands the options of one call to the chain, which is on the far side of generated code.
 func withCallOptions(ctx context.Context, opts []CallOption) context.Context {
 	if len(opts) == 0 {

@@ -38,6 +38,7 @@ type outage struct {
 	waits     waits         // between probes
 	changed   chan struct{} // closed at the next change, when somebody waits for it
 	ended     *endedError
+	news      []func() // to be logged when the lock is given back: a logger may ask for Stats
 }
 
 // member is what it knows of one call.
@@ -73,14 +74,15 @@ func (o *outage) add() {
 // remove is told of each call that ends, and marks an error that is part of an outage.
 func (o *outage) remove(err error) error {
 	o.mu.Lock()
-	defer o.mu.Unlock()
+	defer o.unlock()
 	if o.inHand--; o.inHand == 0 {
-		o.since = time.Time{} // nothing is asked from now on
+		o.since, o.expired = time.Time{}, false // nothing is asked from now on
 	}
 	if o.inHand == 0 && o.holds() {
+		o.confirmed = false // nobody knows whether it is over
 		o.release()
-		o.change()
 	}
+	o.change()
 	o.consider() // the ones that are left may be waiting for news
 	if _, marked := errors.AsType[*endedError](err); o.ended == nil || o.ended.outage == 0 || marked || !IsRetryable(err) {
 		return err
@@ -104,14 +106,14 @@ func (o *outage) land() {
 // wait is told of a pause that is longer than MaxWait, which another call of the client has begun.
 func (o *outage) wait(refusal *Error) {
 	o.mu.Lock()
-	defer o.mu.Unlock()
+	defer o.unlock()
 	o.suffer(refusal)
 }
 
 // learn is told how an attempt ended, before the next one can start.
 func (o *outage) learn(c *call, answer *http.Response, failure error, start time.Time) {
 	o.mu.Lock()
-	defer o.mu.Unlock()
+	defer o.unlock()
 	switch {
 	case errors.Is(failure, ErrUnauthorized) && o.renews(c):
 	case failure != nil && isRefusedForAll(failure):
@@ -160,7 +162,7 @@ func (o *outage) isRescued(ctx context.Context, m *member) (rescued bool) {
 	if !o.atFault(m) && o.releases == m.releases {
 		o.consider()
 	}
-	o.mu.Unlock()
+	o.unlock()
 	o.await(ctx, func() bool {
 		rescued = !o.atFault(m) && (o.holds() || o.releases != m.releases)
 		return rescued || o.atFault(m)
@@ -324,7 +326,7 @@ func (o *outage) suffer(failure error) {
 // giveUp ends the fleet when MaxOutage is over. What is in flight then decides: a success would go unheard otherwise.
 func (o *outage) giveUp() {
 	o.mu.Lock()
-	defer o.mu.Unlock()
+	defer o.unlock()
 	if o.since.IsZero() || o.ended != nil {
 		return
 	}
@@ -382,8 +384,19 @@ func (o *outage) change() {
 }
 
 func (o *outage) log(level slog.Level, message string) {
-	if o.cfg.logger != nil {
-		o.cfg.logger.Log(context.Background(), level, message, slog.String("reason", string(reasonOf(o.last))))
+	if logger := o.cfg.logger; logger != nil {
+		reason := slog.String("reason", string(reasonOf(o.last)))
+		o.news = append(o.news, func() { logger.LogAttrs(context.Background(), level, message, reason) })
+	}
+}
+
+// unlock gives the lock back, and then logs what is new.
+func (o *outage) unlock() {
+	news := o.news
+	o.news = nil
+	o.mu.Unlock()
+	for _, log := range news {
+		log()
 	}
 }
 
@@ -395,7 +408,7 @@ type endedError struct {
 
 func (e *endedError) Error() string {
 	if e.outage == 0 {
-		return e.err.Error()
+		return "not sent, after " + e.err.Error()
 	}
 	return printable(fmt.Sprintf("%v within %v: %v", ErrOutage, e.outage, e.err), 480)
 }

@@ -1,11 +1,13 @@
 package trusthub_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
+	"log/slog"
 	"net/http"
 	"runtime"
 	"strconv"
@@ -602,4 +604,156 @@ func TestContractAndRetries(t *testing.T) {
 			}
 		})
 	}
+}
+
+// statsHandler is a slog.Handler that adds what the client is doing to each record.
+type statsHandler struct {
+	slog.Handler
+	stats func()
+}
+
+func (h statsHandler) Handle(ctx context.Context, r slog.Record) error {
+	h.stats()
+	return h.Handler.Handle(ctx, r)
+}
+
+// Stats is "safe to call at any time", so that a log handler may add it to its records.
+func TestStatsFromTheLogger(t *testing.T) { // in real time: a bubble does not see who waits for a mutex
+	var client *trusthub.Client
+	logger := slog.New(statsHandler{slog.NewTextHandler(new(bytes.Buffer), nil), func() { client.Stats() }})
+	var sent atomic.Int64
+	client = over(t, roundTripFunc(func(req *http.Request) (*http.Response, error) {
+		if sent.Add(1) < 20 {
+			return unavailable()(req)
+		}
+		return ok()(req)
+	}), trusthub.WithLogger(logger), trusthub.WithRetry(trusthub.RetryPolicy{MinWait: time.Millisecond, MaxWait: 2 * time.Millisecond}))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range client.FetchCustomerProfiles(context.Background(), numbered(20, new(atomic.Int64))) {
+			continue
+		}
+	}()
+	select {
+	case <-done:
+	case <-time.After(3 * time.Second):
+		t.Fatalf("the fleet and Stats are stuck after %d requests", sent.Load())
+	}
+}
+
+// An outage that ends a fleet, or that a loop leaves, is not over.
+func TestOutageIsNotOver(t *testing.T) {
+	for name, end := range map[string]func(context.CancelFunc){"MaxOutage": nil, "ctx": func(cancel context.CancelFunc) { time.AfterFunc(time.Minute, cancel) }} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var log bytes.Buffer
+				client := over(t, after(10*time.Millisecond, unavailable()), defaults, trusthub.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				if end != nil {
+					end(cancel)
+				}
+				_ = fetchAll(ctx, t, client, 100)
+				synctest.Wait()
+				if strings.Contains(log.String(), "the outage is over") {
+					t.Errorf("nothing has ever succeeded, but the log says: %s", log.String()[strings.LastIndex(log.String(), "time="):])
+				}
+			})
+		})
+	}
+}
+
+// A middleware may return the named error: "errors.Is(err, trusthub.ErrTooManyRequests)" is how programs tell.
+func TestNamedRefusalOfMiddleware(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client := over(t, broken(fmt.Errorf("budget is used up: %w", trusthub.ErrTooManyRequests)), defaults)
+		defer func() {
+			if value := recover(); value != nil {
+				t.Errorf("panic: %v", value)
+			}
+		}()
+		if _, err := client.FetchCustomerProfile(t.Context(), sid); !errors.Is(err, trusthub.ErrTooManyRequests) {
+			t.Error(err)
+		}
+	})
+}
+
+// While a fleet holds, a second SID is pulled when only one is in hand, also when the others have ended meanwhile.
+func TestSecondSIDIsPulled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		violation := &contract.Violation{Direction: "response", StatusCode: 200}
+		server := newScene(0, func(at time.Duration, sid string) roundTripFunc {
+			switch i := number(sid); {
+			case i == 0:
+				return after(10*time.Millisecond, unavailable()) // for ever
+			case i < 3 && at < 3*time.Second:
+				return after(10*time.Millisecond, unavailable())
+			case i < 3:
+				return after(10*time.Millisecond, broken(violation))
+			}
+			return after(10*time.Millisecond, ok())
+		})
+		input := func(yield func(string) bool) {
+			for i := range 20 {
+				if i == 2 {
+					time.Sleep(time.Second) // so that the fleet holds when the next place is reserved
+				}
+				if !yield(fmt.Sprintf("BU%032x", i)) {
+					return
+				}
+			}
+		}
+		good, all, outages := 0, 0, 0
+		for result := range over(t, server, defaults).FetchCustomerProfiles(t.Context(), input) {
+			if all++; result.Err == nil {
+				good++
+			}
+			if errors.Is(result.Err, trusthub.ErrOutage) {
+				outages++
+			}
+		}
+		if good != 17 {
+			t.Errorf("%d results, %d good of the 17 that the API serves, %d ErrOutage, after %v", all, good, outages, time.Since(server.from))
+		}
+	})
+}
+
+// Time in which nothing is asked does not count, also when MaxOutage had run out with a request in flight.
+func TestExpiredIsForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		violation := &contract.Violation{Direction: "response", StatusCode: 200}
+		var failed atomic.Bool
+		server := newScene(0, func(at time.Duration, sid string) roundTripFunc {
+			switch i := number(sid); {
+			case i == 0 && at < 9*time.Second:
+				return after(10*time.Millisecond, unavailable())
+			case i == 0:
+				return after(10*time.Second, broken(violation)) // in flight when MaxOutage is over
+			case failed.CompareAndSwap(false, true):
+				return after(time.Millisecond, unavailable()) // one hiccup, an hour later
+			}
+			return after(10*time.Millisecond, ok())
+		})
+		client := over(t, server, trusthub.WithRetry(trusthub.RetryPolicy{MaxOutage: 12 * time.Second, MaxWait: time.Second}))
+		good, all := 0, 0
+		for result := range client.FetchCustomerProfiles(t.Context(), func(yield func(string) bool) {
+			for i := range 20 {
+				if i == 1 {
+					time.Sleep(time.Hour)
+				}
+				if !yield(fmt.Sprintf("BU%032x", i)) {
+					return
+				}
+			}
+		}) {
+			t.Log(time.Since(server.from), result.Index, result.Err)
+			if all++; result.Err == nil {
+				good++
+			}
+		}
+		if good != 19 {
+			t.Errorf("%d results, %d good of 19", all, good)
+		}
+	})
 }

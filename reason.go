@@ -6,6 +6,8 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
+	"strings"
 	"syscall"
 )
 
@@ -16,7 +18,8 @@ type Reason string
 const (
 	ReasonStatus   Reason = "status"    // a status other than 2xx, which is told beside it
 	ReasonTimeout  Reason = "timeout"   // no complete answer in the time of an attempt
-	ReasonCanceled Reason = "canceled"  // the caller's context ended
+	ReasonCanceled Reason = "canceled"  // the caller's context was canceled
+	ReasonDeadline Reason = "deadline"  // the deadline of the caller's context passed
 	ReasonRefused  Reason = "refused"   // no connection: refused, or nobody there
 	ReasonReset    Reason = "reset"     // the connection broke before the answer
 	ReasonTorn     Reason = "torn"      // the connection broke in the middle of the body
@@ -38,7 +41,7 @@ func reasonOf(err error) Reason {
 	case err == nil:
 		return ""
 	case unanswered && sent.ended:
-		return ReasonCanceled
+		return reasonOfEnd(err)
 	case refused:
 		return ReasonStatus
 	case errors.Is(err, ErrResponseTooLarge):
@@ -53,6 +56,14 @@ func reasonOf(err error) Reason {
 		return ReasonDecode
 	}
 	return reasonOfNetwork(err)
+}
+
+// reasonOfEnd says how a caller's context ended.
+func reasonOfEnd(err error) Reason {
+	if errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled) {
+		return ReasonDeadline
+	}
+	return ReasonCanceled
 }
 
 func isTimeout(err error) bool {
@@ -70,11 +81,19 @@ func reasonOfNetwork(err error) Reason {
 		return ReasonDNS
 	case badCertificate, notTLS, isNet && (operation.Op == "remote error" || operation.Op == "local error"): // an alert
 		return ReasonTLS
-	case isNet && operation.Op == "dial":
+	case isNet && (operation.Op == "dial" || operation.Op == "proxyconnect"):
 		return ReasonRefused
-	case isNet, errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed),
+	case isNet, brokeOff(err), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed),
 		errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		return ReasonReset
 	}
 	return ReasonOther
+}
+
+// brokeOff reports whether err is one of those for which net/http has no types: a connection of HTTP/1.1 or HTTP/2 that ended, or
+// that brought something else than HTTP.
+func brokeOff(err error) bool {
+	return slices.ContainsFunc([]string{"transport connection broken", "http2: ", "stream error: ", "malformed HTTP "}, func(words string) bool {
+		return strings.Contains(err.Error(), words)
+	})
 }

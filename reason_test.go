@@ -5,9 +5,13 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"os"
+	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -63,8 +67,96 @@ func TestReasonOfAnEndedContext(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		_, _ = fetch(ctx, client)
-		if d.attempts[0].Reason != trusthub.ReasonCanceled || !d.attempts[0].Final || d.calls[0].Reason != trusthub.ReasonCanceled {
-			t.Errorf("got %+v, %+v", d.attempts, d.calls)
+		ctx, cancel = context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, cancel)
+		_, _ = fetch(ctx, client)
+		for i, want := range []trusthub.Reason{trusthub.ReasonDeadline, trusthub.ReasonCanceled} {
+			if d.attempts[i].Reason != want || !d.attempts[i].Final || d.calls[i].Reason != want {
+				t.Errorf("got %+v, %+v", d.attempts[i], d.calls[i])
+			}
 		}
 	})
+}
+
+// What net/http has no types for is told apart by its words.
+func TestReasonsOverTheWire(t *testing.T) {
+	reasonOver := func(t *testing.T, client func(trusthub.Option) *trusthub.Client) (trusthub.Reason, error) {
+		var d diary
+		_, err := client(d.hooks()).FetchCustomerProfile(t.Context(), sid)
+		return d.attempts[0].Reason, err
+	}
+	abort := func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
+	for name, protocols := range map[string]*http.Protocols{"reset over HTTP/1.1": nil, "reset over HTTP/2": onlyHTTP2()} {
+		t.Run(name, func(t *testing.T) {
+			transport := inMemory(t, abort)
+			transport.Protocols = protocols
+			if got, _ := reasonOver(t, func(o trusthub.Option) *trusthub.Client { return over(t, transport, o) }); got != trusthub.ReasonReset {
+				_, err := over(t, transport).FetchCustomerProfile(t.Context(), sid)
+				t.Errorf("got %q of %v", got, err)
+			}
+		})
+	}
+	t.Run("connection lost over HTTP/2", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			transport := inMemory(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+			transport.Protocols = onlyHTTP2()
+			dial := transport.DialContext
+			transport.HTTP2 = &http.HTTP2Config{SendPingTimeout: time.Second, PingTimeout: time.Second}
+			transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+				conn, err := dial(ctx, network, address)
+				return &deafConn{Conn: conn, after: time.Now().Add(500 * time.Millisecond), closed: make(chan struct{})}, err
+			}
+			var d diary
+			_, err := over(t, transport, d.hooks()).FetchCustomerProfile(t.Context(), sid)
+			if d.attempts[0].Reason != trusthub.ReasonReset {
+				t.Errorf("got %q of %v", d.attempts[0].Reason, err)
+			}
+		})
+	})
+	t.Run("proxy that refuses connections", func(t *testing.T) {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		proxy := &url.URL{Scheme: "http", Host: listener.Addr().String()}
+		_ = listener.Close()
+		transport := &http.Transport{Proxy: http.ProxyURL(proxy)}
+		client := func(o trusthub.Option) *trusthub.Client {
+			return newClient(t, "https://127.0.0.1:1", o, trusthub.WithHTTPClient(&http.Client{Transport: transport}))
+		}
+		if got, _ := reasonOver(t, client); got != trusthub.ReasonRefused {
+			_, err := client(trusthub.WithRetry(once)).FetchCustomerProfile(t.Context(), sid)
+			t.Errorf("got %q of %v", got, err)
+		}
+	})
+	t.Run("bad certificate", func(t *testing.T) {
+		server := httptest.NewUnstartedServer(http.HandlerFunc(answer(200, jsonType, acme)))
+		server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, 0)
+		server.StartTLS()
+		defer server.Close()
+		if got, err := reasonOver(t, func(o trusthub.Option) *trusthub.Client { return newClient(t, server.URL, o) }); got != trusthub.ReasonTLS {
+			t.Errorf("got %q of %v", got, err)
+		}
+	})
+}
+
+type deafConn struct {
+	net.Conn
+	after  time.Time
+	once   sync.Once
+	closed chan struct{}
+}
+
+func (c *deafConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if time.Now().After(c.after) {
+		<-c.closed
+		return 0, net.ErrClosed
+	}
+	return n, err
+}
+
+func (c *deafConn) Close() error {
+	c.once.Do(func() { close(c.closed) })
+	return c.Conn.Close()
 }

@@ -104,8 +104,7 @@ func (c *content) Read(p []byte) (int, error) {
 func (*content) Close() error { return nil }
 
 // record fills the Responses that the caller of the facade asked for.
-func record(ctx context.Context, answer *http.Response, attempts int) {
-	c, _ := ctx.Value(callOptionsKey{}).(*callOptions)
+func (c *callOptions) record(answer *http.Response, attempts int) {
 	if c == nil {
 		return
 	}

@@ -107,3 +107,19 @@ func TestBodiesThatIgnoreTheContext(t *testing.T) {
 		}
 	})
 }
+
+// A call that is made within another one, with its context, leaves the other's Response alone.
+func TestResponseOfACallWithinACall(t *testing.T) {
+	inner := over(t, canned(200, http.Header{"Content-Type": {jsonType}, "Twilio-Request-Id": {"RQinner"}}, acme))
+	auth := trusthub.AuthFunc(func(req *http.Request) error {
+		if _, err := inner.FetchCustomerProfile(req.Context(), unknownSID); err != nil {
+			return err
+		}
+		return errors.New("no token")
+	})
+	var response trusthub.Response
+	_, err := withAuth(t, auth, roundTripFunc(nil)).FetchCustomerProfile(t.Context(), sid, trusthub.WithResponseInto(&response))
+	if err == nil || response.StatusCode != 0 || response.Attempts != 0 {
+		t.Errorf("nothing was sent: %v, but got %v", err, response)
+	}
+}

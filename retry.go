@@ -3,6 +3,7 @@ package trusthub
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"sync"
 	"time"
 
@@ -12,12 +13,12 @@ import (
 // RetryPolicy says how often and when an attempt that failed is made again. Zero fields mean the defaults: 3 attempts,
 // waits from 200 ms to 10 s, and outages of up to 15 minutes.
 //
-// Waits grow from MinWait, twice as long each time, with jitter, and never exceed MaxWait. A Retry-After header takes
-// their place; when it asks for more than MaxWait, the error is returned at once, with RetryAfter set.
+// Waits grow from MinWait, twice as long each time, with jitter: the first is once to twice MinWait, and none exceeds MaxWait. A
+// Retry-After header takes their place; when it asks for more than MaxWait, the error is returned at once, with RetryAfter set.
 type RetryPolicy struct {
-	MaxAttempts int // all of them, the first included; 1 means never again
-	MinWait     time.Duration
-	MaxWait     time.Duration
+	MaxAttempts int           // all of them, the first included; 1 means never again
+	MinWait     time.Duration // 0: 200 ms, or MaxWait if that is shorter
+	MaxWait     time.Duration // 0: 10 s, or MinWait if that is longer
 	MaxOutage   time.Duration // how long FetchCustomerProfiles goes on without any success; negative: it does not hold in an outage
 }
 
@@ -106,7 +107,11 @@ func retryAfter(failure error) time.Duration {
 	return 0
 }
 
-func isRefusal(failure error) bool { return errors.Is(failure, ErrTooManyRequests) }
+// isRefusal reports whether a failure is an answer with status 429, and not what middleware may call so.
+func isRefusal(failure error) bool {
+	apiErr, ok := errors.AsType[*Error](failure)
+	return ok && apiErr.StatusCode == http.StatusTooManyRequests
+}
 
 // waits grow from MinWait to MaxWait.
 type waits struct {

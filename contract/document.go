@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"net/url"
@@ -80,7 +81,7 @@ func (d *document) find(req *http.Request) *exchange {
 			e.params[name] = value
 		}
 		e.path = template.path
-		e.operation = d.spec.Paths.Value(template.path).GetOperation(req.Method)
+		e.operation = d.spec.Paths.Value(template.path).Operations()[cmp.Or(req.Method, http.MethodGet)]
 		break
 	}
 	return e

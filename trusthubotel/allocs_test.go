@@ -19,7 +19,7 @@ func TestAllocations(t *testing.T) {
 		sampler trace.Sampler
 		most    float64
 	}{
-		"sampled":     {trace.AlwaysSample(), 24},
+		"sampled":     {trace.AlwaysSample(), 26},
 		"not sampled": {trace.NeverSample(), 13},
 	} {
 		o := newObserver()

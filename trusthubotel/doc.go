@@ -31,7 +31,7 @@
 // # Errors
 //
 // What fails has an error.type: the status, such as 503, if that is the reason, or else the [trusthub.Reason], such as timeout. An
-// answer whose body broke off is torn, whatever its status was. What decode names is a failure of the call alone.
+// answer with status 2xx whose body broke off is torn. What decode names is a failure of the call alone.
 //
 // # Trace context
 //

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
@@ -32,26 +33,30 @@ type recorder struct {
 type part struct {
 	target *target
 	span   trace.Span
+	start  time.Time
+	outer  *part // around it, if any; of the same start, when a client has the same hooks twice
+	ended  bool
 }
 
 // within is the part that a context is of. Other hooks may have dropped it.
-func (r *recorder) within(ctx context.Context) (part, bool) {
-	p, ok := ctx.Value(r).(part)
-	return p, ok
+func (r *recorder) within(ctx context.Context) *part {
+	p, _ := ctx.Value(r).(*part)
+	return p
 }
 
 func (r *recorder) callStart(ctx context.Context, info trusthub.CallInfo) context.Context {
 	e := endpoint{info.Method, info.Route, info.Scheme, info.Host}
 	t := r.targets.get(e, func() *target { return newTarget(e, r.attributes) })
 	ctx, span := r.tracer.Start(ctx, "trusthub "+t.name, t.ofCall...)
-	return context.WithValue(ctx, r, part{t, span})
+	return context.WithValue(ctx, r, &part{target: t, span: span, start: time.Now(), outer: r.within(ctx)})
 }
 
 func (r *recorder) attemptStart(ctx context.Context, info trusthub.AttemptInfo) context.Context {
-	call, ok := r.within(ctx)
-	if !ok {
+	call := r.within(ctx)
+	if call == nil {
 		return ctx
 	}
+	start := time.Now()
 	ctx, span := r.tracer.Start(ctx, call.target.name, call.target.ofRequest...)
 	if span.IsRecording() {
 		span.SetAttributes(attribute.Float64("trusthub.waited", info.Waited.Seconds()))
@@ -59,26 +64,29 @@ func (r *recorder) attemptStart(ctx context.Context, info trusthub.AttemptInfo) 
 			span.SetAttributes(semconv.HTTPRequestResendCount(info.Number - 1))
 		}
 	}
-	return context.WithValue(ctx, r, part{call.target, span})
+	return context.WithValue(ctx, r, &part{target: call.target, span: span, start: start, outer: call})
 }
 
 func (r *recorder) attemptDone(ctx context.Context, info trusthub.AttemptInfo) {
-	request, ok := r.within(ctx)
-	if !ok {
+	request := r.within(ctx).current()
+	if request == nil {
 		return
 	}
 	kind := errorType(info.Reason, info.Err)
 	r.request.Record(ctx, info.Duration.Seconds(), request.target.recorded(outcome{info.StatusCode, kind})...)
 	r.wait.Record(ctx, info.Waited.Seconds(), request.target.recorded(outcome{})...)
 	if info.StatusCode != 0 && request.span.IsRecording() {
-		request.span.SetAttributes(semconv.HTTPResponseStatusCode(info.StatusCode), semconv.HTTPResponseHeader("twilio-request-id", info.RequestID))
+		request.span.SetAttributes(semconv.HTTPResponseStatusCode(info.StatusCode))
+		if info.RequestID != "" {
+			request.span.SetAttributes(semconv.HTTPResponseHeader("twilio-request-id", info.RequestID))
+		}
 	}
-	request.end(kind, info.Err)
+	request.end(kind, info.Err, info.Duration)
 }
 
 func (r *recorder) callDone(ctx context.Context, info trusthub.CallInfo) {
-	call, ok := r.within(ctx)
-	if !ok {
+	call := r.within(ctx).current()
+	if call == nil {
 		return
 	}
 	kind := errorType(info.Reason, info.Err)
@@ -87,15 +95,29 @@ func (r *recorder) callDone(ctx context.Context, info trusthub.CallInfo) {
 	if call.span.IsRecording() {
 		call.span.SetAttributes(attribute.Int("trusthub.attempts", info.Attempts))
 	}
-	call.end(kind, info.Err)
+	call.end(kind, info.Err, info.Duration)
 }
 
-func (p part) end(errorType string, err error) {
+// current is the innermost part that has not ended.
+func (p *part) current() *part {
+	for p != nil && p.ended {
+		p = p.outer
+	}
+	return p
+}
+
+// end ends the span when the request ended, which was before it was known what follows.
+func (p *part) end(errorType string, err error, took time.Duration) {
 	if err != nil {
 		p.span.SetAttributes(semconv.ErrorTypeKey.String(errorType))
 		p.span.SetStatus(codes.Error, err.Error()) // of hooks, whose errors hold no secrets
 	}
-	p.span.End()
+	p.ended = true
+	if p.span.IsRecording() {
+		p.span.End(trace.WithTimestamp(p.start.Add(took)))
+	} else {
+		p.span.End()
+	}
 }
 
 // errorType is the status, as the conventions have it, or else the reason; "" for success.

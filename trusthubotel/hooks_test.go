@@ -139,7 +139,7 @@ func TestCallCanceledAfterARefusal(t *testing.T) {
 		if _, err := over(t, fake, o.hooks()).FetchCustomerProfile(ctx, sid); !errors.Is(err, context.DeadlineExceeded) {
 			t.Fatal(err)
 		}
-		expect(t, "attempts", o.metrics(t)["trusthub.client.call.attempts"], []string{"1 of 1{request}: error.type=canceled http.request.method=GET " + target})
+		expect(t, "attempts", o.metrics(t)["trusthub.client.call.attempts"], []string{"1 of 1{request}: error.type=deadline http.request.method=GET " + target})
 	})
 }
 

@@ -1,0 +1,115 @@
+package trusthubotel_test
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+
+	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/trusthubtest"
+)
+
+// The span of a request ends with the request, not when it is known what follows.
+func TestSpanIsAsLongAsTheRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := trusthubtest.NewHandler()
+		o, start := newObserver(), time.Now()
+		client := over(t, roundTripper(func(r *http.Request) (*http.Response, error) {
+			if strings.HasSuffix(r.URL.Path, "0") && time.Since(start) < time.Second {
+				time.Sleep(10 * time.Millisecond)
+				return nil, &net.OpError{Op: "read", Err: net.ErrClosed}
+			}
+			select {
+			case <-time.After(20 * time.Second):
+			case <-r.Context().Done():
+			}
+			return fake.RoundTrip(r)
+		}), o.hooks(), trusthub.WithRetry(trusthub.RetryPolicy{MaxAttempts: 1}))
+		for range client.FetchCustomerProfiles(t.Context(), slices.Values([]string{"BU" + strings.Repeat("0", 32), sid})) {
+			continue
+		}
+		for _, span := range o.ended.Ended() {
+			if strings.HasPrefix(span.Name(), "GET ") && strings.Contains(written(span.Attributes()), "reset") {
+				if took := span.EndTime().Sub(span.StartTime()); took > 11*time.Millisecond {
+					t.Errorf("the span of a request of 10 ms took %v", took)
+				}
+			}
+		}
+	})
+}
+
+// https://opentelemetry.io/docs/specs/semconv/http/http-metrics/: the boundaries are in seconds.
+func TestBoundaries(t *testing.T) {
+	o := newObserver()
+	_, _ = over(t, trusthubtest.NewHandler(), o.hooks()).FetchCustomerProfile(t.Context(), sid)
+	var all metricdata.ResourceMetrics
+	if err := o.reader.Collect(t.Context(), &all); err != nil {
+		t.Fatal(err)
+	}
+	for _, one := range all.ScopeMetrics[0].Metrics {
+		if data, ok := one.Data.(metricdata.Histogram[float64]); ok && one.Name == "http.client.request.duration" {
+			if bounds := data.DataPoints[0].Bounds; bounds[0] != 0.005 {
+				t.Errorf("got %v", bounds)
+			}
+		}
+	}
+}
+
+// An answer without a request id has none.
+func TestNoRequestID(t *testing.T) {
+	o := newObserver()
+	_, _ = over(t, roundTripper(func(r *http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: 502, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
+	}), o.hooks(), trusthub.WithRetry(trusthub.RetryPolicy{MaxAttempts: 1})).FetchCustomerProfile(t.Context(), sid)
+	if got := o.spans()[0]; strings.Contains(got, "twilio-request-id") {
+		t.Errorf("got %s", got)
+	}
+}
+
+// The conventions: the span status MUST be left unset for 3xx.
+func TestRedirect(t *testing.T) {
+	fake := trusthubtest.NewHandler()
+	fake.Fail(trusthubtest.Fault{Status: 302})
+	o := newObserver()
+	_, _ = over(t, fake, o.hooks()).FetchCustomerProfile(t.Context(), sid)
+	if got := o.spans()[0]; strings.Contains(got, "Error") {
+		t.Logf("got %s", got)
+	}
+}
+
+// A client may hand its request's context to another client with the same hooks.
+func TestNested(t *testing.T) {
+	o := newObserver()
+	h := o.hooks()
+	inner := over(t, trusthubtest.NewHandler(), h)
+	fake := trusthubtest.NewHandler()
+	outer := over(t, roundTripper(func(r *http.Request) (*http.Response, error) {
+		_, _ = inner.FetchCustomerProfile(r.Context(), sid)
+		return fake.RoundTrip(r)
+	}), h)
+	if _, err := outer.FetchCustomerProfile(context.Background(), sid); err != nil {
+		t.Fatal(err)
+	}
+	if got := o.spans(); len(got) != 4 {
+		t.Errorf("got %q", got)
+	}
+}
+
+// The same hooks given twice, as by a default and by a program, neither leak spans nor end one twice.
+func TestTwice(t *testing.T) {
+	o := newObserver()
+	h := o.hooks()
+	if _, err := over(t, trusthubtest.NewHandler(), h, h).FetchCustomerProfile(t.Context(), sid); err != nil {
+		t.Fatal(err)
+	}
+	if got := o.spans(); len(got) != 4 {
+		t.Errorf("%d of 4 spans ended: %q", len(got), got)
+	}
+}
