@@ -112,7 +112,7 @@ func (c *callbacks) about(r *http.Request) (sid string, refusal int) {
 // calledURL is what Twilio has called and signed.
 func (c *callbacks) calledURL(u *url.URL) string {
 	called := c.url
-	if path := u.EscapedPath(); path != "" {
+	if path := cmp.Or(u.RawPath, u.EscapedPath()); path != "" { // as it came, also where that is not as it should be escaped
 		called = strings.TrimSuffix(called, "/") + "/" + strings.TrimPrefix(path, "/")
 	}
 	if u.RawQuery != "" || u.ForceQuery {

@@ -51,7 +51,7 @@
 // is heard by the whole client: nothing is sent until a pause is over, that of Retry-After (up to an hour) or about the time in
 // which a slot becomes free. A call that would have to wait longer than MaxWait for it returns at once with a copy of the
 // *[Error] that began the pause, RetryAfter being what is left. After a Retry-After one request goes first, and the others
-// follow its success. A request that is refused again and again while others succeed is no longer heard.
+// follow its success. The refusals of a request that is refused again and again while others succeed pause nobody else.
 //
 // [WithMaxConcurrency] bounds the requests in flight and adapts to the account's limit below the bound. A refused request then
 // waits at the head of the line, and a 429 costs no attempt as long as other requests of the client succeed (within the last

@@ -203,30 +203,26 @@ func ExampleClient_FetchCustomerProfiles() {
 	// 0 approved, 1 missing
 }
 
-// A run that was cut short is resumed by leaving out what it has done. That is known before the loop begins: the input runs at the
-// same time as the loop body, so that neither may change what the other one reads.
+// A run that was cut short is resumed by leaving out what it has done: the SIDs with a profile, and those that have none. All else
+// is for the next run, whatever ended this one. What is done is known before the loop begins, since the input runs at the same time
+// as the loop body, so that neither may change what the other one reads.
 func ExampleClient_FetchCustomerProfiles_resume() {
 	client, stop := exampleClient()
 	defer stop()
-	ctx := context.Background()
 	sids := []string{sid, "BU00000000000000000000000000000000"}
 	done := map[string]bool{"BU00000000000000000000000000000000": true} // read from the output of the earlier run
 	rest := slices.DeleteFunc(slices.Clone(sids), func(sid string) bool { return done[sid] })
-	complete := true
-	for result := range client.FetchCustomerProfiles(ctx, slices.Values(rest)) {
-		switch {
-		case errors.Is(result.Err, trusthub.ErrOutage), errors.Is(result.Err, trusthub.ErrUnauthorized):
-			complete = false // the rest of the input was not pulled
-		case trusthub.IsRetryable(result.Err):
-			complete = false // this one is for the next run
-		default: // a profile, or an error that will be the same next time
-			fmt.Println(result.Index, result.SID, result.Err)
+	left := len(rest)
+	for result := range client.FetchCustomerProfiles(context.Background(), slices.Values(rest)) {
+		if result.Err == nil || errors.Is(result.Err, trusthub.ErrNotFound) || errors.Is(result.Err, trusthub.ErrInvalidSID) {
+			fmt.Println("done:", result.SID)
+			left--
 		}
 	}
-	fmt.Println("complete:", complete && ctx.Err() == nil)
+	fmt.Println(left, "left for the next run")
 	// Output:
-	// 0 BUaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa <nil>
-	// complete: true
+	// done: BUaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
+	// 0 left for the next run
 }
 
 func ExampleWithHooks() {

@@ -26,30 +26,36 @@ const (
 // are as many as [WithMaxConcurrency] and the account's limit permit; without that option, each call has a bound of its own
 // of 16. Each SID that is pulled yields one result; one that comes twice is fetched twice.
 //
-// A 429 costs time, never a profile, nor does an outage: when every attempt since the last success failed by no answer, a
-// time-out, a 5xx or a Retry-After beyond MaxWait, and they were for at least two SIDs or for the only one in hand, no SID is
-// pulled any more, but for a second one to ask about, and one request at a time probes, for another SID each time, at intervals that grow to MaxWait. When one
-// succeeds, what had failed is fetched again as the same call, and the rest goes on. After MaxOutage without a success (see
-// [RetryPolicy]), what is in hand is yielded with its own errors, which are [ErrOutage] as well, and the loop ends. A SID
-// that fails in this way while requests that were sent after it succeed yields its error after MaxAttempts; one that is
+// A 429 costs time, never a profile. Nor does an outage:
+//
+//   - It begins when every attempt since the last success failed by no answer, a time-out, a 5xx or a Retry-After beyond MaxWait,
+//     and they were for at least two SIDs or for the only one in hand.
+//   - Meanwhile one request at a time probes, for another SID each time, at intervals that grow to MaxWait. No SID is pulled,
+//     but for a second one beside a single one.
+//   - When a probe succeeds, what had failed is fetched again as the same call, and the rest goes on.
+//   - After MaxOutage without a success (see [RetryPolicy]), what is in hand is yielded with its own errors, which are
+//     [ErrOutage] as well, and the loop ends.
+//
+// A SID that fails in this way while requests that were sent after it succeed yields its error after MaxAttempts; one that is
 // answered 429 while others succeed, after 50 times.
 //
 // What is refused for all ends the loop: credentials ([ErrUnauthorized]), a certificate, an [Auth] that fails for good. What
 // is in flight is yielded, and what was pulled and not sent yields the error that ended the loop. With an Auth other than
 // [BasicAuth], a request that gets a 401 is signed and sent once more before that.
 //
-// SIDs are pulled as they are needed, at most two for each request that the bound permits, or 8, so that neither a slow input holds
-// up finished results nor a long one takes memory. A loop body that is slow holds up new requests in turn. Leaving the loop
+// SIDs are pulled as they are needed, at most two for each request that the bound permits, or 8, so that neither a slow input
+// holds up finished results nor a long one takes memory. A loop body that is slow holds up new requests in turn. Leaving the loop
 // ends the requests in flight. So does the end of ctx: they yield its error, and the loop ends, without waiting for a pull
 // that is under way.
 //
-// To know whether all came, look after the loop at ctx.Err(), and at the results: [ErrOutage], [ErrUnauthorized] or another
-// error that is refused for all means that the rest of the input was not pulled.
+// Whether all came is known by counting: the loop may have ended before the input did, by ctx, by an outage, or by what is refused
+// for all, of which the results tell. The example that resumes shows what to keep.
 //
 // sids runs on another goroutine, at the same time as the loop body. What both of them touch, such as a map of the SIDs that
-// are done, is a data race; fill it before the loop, as the example that resumes does, or use [FetchResult].Index, which
-// needs none. After break, sids is not waited for: its next yield returns false. A panic in sids is raised again, with the
-// same value, where the loop runs, after the results in hand, and so is one in middleware; after break it is dropped.
+// are done or a slice that the input appends to, is a data race, and reading after the loop what the input has written is one, too,
+// when the loop may have ended first. [FetchResult].Index finds what belongs to a SID in a slice that was complete before the loop.
+// After break, sids is not waited for: its next yield returns false. A panic in sids is raised again, with the same value,
+// where the loop runs, after the results in hand, and so is one in middleware; after break it is dropped.
 func (c *Client) FetchCustomerProfiles(ctx context.Context, sids iter.Seq[string]) iter.Seq[FetchResult] {
 	return func(yield func(FetchResult) bool) {
 		ctx, cancel := context.WithCancel(ctx)

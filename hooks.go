@@ -8,7 +8,8 @@ import (
 )
 
 // Hooks are told what a client does, for metrics and traces; see package trusthubotel for OpenTelemetry. Each may be nil. They
-// are called one after another on the goroutine of the call, so that they should be quick, and on many goroutines at a time.
+// are called one after another on the goroutine of the call, so that they should be quick and must not panic, and on many
+// goroutines at a time.
 //
 // Each Start is followed by its Done, also when middleware panics. The context of a Done may have ended, and may be one that other
 // hooks have derived from yours: keep in it what is yours, such as a span, under a key of your own. No SID, credential, header or body is

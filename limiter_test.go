@@ -208,6 +208,9 @@ func TestRetryAfterPausesAllCallers(t *testing.T) {
 				if failed := fetchMany(t.Context(), client, fetch, 20, 20); failed > 0 {
 					t.Errorf("%d failed", failed)
 				}
+				synctest.Wait() // for the one that was refused
+				s.mu.Lock()
+				defer s.mu.Unlock()
 				var after []time.Duration
 				for _, at := range s.times {
 					after = append(after, at.Sub(start))

@@ -122,7 +122,7 @@ func (o *outage) learn(c *call, answer *http.Response, failure error, start time
 		o.fail(c, failure, start)
 	case failure != nil && isRefusal(failure):
 		o.suffer(failure)
-	case answer != nil:
+	case answer != nil && (failure == nil || !isTransient(failure)):
 		o.limiter.succeed(&c.member.turn, c.attempt.Duration)
 		o.succeed(start)
 	}

@@ -42,12 +42,12 @@ func reasonOf(err error) Reason {
 		return ""
 	case unanswered && sent.ended:
 		return reasonOfEnd(err)
+	case isUnsent(err):
+		return ReasonAuth
 	case refused:
 		return ReasonStatus
 	case errors.Is(err, ErrResponseTooLarge):
 		return ReasonTooLarge
-	case isUnsent(err):
-		return ReasonAuth
 	case isTimeout(err):
 		return ReasonTimeout
 	case isUndecoded && isTorn(undecoded.Err):
@@ -76,12 +76,15 @@ func reasonOfNetwork(err error) Reason {
 	_, badCertificate := errors.AsType[*tls.CertificateVerificationError](err)
 	_, notTLS := errors.AsType[tls.RecordHeaderError](err)
 	operation, isNet := errors.AsType[*net.OpError](err)
+	if isNet && operation.Op == "proxyconnect" { // around what happened to the proxy
+		return reasonOfNetwork(operation.Err)
+	}
 	switch {
 	case isDNS:
 		return ReasonDNS
 	case badCertificate, notTLS, isNet && (operation.Op == "remote error" || operation.Op == "local error"): // an alert
 		return ReasonTLS
-	case isNet && (operation.Op == "dial" || operation.Op == "proxyconnect"):
+	case isNet && operation.Op == "dial":
 		return ReasonRefused
 	case isNet, brokeOff(err), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed),
 		errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):

@@ -40,6 +40,8 @@ func TestReasons(t *testing.T) {
 		"unknown host":       {broken(&net.OpError{Op: "dial", Err: &net.DNSError{Name: "h", IsNotFound: true}}), trusthub.ReasonDNS},
 		"certificate":        {broken(&tls.CertificateVerificationError{Err: errors.New("expired")}), trusthub.ReasonTLS},
 		"alert":              {broken(&net.OpError{Op: "remote error", Err: errors.New("tls: handshake failure")}), trusthub.ReasonTLS},
+		"proxy refused":      {broken(&net.OpError{Op: "proxyconnect", Err: &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}}), trusthub.ReasonRefused},
+		"proxy without TLS":  {broken(&net.OpError{Op: "proxyconnect", Err: &net.OpError{Op: "remote error", Err: errors.New("tls: alert")}}), trusthub.ReasonTLS},
 		"not TLS":            {broken(tls.RecordHeaderError{}), trusthub.ReasonTLS},
 		"too large":          {canned(200, nil, "0123456789ab"), trusthub.ReasonTooLarge},
 		"unknown":            {broken(errors.New("middleware")), trusthub.ReasonOther},

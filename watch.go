@@ -17,9 +17,9 @@ import (
 // It asks at intervals of every, 10% more or less, or after the time that Retry-After asks for if that is longer, and retries
 // within each as any fetch does.
 //
-// Errors that may pass, a *[DecodeError] included, are yielded, and watching goes on. Those that will not ([ErrUnauthorized],
-// [ErrForbidden], [ErrNotFound], [ErrInvalidSID]) are yielded and end it, as does the error of ctx when it ends. So does
-// an interval that is not positive.
+// Errors are yielded, and watching goes on, also after those that are not worth a retry: by the next look somebody may have
+// mended the cause. Four will not pass, and end it: [ErrUnauthorized], [ErrForbidden], [ErrNotFound] and [ErrInvalidSID]. So do
+// the error of ctx when that ends, and an interval that is not positive.
 func (c *Client) WatchCustomerProfile(ctx context.Context, sid string, every time.Duration) iter.Seq2[*CustomerProfile, error] {
 	return func(yield func(*CustomerProfile, error) bool) {
 		if every <= 0 {

@@ -46,6 +46,7 @@ func newServeCommand() *cobra.Command {
 	cmd.Flags().StringVar(&address, "addr", "127.0.0.1:8080", "where to listen; port 0 is any free one")
 	cmd.Flags().StringVar(&profiles, "profiles", "", "know the profiles in this file too: JSON, an array or one a line")
 	cmd.Flags().IntVar(&config.Limit, "limit", 0, "answer 429 beyond so many requests at a time; 0: no limit")
+	cmd.Flags().BoolVar(&config.CallBack, "callbacks", false, "call the status_callback of a profile whose status is changed, signed with the password")
 	cmd.Flags().DurationVar(&config.Latency, "latency", 0, "how long every answer takes, such as 50ms")
 	return cmd
 }

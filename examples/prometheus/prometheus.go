@@ -10,7 +10,8 @@ import (
 	"github.com/seed07fc1495/trusthub/trusthubotel"
 )
 
-// NewClient returns a client whose metrics are in a registry, such as prometheus.DefaultRegisterer, which promhttp.Handler serves.
+// NewClient returns a client whose metrics are in a registry, such as prometheus.DefaultRegisterer, which promhttp.Handler serves. A
+// registry takes one exporter: several clients share the MeterProvider, and are told apart by trusthubotel.WithAttributes.
 func NewClient(auth trusthub.Auth, registry prometheus.Registerer, opts ...trusthub.Option) (*trusthub.Client, error) {
 	reader, err := exporter.New(exporter.WithRegisterer(registry))
 	if err != nil {

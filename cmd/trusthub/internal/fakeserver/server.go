@@ -18,7 +18,8 @@ type Config struct {
 	Profiles []trusthub.CustomerProfile // besides the documented example; their SIDs are well-formed
 	Limit    int                        // of requests at a time; 0: none
 	Latency  time.Duration              // of every answer
-	Log      io.Writer                  // gets a line a request
+	CallBack bool                       // call the status_callback of a profile whose status has changed
+	Log      io.Writer                  // gets a line a request, and one a callback
 }
 
 // Server is an [http.Handler], safe for concurrent use.
@@ -50,6 +51,9 @@ func (s *Server) reset() {
 	fake.LimitConcurrency(s.config.Limit)
 	fake.Delay(s.config.Latency)
 	fake.FailFunc(s.nextFault)
+	if s.config.CallBack {
+		fake.CallBack(&http.Client{Transport: caller{s}})
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.fake, s.faults = fake, nil
@@ -71,6 +75,19 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.current().ServeHTTP(seen, r)
+}
+
+// caller sends callbacks, and logs them as if they were requests.
+type caller struct{ server *Server }
+
+func (c caller) RoundTrip(r *http.Request) (*http.Response, error) {
+	start, outcome := time.Now(), "callback failed"
+	answer, err := http.DefaultTransport.RoundTrip(r)
+	if err == nil {
+		outcome = fmt.Sprint("callback ", answer.StatusCode)
+	}
+	c.server.log(r, outcome, time.Since(start))
+	return answer, err
 }
 
 // log writes no header and no body: somebody may have sent real credentials.

@@ -237,3 +237,22 @@ func TestReadProfiles(t *testing.T) {
 		}
 	}
 }
+
+// A changed status is told to the profile's status_callback, with a signature that holds.
+func TestCallbacks(t *testing.T) {
+	for _, callBack := range []bool{true, false} {
+		var called []error
+		app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			called = append(called, trusthub.VerifyCallback(r, "http://"+r.Host+r.URL.Path, trusthubtest.Password))
+			w.WriteHeader(http.StatusNoContent)
+		}))
+		f := start(t, fakeserver.Config{CallBack: callBack})
+		for _, status := range []string{"draft", "in-review", "in-review", "twilio-approved"} {
+			f.tell(http.StatusNoContent, "PUT", "profiles/"+other, `{"status":"`+status+`","status_callback":"`+app.URL+`/`+other+`"}`)
+		}
+		if want := map[bool]int{true: 2}[callBack]; len(called) != want || errors.Join(called...) != nil || strings.Count(f.log.String(), "callback 204") != want {
+			t.Errorf("%v: called %v, log\n%s", callBack, called, f.log.String())
+		}
+		app.Close()
+	}
+}

@@ -1,0 +1,219 @@
+package trusthub_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/contract"
+)
+
+// balance counts what hooks are told.
+type balance struct {
+	mu              sync.Mutex
+	calls, attempts int
+}
+
+type balanceKey struct{}
+
+func (b *balance) hooks(t *testing.T) trusthub.Option {
+	complain := func(format string, args ...any) { t.Errorf(format, args...) }
+	type state struct {
+		open, attempts int
+		done           bool
+		final          bool
+	}
+	return trusthub.WithHooks(trusthub.Hooks{
+		CallStart: func(ctx context.Context, i trusthub.CallInfo) context.Context {
+			b.mu.Lock()
+			b.calls++
+			b.mu.Unlock()
+			return context.WithValue(ctx, balanceKey{}, new(state))
+		},
+		AttemptStart: func(ctx context.Context, i trusthub.AttemptInfo) context.Context {
+			s := ctx.Value(balanceKey{}).(*state)
+			if s.open++; s.open != 1 || s.done {
+				complain("attempt starts: %+v", s)
+			}
+			if s.final {
+				complain("attempt %d after a final one", i.Number)
+			}
+			b.mu.Lock()
+			b.attempts++
+			b.mu.Unlock()
+			return ctx
+		},
+		AttemptDone: func(ctx context.Context, i trusthub.AttemptInfo) {
+			s := ctx.Value(balanceKey{}).(*state)
+			if s.open--; s.open != 0 || s.done {
+				complain("attempt ends: %+v", s)
+			}
+			s.final = i.Final
+			s.attempts++
+			if (i.Err == nil) != (i.Reason == "") {
+				complain("%+v", i)
+			}
+			b.mu.Lock()
+			b.attempts--
+			b.mu.Unlock()
+		},
+		CallDone: func(ctx context.Context, i trusthub.CallInfo) {
+			s := ctx.Value(balanceKey{}).(*state)
+			if s.open != 0 || s.done {
+				complain("call ends: %+v", s)
+			}
+			s.done = true
+			if i.Reason != trusthub.ReasonPanic && i.Attempts > s.attempts {
+				complain("%d attempts, told of %d", i.Attempts, s.attempts)
+			}
+			if (i.Err == nil) != (i.Reason == "") {
+				complain("%+v", i)
+			}
+			b.mu.Lock()
+			b.calls--
+			b.mu.Unlock()
+		},
+	})
+}
+
+// Whatever happens, each Start has its Done and nothing is left in flight.
+func TestStartsAndDonesBalance(t *testing.T) {
+	kinds := []string{"503", "slow 503", "503 asks", "refused", "torn", "hang", "429", "429 asks", "429 asks much"}
+	for seed := range uint64(150) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				rng := rand.New(rand.NewPCG(seed, 7))
+				pick := func(of ...int) int { return of[rng.IntN(len(of))] }
+				w := &world{rng: rand.New(rand.NewPCG(seed, 3)), from: time.Now(), takes: time.Duration(pick(20, 100, 500)) * time.Millisecond}
+				at := time.Duration(0)
+				for range pick(1, 2, 3) {
+					at += time.Duration(rng.Int64N(int64(5 * time.Second)))
+					to := at + time.Second + time.Duration(rng.Int64N(int64(40*time.Second)))
+					w.windows = append(w.windows, downtime{at, to, kinds[rng.IntN(len(kinds))], rng.IntN(2) == 0})
+					at = to
+				}
+				panics := pick(0, 0, 1, 5)     // per thousand
+				violation := pick(0, 0, 5, 50) // per thousand
+				auths := pick(0, 0, 3)
+				var rmu sync.Mutex
+				r2 := rand.New(rand.NewPCG(seed, 9))
+				chance := func(perMille int) bool {
+					rmu.Lock()
+					defer rmu.Unlock()
+					return r2.IntN(1000) < perMille
+				}
+				transport := roundTripFunc(func(req *http.Request) (*http.Response, error) {
+					answer, err := w.RoundTrip(req)
+					switch {
+					case chance(panics):
+						panic("middleware")
+					case chance(violation):
+						return nil, &contract.Violation{}
+					case chance(auths):
+						return handled(handlerOf(401))(req)
+					}
+					return answer, err
+				})
+				var b balance
+				opts := []trusthub.Option{b.hooks(t), trusthub.WithRetry(trusthub.RetryPolicy{MaxAttempts: pick(1, 3), MaxOutage: time.Duration(pick(-1, 5, 60, 900)) * time.Second})}
+				bound := pick(0, 1, 2, 8, 64)
+				if bound > 0 {
+					opts = append(opts, trusthub.WithMaxConcurrency(bound))
+				}
+				client := withAuth(t, bearer, transport, opts...)
+				var all sync.WaitGroup
+				for range pick(1, 2, 3) {
+					n, leave, end, input, body := pick(1, 3, 100, 400), pick(-1, -1, 1, 20), pick(0, 0, 1, 5, 20), pick(0, 0, 20, 500), pick(0, 0, 30)
+					all.Go(func() {
+						ctx, cancel := context.WithCancel(t.Context())
+						defer cancel()
+						if end > 0 {
+							time.AfterFunc(time.Duration(end)*time.Second, cancel)
+						}
+						defer func() {
+							if value := recover(); value != nil && value != "middleware" {
+								t.Error(value)
+							}
+						}()
+						seen := 0
+						for range client.FetchCustomerProfiles(ctx, every(time.Duration(input)*time.Millisecond, n)) {
+							if seen++; seen == leave {
+								return
+							}
+							time.Sleep(time.Duration(body) * time.Millisecond)
+						}
+					})
+				}
+				for range pick(0, 5) {
+					patience := time.Duration(pick(1, 100)) * time.Second
+					all.Go(func() {
+						defer func() { _ = recover() }()
+						ctx, cancel := context.WithTimeout(t.Context(), patience)
+						defer cancel()
+						for range 5 {
+							_, _ = client.FetchCustomerProfile(ctx, sid)
+						}
+					})
+				}
+				stop := make(chan struct{})
+				go func() {
+					for {
+						select {
+						case <-stop:
+							return
+						case <-time.After(137 * time.Millisecond):
+						}
+						if s := client.Stats(); s.InFlight < 0 || s.Waiting < 0 || s.Limit < 0 || bound > 0 && (s.InFlight > bound || s.Limit > float64(bound)) || s.RetriesLeft < 0 || s.RetriesLeft > 100 {
+							t.Errorf("%+v", s)
+						}
+					}
+				}()
+				all.Wait()
+				took := time.Since(w.from)
+				close(stop)
+				synctest.Wait()
+				time.Sleep(2 * time.Hour)
+				synctest.Wait()
+				s := client.Stats()
+				if s.InFlight != 0 || s.Waiting != 0 || s.Holding || s.Paused != 0 || b.calls != 0 || b.attempts != 0 {
+					t.Errorf("%+v, %d calls and %d attempts open", s, b.calls, b.attempts)
+				}
+				if took > 2*time.Hour {
+					t.Errorf("took %v: %v bound %d panics %d violations %d", took, w, bound, panics, violation)
+				}
+			})
+		})
+	}
+}
+
+func handlerOf(status int) http.HandlerFunc { return answer(status, jsonType, `{"code":1}`) }
+
+// In real time, for Goexit, which a bubble does not survive.
+func TestStatsAfterGoexit(t *testing.T) {
+	var b balance
+	var n atomic.Int64
+	client := over(t, roundTripFunc(func(req *http.Request) (*http.Response, error) {
+		switch n.Add(1) % 5 {
+		case 0:
+			runtime.Goexit()
+		case 1:
+			return unavailable()(req)
+		}
+		return ok()(req)
+	}), b.hooks(t), trusthub.WithMaxConcurrency(4), trusthub.WithRetry(trusthub.RetryPolicy{MinWait: time.Millisecond, MaxWait: 2 * time.Millisecond}))
+	results := 0
+	for range client.FetchCustomerProfiles(context.Background(), numbered(50, new(atomic.Int64))) {
+		results++
+	}
+	if s := client.Stats(); results != 50 || s.InFlight != 0 || b.calls != 0 || b.attempts != 0 {
+		t.Errorf("%d results, %+v, %+v", results, s, &b)
+	}
+}
