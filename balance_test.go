@@ -32,7 +32,7 @@ func (b *balance) hooks(t *testing.T) trusthub.Option {
 		final          bool
 	}
 	return trusthub.WithHooks(trusthub.Hooks{
-		CallStart: func(ctx context.Context, i trusthub.CallInfo) context.Context {
+		CallStart: func(ctx context.Context, _ trusthub.CallInfo) context.Context {
 			b.mu.Lock()
 			b.calls++
 			b.mu.Unlock()

@@ -132,7 +132,7 @@ func TestReasonsOverTheWire(t *testing.T) {
 		}
 	})
 	t.Run("bad certificate", func(t *testing.T) {
-		server := httptest.NewUnstartedServer(http.HandlerFunc(answer(200, jsonType, acme)))
+		server := httptest.NewUnstartedServer(answer(200, jsonType, acme))
 		server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, 0)
 		server.StartTLS()
 		defer server.Close()
