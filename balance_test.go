@@ -86,20 +86,12 @@ func (b *balance) hooks(t *testing.T) trusthub.Option {
 
 // Whatever happens, each Start has its Done and nothing is left in flight.
 func TestStartsAndDonesBalance(t *testing.T) {
-	kinds := []string{"503", "slow 503", "503 asks", "refused", "torn", "hang", "429", "429 asks", "429 asks much"}
 	for seed := range uint64(150) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				rng := rand.New(rand.NewPCG(seed, 7))
 				pick := func(of ...int) int { return of[rng.IntN(len(of))] }
-				w := &world{rng: rand.New(rand.NewPCG(seed, 3)), from: time.Now(), takes: time.Duration(pick(20, 100, 500)) * time.Millisecond}
-				at := time.Duration(0)
-				for range pick(1, 2, 3) {
-					at += time.Duration(rng.Int64N(int64(5 * time.Second)))
-					to := at + time.Second + time.Duration(rng.Int64N(int64(40*time.Second)))
-					w.windows = append(w.windows, downtime{at, to, kinds[rng.IntN(len(kinds))], rng.IntN(2) == 0})
-					at = to
-				}
+				w := newWorld(rand.New(rand.NewPCG(seed, 3)), pick(1, 2, 3), 5*time.Second, 40*time.Second)
 				panics := pick(0, 0, 1, 5)     // per thousand
 				violation := pick(0, 0, 5, 50) // per thousand
 				auths := pick(0, 0, 3)

@@ -37,6 +37,20 @@ type downtime struct {
 	early    bool // what is in flight at the onset fails, too
 }
 
+// newWorld has some outages, each within gap of the one before, and up to length and a second long.
+func newWorld(rng *rand.Rand, outages int, gap, length time.Duration) *world {
+	kinds := []string{"503", "slow 503", "503 asks", "refused", "torn", "hang", "429", "429 asks", "429 asks much"}
+	w := &world{rng: rng, from: time.Now(), takes: []time.Duration{20 * time.Millisecond, 100 * time.Millisecond, 500 * time.Millisecond}[rng.IntN(3)]}
+	at := time.Duration(0)
+	for range outages {
+		at += time.Duration(rng.Int64N(int64(gap)))
+		to := at + time.Second + time.Duration(rng.Int64N(int64(length)))
+		w.windows = append(w.windows, downtime{at, to, kinds[rng.IntN(len(kinds))], rng.IntN(2) == 0})
+		at = to
+	}
+	return w
+}
+
 func (w *world) String() string { return fmt.Sprintf("takes %v, %v", w.takes, w.windows) }
 
 func (w *world) at(d time.Duration) *downtime {
@@ -108,24 +122,17 @@ func (w *world) between(from, to time.Duration) (n int) {
 
 // Outages of any pattern that hit all requests lose nothing, and take neither many requests nor much time after them.
 func TestFleetsInAnyOutage(t *testing.T) {
-	kinds := []string{"503", "slow 503", "503 asks", "refused", "torn", "hang", "429", "429 asks", "429 asks much"}
 	for seed := range uint64(seeds) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				rng := rand.New(rand.NewPCG(seed, 1))
 				pick := func(of ...int) int { return of[rng.IntN(len(of))] }
-				w := &world{rng: rng, from: time.Now(), takes: time.Duration(pick(20, 100, 500)) * time.Millisecond}
-				at := time.Duration(0)
-				for range pick(1, 1, 2, 3) {
-					at += time.Duration(rng.Int64N(int64(20 * time.Second)))
-					to := at + time.Second + time.Duration(rng.Int64N(int64(time.Minute)))
-					w.windows = append(w.windows, downtime{at, to, kinds[rng.IntN(len(kinds))], rng.IntN(2) == 0})
-					at = to
-				}
+				w := newWorld(rng, pick(1, 1, 2, 3), 20*time.Second, time.Minute)
+				at := w.windows[len(w.windows)-1].to
 				n, attempts, bound, timeout := pick(1, 2, 3, 10, 100, 1000), pick(1, 3), pick(0, 1, 2, 8, 64), pick(2, 30)
 				input, body := pick(0, 0, 1, 30, 300), pick(0, 0, 0, 1, 50)
-				if slices.ContainsFunc(w.windows, func(d downtime) bool { return strings.HasPrefix(d.kind, "429") }) {
-					attempts = 3 // of a single attempt at a time, and the only one in a short outage, nobody can tell that it was one
+				if slices.ContainsFunc(w.windows, func(d downtime) bool { return d.kind == "hang" || strings.HasPrefix(d.kind, "429") }) {
+					attempts = 3 // when one request at a time is the only one in a short outage, nobody can tell that it was one
 				}
 				opts := []trusthub.Option{
 					trusthub.WithRetry(trusthub.RetryPolicy{MaxAttempts: attempts}), trusthub.WithTimeout(time.Duration(timeout) * time.Second),
@@ -197,20 +204,12 @@ const seeds = 40
 // Several fleets and single calls on one client, some left early, some whose context ends, some whose input panics: the bound
 // holds, all ends, and no goroutine is left, or else the bubble complains.
 func TestFleetsAndCallsOnOneClient(t *testing.T) {
-	kinds := []string{"503", "slow 503", "503 asks", "refused", "torn", "hang", "429", "429 asks", "429 asks much"}
 	for seed := range uint64(seeds) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				rng := rand.New(rand.NewPCG(seed, 2))
 				pick := func(of ...int) int { return of[rng.IntN(len(of))] }
-				w := &world{rng: rand.New(rand.NewPCG(seed, 3)), from: time.Now(), takes: time.Duration(pick(20, 100, 500)) * time.Millisecond}
-				at := time.Duration(0)
-				for range pick(0, 1, 2) {
-					at += time.Duration(rng.Int64N(int64(10 * time.Second)))
-					to := at + time.Second + time.Duration(rng.Int64N(int64(20*time.Second)))
-					w.windows = append(w.windows, downtime{at, to, kinds[rng.IntN(len(kinds))], rng.IntN(2) == 0})
-					at = to
-				}
+				w := newWorld(rand.New(rand.NewPCG(seed, 3)), pick(0, 1, 2), 10*time.Second, 20*time.Second)
 				bound := pick(1, 2, 8, 64)
 				client := over(t, w, trusthub.WithRetry(trusthub.RetryPolicy{MaxAttempts: pick(1, 3), MaxOutage: time.Duration(pick(5, 60, 900)) * time.Second}),
 					trusthub.WithMaxConcurrency(bound))
