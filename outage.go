@@ -148,7 +148,7 @@ func (o *outage) next(c *call, failure error) (wait time.Duration, again bool) {
 		return c.afterRefusal(failure)
 	case parks:
 		return 0, true
-	case retryAfter(failure) > o.cfg.retry.MaxWait, !c.mayRetry():
+	case retryAfter(failure) > o.cfg.retry.MaxOutage, !c.mayRetry(): // a fleet has the time to wait as it is told
 		return 0, o.isRescued(c.ctx, &c.member)
 	}
 	return c.waitAfter(failure), true

@@ -175,7 +175,7 @@ func TestFleetsInAnyOutage(t *testing.T) {
 					t.Errorf("%d in flight, at most %d", w.highest, most)
 				}
 				for _, pause := range w.pauses {
-					if sent := w.between(pause[0]+1, pause[1]); sent > 3 { // what had stepped aside before is not heard until another is refused
+					if sent := w.between(pause[0]+1, pause[1]); sent > most { // what had stepped aside before is not heard until another is refused
 						t.Errorf("%d sent in the pause from %v to %v", sent, pause[0], pause[1])
 						break
 					}
