@@ -26,7 +26,7 @@ func (h *Handler) handle(r *http.Request) *reply {
 	var fault Fault
 	if admitted {
 		defer h.leave()
-		fault = h.nextFault(kept)
+		fault = h.nextFault(kept.Clone(kept.Context()))
 		sleep(r.Context(), delay+fault.Delay)
 		reply = h.answer(r, fault)
 	}

@@ -72,7 +72,8 @@ type finding struct {
 }
 
 // check judges as many profiles as it can before ctx ends.
-func check(ctx context.Context, client *trusthub.Client, sids []string) (verdicts []verdict) {
+func check(ctx context.Context, client *trusthub.Client, sids []string) []verdict {
+	verdicts := []verdict{} // a list in JSON, also when there is none
 	for _, sid := range sids {
 		_, err := client.FetchCustomerProfile(ctx, sid)
 		if err != nil && ctx.Err() != nil {

@@ -134,6 +134,7 @@ const byteOrderMark = "\ufeff"
 
 func scanLines(r io.Reader, yield func(string) bool) error {
 	lines := bufio.NewScanner(r)
+	lines.Buffer(nil, 16<<20) // for comments
 	for lines.Scan() {
 		line := strings.TrimSpace(lines.Text())
 		if line != "" && !strings.HasPrefix(line, "#") && !yield(line) {
@@ -148,7 +149,6 @@ func scanColumn(r io.Reader, name string) (each func(yield func(string) bool) er
 		name = "sid"
 	}
 	records := csv.NewReader(r)
-	records.Comment = '#'
 	header, err := records.Read()
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("trusthub: reading the header of the CSV: %w", err)
@@ -166,7 +166,7 @@ func scanColumn(r io.Reader, name string) (each func(yield func(string) bool) er
 			if err != nil {
 				return err
 			}
-			if sid := strings.TrimSpace(record[column]); sid != "" && !yield(sid) {
+			if sid := strings.TrimSpace(record[column]); sid != "" && !strings.HasPrefix(sid, "#") && !yield(sid) {
 				return nil
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 
 	"github.com/seed07fc1495/trusthub"
 	"github.com/seed07fc1495/trusthub/internal/properties"
@@ -61,17 +62,11 @@ func newFailedResult(sid string, err error) failedResult {
 	return failed
 }
 
-// isFinal reports whether an error is the last word on its SID. Refused credentials and the network are not about a SID, and
-// other errors pass.
+// isFinal reports whether an error is the last word on its SID: it is malformed, or Twilio itself, which has a code for it, knows
+// no such profile. All else may be a proxy's, a portal's or a wrong address's.
 func isFinal(err error) bool {
-	if errors.Is(err, trusthub.ErrInvalidSID) {
-		return true
-	}
 	var apiErr *trusthub.Error
-	var decodeErr *trusthub.DecodeError
-	answered := errors.As(err, &apiErr) || errors.As(err, &decodeErr)
-	refused := errors.Is(err, trusthub.ErrUnauthorized) || errors.Is(err, trusthub.ErrForbidden)
-	return answered && !refused && !trusthub.IsRetryable(err)
+	return errors.Is(err, trusthub.ErrInvalidSID) || errors.As(err, &apiErr) && apiErr.StatusCode == http.StatusNotFound && apiErr.Code != 0
 }
 
 // writeNDJSON writes a profile as it was received, nulls included, in one line.

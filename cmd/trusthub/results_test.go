@@ -28,16 +28,18 @@ func TestNDJSONHasTheSID(t *testing.T) {
 	}
 }
 
-// An error is final when it is about its SID, and asking again would not help.
+// An error is final when it is about its SID, and asking again would not help. Only Twilio's own 404 has a code: others may be a
+// proxy's or a wrong address's.
 func TestFinalErrors(t *testing.T) {
-	for status, want := range map[int]bool{400: true, 401: false, 403: false, 404: true, 429: false, 500: false, 503: false} {
-		if err := fmt.Errorf("around: %w", &trusthub.Error{StatusCode: status}); isFinal(err) != want {
+	for status, want := range map[int]bool{302: false, 400: false, 401: false, 403: false, 404: true, 407: false, 429: false, 500: false, 503: false} {
+		if err := fmt.Errorf("around: %w", &trusthub.Error{StatusCode: status, Code: 20000 + status}); isFinal(err) != want {
 			t.Errorf("%d: got %v", status, !want)
 		}
 	}
 	for err, want := range map[error]bool{
 		trusthub.ErrInvalidSID:                                   true,
-		&trusthub.DecodeError{Pointer: "/sid"}:                   true,
+		&trusthub.Error{StatusCode: 404}:                         false,
+		&trusthub.DecodeError{Pointer: "/sid"}:                   false,
 		&trusthub.DecodeError{Err: errors.New("connection cut")}: false,
 		errors.New("no route to host"):                           false,
 	} {

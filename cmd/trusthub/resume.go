@@ -10,20 +10,22 @@ import (
 	"os"
 	"strings"
 
+	"github.com/rogpeppe/go-internal/lockedfile"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
 
 // earlier is the file of an earlier run, to which another one adds.
 type earlier struct {
-	file *os.File
+	file *lockedfile.File
 	done map[string]bool // SIDs in upper case that have a profile or failed for good
 	torn bool            // its last line was
 }
 
-// openEarlier reads the results in a file, mends its end, and is ready to add to it. A file that does not exist has none.
+// openEarlier reads the results in a file, mends its end, and is ready to add to it. A file that does not exist has none. It waits
+// for another run that adds to the same file.
 func openEarlier(name string) (*earlier, error) {
-	file, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o666) //nolint:gosec // G302, G304: as a shell's redirection
+	file, err := lockedfile.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o666)
 	if err != nil {
 		return nil, fmt.Errorf("trusthub: --resume: %w", err)
 	}
@@ -54,7 +56,7 @@ func (e *earlier) read() error {
 		case last && known:
 			_, err := e.file.WriteString("\n") // all that was missing
 			return err
-		case last && line[0] == '{':
+		case last && !json.Valid(line) && (line[0] == '{' || line[0] == 0): // zeros are what a machine leaves that went down
 			return e.cut(end)
 		case !known:
 			return fmt.Errorf("line %d is not a result: want what -o ndjson writes", number)

@@ -85,7 +85,9 @@ func (s *Server) getRequests(w http.ResponseWriter, _ *http.Request) {
 	}{fake.Refused(), []request{}}
 	for _, r := range fake.Requests() {
 		header := r.Header.Clone()
-		header.Del("Authorization")
+		for _, secret := range []string{"Authorization", "Proxy-Authorization", "Cookie"} {
+			header.Del(secret)
+		}
 		list.Requests = append(list.Requests, request{r.Method, r.URL.RequestURI(), header})
 	}
 	writeJSON(w, list)

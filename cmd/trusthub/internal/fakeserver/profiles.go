@@ -33,6 +33,10 @@ func ReadProfiles(r io.Reader) (profiles []trusthub.CustomerProfile, err error) 
 			}
 		}
 		for _, one := range list {
+			var failed struct{ Error json.RawMessage }
+			if json.Unmarshal(one, &failed) == nil && failed.Error != nil {
+				continue // a failure among the results of a fetch
+			}
 			profile, err := decodeProfile(bytes.NewReader(one))
 			if err == nil {
 				err = checkSID(profile.SID)

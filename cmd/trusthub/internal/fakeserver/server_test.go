@@ -216,7 +216,7 @@ func TestLimit(t *testing.T) {
 
 func TestReadProfiles(t *testing.T) {
 	one, two := `{"sid":"`+example+`","status":"draft","email":null}`, `{"sid":"`+other+`"}`
-	for _, text := range []string{"[" + one + "," + two + "]", one + "\n" + two + "\n", "\ufeff\n" + one + two, "[" + one + "]\n[" + two + "]"} {
+	for _, text := range []string{"[" + one + "," + two + "]", one + "\n" + two + "\n", "\ufeff\n" + one + two, "[" + one + "]\n[" + two + "]", one + `{"sid":"BU1","error":{"message":"failed"}}` + two} {
 		profiles, err := fakeserver.ReadProfiles(strings.NewReader(text))
 		if err != nil || len(profiles) != 2 || profiles[0].SID != example || profiles[1].SID != other {
 			t.Errorf("%s: got %v, %v", text, profiles, err)
@@ -226,8 +226,8 @@ func TestReadProfiles(t *testing.T) {
 		t.Errorf("got %v, %v", profiles, err)
 	}
 	for text, want := range map[string]string{
-		one + `{"sid":"BU1"}`:                              "profile 2: \"BU1\" is not",
-		`[` + one + `,{"sid":"` + other + `","error":{}}]`: "profile 2: json: unknown field",
+		one + `{"sid":"BU1"}`:                               "profile 2: \"BU1\" is not",
+		`[` + one + `,{"sid":"` + other + `","stauts":""}]`: "profile 2: json: unknown field",
 		`[` + one: "unexpected EOF",
 		`5`:       "profile 1: ",
 		`null`:    "profile 1: ",
