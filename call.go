@@ -154,14 +154,19 @@ func (c *call) learn(answer *http.Response, failure error) {
 		if c.paused && fleet != nil {
 			fleet.limiter.cut(&c.member.turn, took)
 		}
-	case answer != nil && (failure == nil || !isTransient(failure)):
+	case isConclusive(answer, failure):
 		c.chain.limiter.succeed(&c.turn, took)
 	default:
 		c.chain.limiter.ignore(&c.turn)
 	}
 	if fleet != nil {
-		fleet.outage.learn(c, answer, failure, c.began)
+		fleet.outage.learn(c, answer, failure)
 	}
+}
+
+// isConclusive reports whether the API has answered, if only by a refusal that trying again would not change.
+func isConclusive(answer *http.Response, failure error) bool {
+	return answer != nil && (failure == nil || !isTransient(failure))
 }
 
 // decide says whether another attempt follows a failure, and how long to wait before it may wait for its turn.

@@ -163,8 +163,8 @@ func (l *limiter) refuse(t *turn, refusal *Error, took time.Duration) (counts bo
 	case t.cuts == l.window.cuts:
 		l.pause(min(l.window.slot(l.inFlight), l.longest), false, nil)
 	}
-	if counts && t.cuts == l.window.cuts {
-		l.window.cut()
+	if counts {
+		l.cutOnce(t)
 	}
 	return counts
 }
@@ -174,6 +174,11 @@ func (l *limiter) cut(t *turn, took time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.window.learn(took)
+	l.cutOnce(t)
+}
+
+// cutOnce cuts the window, unless another refusal of the same round trip has.
+func (l *limiter) cutOnce(t *turn) {
 	if t.cuts == l.window.cuts {
 		l.window.cut()
 	}

@@ -111,7 +111,7 @@ func (o *outage) wait(refusal *Error) {
 }
 
 // learn is told how an attempt ended, before the next one can start.
-func (o *outage) learn(c *call, answer *http.Response, failure error, start time.Time) {
+func (o *outage) learn(c *call, answer *http.Response, failure error) {
 	o.mu.Lock()
 	defer o.unlock()
 	switch {
@@ -119,12 +119,12 @@ func (o *outage) learn(c *call, answer *http.Response, failure error, start time
 	case failure != nil && isRefusedForAll(failure):
 		o.end(&endedError{err: failure})
 	case failure != nil && o.isOutage(failure):
-		o.fail(c, failure, start)
+		o.fail(c, failure)
 	case failure != nil && isRefusal(failure):
 		o.suffer(failure)
-	case answer != nil && (failure == nil || !isTransient(failure)):
+	case isConclusive(answer, failure):
 		o.limiter.succeed(&c.member.turn, c.attempt.Duration)
-		o.succeed(start)
+		o.succeed(c.began)
 	}
 }
 
@@ -265,7 +265,7 @@ func (o *outage) release() {
 	o.limiter.resume()
 }
 
-func (o *outage) fail(c *call, failure error, start time.Time) {
+func (o *outage) fail(c *call, failure error) {
 	m := &c.member
 	if !m.failed.IsZero() && m.releases != o.releases && m.rescues < maxRescues { // what came before a release was no fault of its own
 		m.failed = time.Time{}
@@ -274,7 +274,7 @@ func (o *outage) fail(c *call, failure error, start time.Time) {
 		c.waits.reset()
 	}
 	c.counted++
-	if m.releases = o.releases; start.Before(o.released) {
+	if m.releases = o.releases; c.began.Before(o.released) {
 		m.releases-- // it was sent before that
 	}
 	if m.failed.IsZero() {
