@@ -9,6 +9,7 @@ import (
 	"net/http"
 
 	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/cmd/trusthub/internal/terminal"
 	"github.com/seed07fc1495/trusthub/internal/properties"
 )
 
@@ -31,7 +32,7 @@ func writeTableRow(w io.Writer, result trusthub.FetchResult) error {
 	} else {
 		state, detail = string(result.Profile.Status), result.Profile.FriendlyName
 	}
-	_, err := fmt.Fprintf(w, "%-34s  %-15s  %s\n", printable(result.SID), orDash(printable(state)), orDash(printable(detail)))
+	_, err := fmt.Fprintf(w, "%-34s  %-15s  %s\n", terminal.Printable(result.SID), orDash(terminal.Printable(state)), orDash(terminal.Printable(detail)))
 	return err
 }
 

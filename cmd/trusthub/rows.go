@@ -7,9 +7,9 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"unicode"
 
 	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/cmd/trusthub/internal/terminal"
 	"github.com/seed07fc1495/trusthub/internal/properties"
 )
 
@@ -22,7 +22,7 @@ func rows(model any) (all []row) {
 		all = append(all, rowsOf(properties.Label(name), value)...)
 	}
 	for i, r := range all {
-		all[i] = row{printable(r.key), orDash(printable(r.value))}
+		all[i] = row{terminal.Printable(r.key), orDash(terminal.Printable(r.value))}
 	}
 	return all
 }
@@ -82,13 +82,3 @@ func reasonText(reason trusthub.CustomerProfileError) string {
 }
 
 func orDash(s string) string { return cmp.Or(s, "-") }
-
-// printable drops what could move the cursor or recolour a terminal: names are free text that others entered.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return -1
-	}, s)
-}

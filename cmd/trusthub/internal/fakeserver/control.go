@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"strings"
-	"unicode"
 )
 
 const controlPath = "/_fake/"
@@ -129,13 +128,3 @@ func writeJSON(w http.ResponseWriter, value any) {
 }
 
 func refuse(w http.ResponseWriter, err error) { http.Error(w, err.Error(), http.StatusBadRequest) }
-
-// printable drops what could move the cursor of a terminal.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return -1
-	}, s)
-}
