@@ -65,10 +65,15 @@ func (c *chain) Do(req *http.Request) (*http.Response, error) {
 	return answer, err
 }
 
-// undecoded is the chain of calls that end with finish, after their answers are decoded.
+// undecoded is the chain of the facade's calls: their requests have a path alone, and they end with finish, after their
+// answers are decoded.
 type undecoded struct{ *chain }
 
-func (u undecoded) Do(req *http.Request) (*http.Response, error) { return u.do(req) }
+func (u undecoded) Do(req *http.Request) (*http.Response, error) {
+	base := u.cfg.baseURL
+	req.URL.Scheme, req.URL.Host, req.Host = base.Scheme, base.Host, base.Host
+	return u.do(req)
+}
 
 func (c *chain) do(req *http.Request) (*http.Response, error) {
 	if err := c.checkTarget(req); err != nil {

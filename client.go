@@ -12,8 +12,8 @@ import (
 // Client fetches Customer Profiles. It is immutable and safe for concurrent use; one for a whole program is the usual
 // number, so that connections are shared.
 type Client struct {
-	raw   *gen.Client
-	chain *chain // behind raw
+	raw   *gen.Client // whose server is the path of the base URL alone: generated code parses it twice a request
+	chain *chain      // behind raw
 }
 
 // NewClient returns a client that signs its requests with auth. Without options it talks to
@@ -31,7 +31,7 @@ func NewClient(auth Auth, opts ...Option) (*Client, error) {
 }
 
 func newClientOver(c *chain) *Client {
-	return &Client{raw: &gen.Client{Server: c.cfg.baseURL.String(), Client: undecoded{c}}, chain: c}
+	return &Client{raw: &gen.Client{Server: c.cfg.baseURL.EscapedPath(), Client: undecoded{c}}, chain: c}
 }
 
 // FetchCustomerProfile returns the Customer Profile with this SID as it is now. The profile is nil exactly when the
@@ -58,12 +58,12 @@ func (c *Client) FetchCustomerProfile(ctx context.Context, sid string, opts ...C
 // included, but its answers are as generated code reads them: check the status and the JSON200 field for nil. Each call
 // returns a value of its own.
 func (c *Client) Generated() *gen.ClientWithResponses {
-	return &gen.ClientWithResponses{ClientInterface: &gen.Client{Server: c.raw.Server, Client: c.chain}}
+	return &gen.ClientWithResponses{ClientInterface: &gen.Client{Server: c.chain.cfg.baseURL.String(), Client: c.chain}}
 }
 
 // Format prints the address that the client talks to and nothing else, under every verb.
 func (c Client) Format(f fmt.State, _ rune) {
-	fmt.Fprintf(f, "trusthub.Client(%s)", c.raw.Server)
+	fmt.Fprintf(f, "trusthub.Client(%s)", c.chain.cfg.baseURL)
 }
 
 // decode turns the result of a raw generated operation into exactly one of a value and an error.

@@ -66,26 +66,42 @@ var decodeOptions = json.WithUnmarshalers(json.JoinUnmarshalers(
 
 // decodeErrorItem takes the place of the generated UnmarshalJSON, to which an item of another shape than the documented is an
 // error that costs the whole profile. What is no object counts as the code of one.
-func decodeErrorItem(dec *jsontext.Decoder, item *gen.CustomerProfileError) (err error) {
-	var object struct {
-		Code  jsontext.Value `json:"code"`
-		Other map[string]any `json:",embed"`
+func decodeErrorItem(dec *jsontext.Decoder, item *gen.CustomerProfileError) error {
+	*item = gen.CustomerProfileError{}
+	if dec.PeekKind() != jsontext.KindBeginObject {
+		return decodeCode(dec, item)
 	}
-	if dec.PeekKind() == jsontext.KindBeginObject {
-		err = json.UnmarshalDecode(dec, &object)
-	} else {
-		object.Code, err = dec.ReadValue()
+	_, err := dec.ReadToken()
+	for err == nil && dec.PeekKind() != jsontext.KindEndObject {
+		var name string
+		if err = json.UnmarshalDecode(dec, &name); err != nil {
+			return err
+		}
+		if name == "code" {
+			err = decodeCode(dec, item)
+			continue
+		}
+		var value any
+		err = json.UnmarshalDecode(dec, &value)
+		item.Set(name, value)
 	}
-	*item = gen.CustomerProfileError{AdditionalProperties: object.Other}
-	if err != nil || object.Code == nil {
+	if err == nil {
+		_, err = dec.ReadToken()
+	}
+	return err
+}
+
+func decodeCode(dec *jsontext.Decoder, item *gen.CustomerProfileError) error {
+	text, err := dec.ReadValue()
+	if err != nil {
 		return err
 	}
-	if code, ok := parseCode(object.Code); ok {
+	if code, ok := parseCode(text); ok {
 		item.Code = code
 		return nil
 	}
 	var received any
-	err = json.Unmarshal(object.Code, &received, dec.Options())
+	err = json.Unmarshal(text, &received, dec.Options())
 	item.Set("code_as_received", received)
 	return err
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/seed07fc1495/trusthub"
 	"github.com/seed07fc1495/trusthub/lab/answers"
 	"github.com/seed07fc1495/trusthub/lab/bench/peers"
+	"github.com/seed07fc1495/trusthub/lab/bench/peers/http2"
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
@@ -25,7 +26,7 @@ func measureOutage(*server, int) (*table, error) {
 	values := make(map[string][]float64)
 	for _, name := range names {
 		var sent atomic.Int64
-		down := peers.Memory(http.StatusServiceUnavailable, []byte(`{"code":20503,"message":"down","status":503}`))
+		down := http2.Memory(http.StatusServiceUnavailable, []byte(`{"code":20503,"message":"down","status":503}`))
 		fetch, err := byName[name].New("http://127.0.0.1", roundTripFunc(func(req *http.Request) (*http.Response, error) {
 			sent.Add(1)
 			return down.RoundTrip(req)
@@ -57,7 +58,7 @@ func measureLimit(_ *server, turns int) (*table, error) {
 	t := newTable("e", fmt.Sprintf("An account limit of %d, %v a request, %d profiles: lost, and throughput of those that came", limit, took, profiles))
 	names, byName := all()
 	medians, err := inTurns(names, min(turns, 3), func(name string) ([]float64, error) {
-		account := &account{limit: limit, took: took, answer: peers.Memory(http.StatusOK, answers.Approved())}
+		account := &account{limit: limit, took: took, answer: http2.Memory(http.StatusOK, answers.Approved())}
 		start := time.Now()
 		came, err := fetchFleet(byName[name], account, profiles, atOnce)
 		ideal := time.Duration(profiles/limit) * took

@@ -12,6 +12,7 @@ import (
 
 	"github.com/seed07fc1495/trusthub/lab/answers"
 	"github.com/seed07fc1495/trusthub/lab/bench/peers"
+	"github.com/seed07fc1495/trusthub/lab/bench/peers/http2"
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
@@ -23,7 +24,7 @@ func measureMemory(_ *server, turns int) (*table, error) {
 		content []byte
 	}{{"example", answers.Example()}, {"approved", answers.Approved()}} {
 		names, fetches, err := prepare(func(peer peers.Peer) (peers.Fetch, error) {
-			return peer.New("http://127.0.0.1", peers.Memory(http.StatusOK, body.content))
+			return peer.New("http://127.0.0.1", http2.Memory(http.StatusOK, body.content))
 		})
 		if err != nil {
 			return nil, err

@@ -7,6 +7,7 @@ import (
 
 	"github.com/seed07fc1495/trusthub/lab/answers"
 	"github.com/seed07fc1495/trusthub/lab/bench/peers"
+	"github.com/seed07fc1495/trusthub/lab/bench/peers/http2"
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
@@ -14,7 +15,7 @@ import (
 func TestPeersFetch(t *testing.T) {
 	for name, body := range bodies() {
 		for status, ok := range map[int]bool{200: true, 404: false} {
-			answer := peers.Memory(status, body)
+			answer := http2.Memory(status, body)
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set("Content-Type", "application/json")
 				w.WriteHeader(status)
@@ -39,7 +40,7 @@ func TestPeersFetch(t *testing.T) {
 func BenchmarkMemory(b *testing.B) {
 	for name, body := range bodies() {
 		for _, peer := range peers.All() {
-			fetch, err := peer.New("http://127.0.0.1", peers.Memory(200, body))
+			fetch, err := peer.New("http://127.0.0.1", http2.Memory(200, body))
 			if err != nil {
 				b.Fatal(err)
 			}
