@@ -1,10 +1,8 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -58,9 +56,9 @@ func measureLimit(_ *server, turns int) (*table, error) {
 	t := newTable("e", fmt.Sprintf("An account limit of %d, %v a request, %d profiles: lost, and throughput of those that came", limit, took, profiles))
 	names, byName := all()
 	medians, err := inTurns(names, min(turns, 3), func(name string) ([]float64, error) {
-		account := &account{limit: limit, took: took, answer: http2.Memory(http.StatusOK, answers.Approved())}
+		account := &account{limit: limit, service: took, answer: http2.Memory(http.StatusOK, answers.Approved())}
 		start := time.Now()
-		came, err := fetchFleet(byName[name], account, profiles, atOnce)
+		came, err := fetchMany(byName[name], account, profiles, atOnce, trusthub.WithMaxConcurrency(atOnce))
 		ideal := time.Duration(profiles/limit) * took
 		share := float64(came) / profiles * float64(ideal) / float64(max(time.Since(start), ideal))
 		return []float64{float64(profiles - came), share}, err
@@ -73,10 +71,76 @@ func measureLimit(_ *server, turns int) (*table, error) {
 	return t, nil
 }
 
-func fetchFleet(peer peers.Peer, transport http.RoundTripper, profiles, atOnce int) (came int, err error) {
+// atOnce is how many requests a FetchCustomerProfiles has in flight at most, out of the box. The peers have as many goroutines.
+const atOnce = 16
+
+// measureShared is what 8 clients get from an account that permits 16 requests at once. A request travels for 10 ms and is served
+// for 25 ms, or refused.
+func measureShared(_ *server, turns int) (*table, error) {
+	const clients, each, slots, travel, service = 8, 1000, 16, 10 * time.Millisecond, 25 * time.Millisecond
+	t := newTable("g", fmt.Sprintf("An account with %d slots, shared by %d clients with %d profiles each, out of the box", slots, clients, each))
+	names, byName := all()
+	medians, err := inTurns(names, min(turns, 3), func(name string) ([]float64, error) {
+		account := &account{limit: slots, travel: travel, service: service, answer: http2.Memory(http.StatusOK, answers.Approved())}
+		var came atomic.Int64
+		var failure atomic.Pointer[error]
+		var running sync.WaitGroup
+		start := time.Now()
+		for range clients {
+			running.Go(func() {
+				n, err := fetchMany(byName[name], account, each, atOnce)
+				if came.Add(int64(n)); err != nil {
+					failure.Store(&err)
+				}
+			})
+		}
+		running.Wait()
+		if err := failure.Load(); err != nil {
+			return nil, *err
+		}
+		used := float64(came.Load()) * float64(service) / slots / float64(time.Since(start))
+		return []float64{float64(clients*each - came.Load()), float64(account.refused.Load()) / float64(came.Load()), used}, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	t.add("lost", names, medians, 0, "%.0f")
+	t.add("refusals a profile", names, medians, 1, "%.3f")
+	t.add("slots used", names, medians, 2, "%.2f")
+	return t, nil
+}
+
+// measureMinute is what is lost of 20,000 profiles when everything answers 503 for a minute, from the third second on. It is counted
+// once, since that takes more than the minute.
+func measureMinute(*server, int) (*table, error) {
+	const profiles, begins, lasts = 20_000, 3 * time.Second, time.Minute
+	t := newTable("h", fmt.Sprintf("An outage of %v in a batch of %d profiles, out of the box", lasts, profiles))
+	names, byName := all()
+	values := make(map[string][]float64)
+	for _, name := range names {
+		account := &account{limit: atOnce, service: 10 * time.Millisecond, answer: http2.Memory(http.StatusOK, answers.Approved())}
+		start := time.Now()
+		came, err := fetchMany(byName[name], roundTripFunc(func(req *http.Request) (*http.Response, error) {
+			answer, err := account.RoundTrip(req)
+			if since := time.Since(start); err == nil && since > begins && since < begins+lasts {
+				return http2.Memory(http.StatusServiceUnavailable, []byte(`{"code":20503,"message":"down","status":503}`)).RoundTrip(req)
+			}
+			return answer, err
+		}), profiles, atOnce)
+		if err != nil {
+			return nil, err
+		}
+		values[name] = []float64{float64(profiles - came)}
+	}
+	t.add("lost", names, values, 0, "%.0f")
+	return t, nil
+}
+
+// fetchMany fetches so many profiles, the SDK as a fleet with options, and the peers from as many goroutines as are given.
+func fetchMany(peer peers.Peer, transport http.RoundTripper, profiles, goroutines int, opts ...trusthub.Option) (came int, err error) {
 	if peer.Name == "trusthub" {
 		client, err := trusthub.NewClient(trusthub.BasicAuth(trusthubtest.Username, trusthubtest.Password),
-			trusthub.WithHTTPClient(&http.Client{Transport: transport}), trusthub.WithMaxConcurrency(atOnce))
+			append(opts, trusthub.WithHTTPClient(&http.Client{Transport: transport}))...)
 		if err != nil {
 			return 0, err
 		}
@@ -99,7 +163,7 @@ func fetchFleet(peer peers.Peer, transport http.RoundTripper, profiles, atOnce i
 	}
 	var next, successes atomic.Int64
 	var running sync.WaitGroup
-	for range atOnce {
+	for range goroutines {
 		running.Go(func() {
 			for next.Add(1) <= int64(profiles) {
 				if _, err := fetch(context.Background(), trusthubtest.ExampleSID); err == nil {
@@ -112,23 +176,22 @@ func fetchFleet(peer peers.Peer, transport http.RoundTripper, profiles, atOnce i
 	return int(successes.Load()), nil
 }
 
-// account refuses what is beyond its limit at once.
+// account refuses what is beyond its limit.
 type account struct {
-	inFlight atomic.Int64
-	limit    int64
-	took     time.Duration
-	answer   http.RoundTripper
+	inFlight, refused atomic.Int64
+	limit             int64
+	travel, service   time.Duration
+	answer            http.RoundTripper
 }
 
 func (a *account) RoundTrip(req *http.Request) (*http.Response, error) {
+	time.Sleep(a.travel)
 	defer a.inFlight.Add(-1)
 	if a.inFlight.Add(1) > a.limit {
-		return &http.Response{
-			StatusCode: http.StatusTooManyRequests, Status: "429 Too Many Requests", Header: http.Header{"Content-Type": {"application/json"}},
-			Body: io.NopCloser(bytes.NewReader([]byte(`{"code":20429,"message":"Too many requests","status":429}`))), Request: req,
-		}, nil
+		a.refused.Add(1)
+		return http2.Memory(http.StatusTooManyRequests, []byte(`{"code":20429,"message":"Too many requests","status":429}`)).RoundTrip(req)
 	}
-	time.Sleep(a.took)
+	time.Sleep(a.service)
 	return a.answer.RoundTrip(req)
 }
 

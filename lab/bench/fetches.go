@@ -39,18 +39,20 @@ func measureMemory(_ *server, turns int) (*table, error) {
 	return t, nil
 }
 
-// measureLoopback is the client's processor time a fetch over loopback.
+// measureLoopback is the client's processor time a fetch over loopback, by a connection that is kept.
 func measureLoopback(s *server, turns int) (*table, error) {
-	names, fetches, err := prepare(func(peer peers.Peer) (peers.Fetch, error) { return peer.New(s.HTTP, nil) })
-	if err != nil {
-		return nil, err
+	t := newTable("b", "Over loopback with keep-alive, server in another process: the client's processor time a fetch")
+	for _, protocol := range []struct{ name, address string }{{"HTTP/1.1", s.HTTP}, {"HTTP/1.1 over TLS", s.HTTP1}, {"HTTP/2 over TLS", s.HTTP2}} {
+		names, fetches, err := prepare(func(peer peers.Peer) (peers.Fetch, error) { return peer.New(protocol.address, nil) })
+		if err != nil {
+			return nil, err
+		}
+		medians, err := inTurns(names, turns, func(name string) ([]float64, error) { return cost(fetches[name], 4_000) })
+		if err != nil {
+			return nil, err
+		}
+		t.add(protocol.name+", µs", names, medians, 0, "%.1f")
 	}
-	medians, err := inTurns(names, turns, func(name string) ([]float64, error) { return cost(fetches[name], 4_000) })
-	if err != nil {
-		return nil, err
-	}
-	t := newTable("b", "Over loopback HTTP/1.1, server in another process: the client's processor time a fetch")
-	t.add("µs", names, medians, 0, "%.1f")
 	return t, nil
 }
 
@@ -67,7 +69,7 @@ func measureConcurrency(s *server, turns int) (*table, error) {
 				return nil, err
 			}
 			http.DefaultTransport.(*http.Transport).CloseIdleConnections() // which most peers share
-			fetch, err := byName[name].New(protocol.address, nil)
+			fetch, err := byName[name].New(protocol.address+"/slow", nil)
 			if err != nil {
 				return nil, err
 			}

@@ -18,7 +18,7 @@ func main() {
 	log.SetFlags(0)
 	serve := flag.Bool("serve", false, "internal: be the server")
 	turns := flag.Int("turns", 11, "how often each peer takes its turn; medians are reported")
-	only := flag.String("only", "", "run one measurement alone: memory, loopback, concurrency, outage, limit or build")
+	only := flag.String("only", "", "run one measurement alone: memory, loopback, concurrency, outage, limit, build, shared or minute")
 	out := flag.String("out", "bench", "the folder for RESULTS.md and results.svg; none if empty")
 	flag.Parse()
 	if *serve {
@@ -53,6 +53,8 @@ func measurements() []measurement {
 		{"outage", measureOutage},
 		{"limit", measureLimit},
 		{"build", measureBuild},
+		{"shared", measureShared},
+		{"minute", measureMinute},
 	}
 }
 

@@ -74,7 +74,7 @@ func (s *server) connections() (int, error) {
 	return strconv.Atoi(string(text))
 }
 
-// hold is how long the TLS servers take for a request.
+// hold is how long the servers take for a request below /slow.
 const hold = 5 * time.Millisecond
 
 func beServer() error {
@@ -96,13 +96,13 @@ func beServer() error {
 		_, _ = w.Write(example)
 	}
 	var connections atomic.Int64
-	plain := http.NewServeMux()
-	plain.HandleFunc("/v1/", answer)
-	plain.HandleFunc("/connections", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, connections.Load()) })
-	slow := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/v1/", answer)
+	mux.HandleFunc("/slow/v1/", func(w http.ResponseWriter, r *http.Request) {
 		time.Sleep(hold)
 		answer(w, r)
 	})
+	mux.HandleFunc("/connections", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, connections.Load()) })
 	count := func(_ net.Conn, state http.ConnState) {
 		if state == http.StateNew {
 			connections.Add(1)
@@ -111,14 +111,13 @@ func beServer() error {
 	s := server{Folder: folder}
 	for _, one := range []struct {
 		address   *string
-		handler   http.Handler
 		protocols []string
-	}{{&s.HTTP, plain, nil}, {&s.HTTP1, slow, []string{"http/1.1"}}, {&s.HTTP2, slow, []string{"h2", "http/1.1"}}} {
+	}{{&s.HTTP, nil}, {&s.HTTP1, []string{"http/1.1"}}, {&s.HTTP2, []string{"h2", "http/1.1"}}} {
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			return err
 		}
-		web := &http.Server{Handler: one.handler, ReadHeaderTimeout: time.Minute, ErrorLog: log.New(io.Discard, "", 0)}
+		web := &http.Server{Handler: mux, ReadHeaderTimeout: time.Minute, ErrorLog: log.New(io.Discard, "", 0)}
 		if one.protocols == nil {
 			*one.address = "http://" + listener.Addr().String()
 			go func() { _ = web.Serve(listener) }()

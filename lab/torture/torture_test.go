@@ -131,26 +131,64 @@ func torment(t *testing.T, random *rand.Rand, world *world, fake *trusthubtest.H
 			}
 		})
 	}
+	all.Go(func() {
+		for ctx.Err() == nil {
+			fetchAll(ctx, t, client, outcomes, name)
+		}
+	})
 	faults := newCounter()
 	for ctx.Err() == nil {
-		switch random.IntN(8) {
+		lasts := time.Duration(10+random.IntN(90)) * time.Millisecond
+		switch random.IntN(10) {
 		case 0:
 			line.Freeze()
 			faults.add("freeze")
-		case 1, 2, 3:
+		case 1:
+			fake.LimitConcurrency(1 + random.IntN(callers)) // until it moves again
+			faults.add("account limit")
+		case 2:
+			fake.FailFunc(func(*http.Request) (trusthubtest.Fault, bool) { return trusthubtest.Fault{Status: 503}, true })
+			faults.add("outage")
+			lasts *= 10
+		case 3, 4, 5:
 			faults.add(world.harm())
 		default:
 			faults.add(failServer(random, fake))
 		}
 		select {
-		case <-time.After(time.Duration(10+random.IntN(90)) * time.Millisecond):
+		case <-time.After(lasts):
 		case <-ctx.Done():
 		}
+		fake.FailFunc(nil)
 		world.heal()
 	}
+	fake.LimitConcurrency(0)
 	all.Wait()
-	t.Logf("%d calls\nfaults: %v\noutcomes: %v", calls.Load(), faults, outcomes)
+	t.Logf("%d single calls\nfaults: %v\noutcomes: %v", calls.Load(), faults, outcomes)
 	expectRecovery(t, client, name)
+}
+
+// fetchAll fetches all profiles as a fleet, which loses none whatever happens, until ctx ends.
+func fetchAll(ctx context.Context, t *testing.T, client *trusthub.Client, outcomes *counter, name string) {
+	var results [profiles]int
+	for result := range client.FetchCustomerProfiles(ctx, func(yield func(string) bool) {
+		for i := range profiles {
+			if !yield(sid(i)) {
+				return
+			}
+		}
+	}) {
+		results[result.Index]++
+		outcomes.add("fleet: " + judge(ctx, t, result.Index, result.Profile, result.Err, name))
+	}
+	if ctx.Err() != nil {
+		return
+	}
+	for i, n := range results {
+		if n != 1 {
+			t.Errorf("%d results for %s", n, sid(i))
+		}
+	}
 }
 
 // expectRecovery has the client get over it all: the faults that are left use themselves up, and then calls succeed.
@@ -166,7 +204,7 @@ func expectRecovery(t *testing.T, client *trusthub.Client, name string) {
 	t.Errorf("none of %d calls succeeded when the line was good again", left)
 }
 
-// fetchOne makes a call, judges it, and names the outcome.
+// fetchOne makes a call that ends in time, and names the outcome.
 func fetchOne(t *testing.T, client *trusthub.Client, i int, name string) string {
 	ctx, cancel := context.WithTimeout(t.Context(), deadline)
 	defer cancel()
@@ -175,6 +213,12 @@ func fetchOne(t *testing.T, client *trusthub.Client, i int, name string) string 
 	if took := time.Since(start); took > deadline+grace {
 		t.Errorf("took %v of %v", took, deadline)
 	}
+	return judge(ctx, t, i, profile, err, name)
+}
+
+// judge names the outcome of a call, and finds out what may not be.
+func judge(ctx context.Context, t *testing.T, i int, profile *trusthub.CustomerProfile, err error, name string) string {
+	t.Helper()
 	var apiErr *trusthub.Error
 	var decodeErr *trusthub.DecodeError
 	switch {
@@ -199,7 +243,7 @@ func fetchOne(t *testing.T, client *trusthub.Client, i int, name string) string 
 // failServer has the fake fail the next requests in one way.
 func failServer(random *rand.Rand, fake *trusthubtest.Handler) string {
 	name, fault := "", trusthubtest.Fault{}
-	switch random.IntN(8) {
+	switch random.IntN(9) {
 	case 0:
 		name, fault = "429 storm", trusthubtest.Fault{Status: 429, Header: http.Header{"Retry-After": {"0"}}}
 	case 1:
@@ -215,9 +259,15 @@ func failServer(random *rand.Rand, fake *trusthubtest.Handler) string {
 	case 6:
 		name, fault = "slow", trusthubtest.Fault{Delay: time.Duration(random.IntN(1500)) * time.Millisecond}
 	case 7:
+		name, fault = "101", trusthubtest.Fault{Status: 101}
+	case 8:
 		name, fault = "redirect", trusthubtest.Fault{Status: 302, Header: http.Header{"Location": {"http://127.0.0.1:1/"}}}
 	}
-	for range 1 + random.IntN(2*callers) {
+	n := 1 + random.IntN(2*callers)
+	if fault.Status == http.StatusSwitchingProtocols {
+		n = 1 // each holds a call until its attempt is out of time
+	}
+	for range n {
 		fake.Fail(fault)
 	}
 	return name
