@@ -40,7 +40,7 @@ release-check: ## try a release without publishing it
 
 fuzz: ## fuzz each target for FUZZTIME (30s)
 	@set -e; for target in $$(grep -ho 'func Fuzz[A-Za-z]*' *_test.go | cut -d ' ' -f 2); do \
-		go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(or $(FUZZTIME),30s) .; done
+		go test -run '^$$' -fuzz "^$$target$$" -fuzzminimizetime 5s -fuzztime $(or $(FUZZTIME),30s) .; done
 	@cd lab && go test -run '^$$' -fuzz . -fuzztime $(or $(FUZZTIME),30s) ./official
 
 generate: ## make gen/ from api/

@@ -21,6 +21,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -42,11 +43,16 @@ func Observe(report func(*Violation)) func(http.RoundTripper) http.RoundTripper 
 
 // Violation is all that is wrong with a request or with an answer.
 type Violation struct {
-	Direction  string // "request" or "response"
-	StatusCode int    // of the answer; 0 for a request
-	RequestID  string // the Twilio-Request-Id of the answer
-	Findings   []Finding
+	Direction  string    // "request" or "response"
+	StatusCode int       // of the answer; 0 for a request
+	RequestID  string    // the Twilio-Request-Id of the answer
+	Findings   []Finding // the first 100 of them
+
+	more int // findings beyond those
 }
+
+// maxFindings bounds what is kept of an answer in which everything is wrong: 1 MiB has room for 500,000 of it.
+const maxFindings = 100
 
 // Finding is one breach of the contract. It never quotes a value of a body or a header.
 type Finding struct {
@@ -69,7 +75,7 @@ func (v *Violation) Error() string {
 		}
 		text.WriteString(finding.Reason)
 	}
-	if more := len(v.Findings) - shown; more > 0 {
+	if more := len(v.Findings) - shown + v.more; more > 0 {
 		fmt.Fprintf(&text, "; %d more", more)
 	}
 	return text.String()
@@ -118,6 +124,9 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	violation := &Violation{
 		Direction: "response", StatusCode: answer.StatusCode, RequestID: answer.Header.Get("Twilio-Request-Id"), Findings: findings,
+	}
+	if violation.more = max(len(findings)-maxFindings, 0); violation.more > 0 {
+		violation.Findings = slices.Clone(findings[:maxFindings])
 	}
 	if err := t.violated(violation); err != nil {
 		_ = answer.Body.Close()

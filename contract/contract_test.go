@@ -447,6 +447,16 @@ func TestViolationTextIsShort(t *testing.T) {
 	}
 }
 
+// However much is wrong with an answer, a hundred findings tell, and the text how many there are.
+func TestFindingsAreBounded(t *testing.T) {
+	body := `{"errors":[` + strings.Repeat("1,", 999) + `1]}`
+	_, err := contract.NewTransport(canned(200, headers(), body)).RoundTrip(request(http.MethodGet, path))
+	var violation *contract.Violation
+	if !errors.As(err, &violation) || len(violation.Findings) != 100 || !strings.HasSuffix(err.Error(), "; 995 more") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // BenchmarkTransport is the cost of judging one answer, its request included.
 func BenchmarkTransport(b *testing.B) {
 	transport := contract.NewTransport(canned(200, headers(), good))
