@@ -22,7 +22,7 @@ bench: $(PEER) ## compare with other clients, and write lab/bench/RESULTS.md
 	@cd lab && GOFLAGS="$$GOFLAGS -tags=ogen" go run ./bench
 
 torture: ## harm the line between client and server for TORTURE (50s a protocol), with the race detector; SEED repeats a run
-	@cd lab && TORTURE=$(or $(TORTURE),50s) go test -race -count=1 -v -timeout 10m ./torture
+	@cd lab && TORTURE=$(or $(TORTURE),50s) go test -race -count=1 -v -timeout 1h ./torture
 
 simulate: ## have clients share an account in virtual time, and write the table and the picture of docs/SCALE.md
 	@cd lab && RUNS=$(or $(RUNS),20) PICTURE=$(CURDIR)/docs go test -count=1 -v -timeout 30m ./simulation

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -97,4 +98,25 @@ func TestNothingPrintsSecrets(t *testing.T) {
 			t.Errorf("%s: %s", name, text)
 		}
 	}
+}
+
+// Each attempt is signed anew.
+func TestEachAttemptIsSigned(t *testing.T) {
+	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+		signed := 0
+		var sent []string
+		auth := trusthub.AuthFunc(func(req *http.Request) error {
+			signed++
+			req.Header.Set("Authorization", fmt.Sprint("Bearer ", signed))
+			return nil
+		})
+		client := withAuth(t, auth, roundTripFunc(func(req *http.Request) (*http.Response, error) {
+			sent = append(sent, req.Header.Get("Authorization"))
+			return handled(answer(503, textType, ""))(req)
+		}))
+		_, _ = fetch(t.Context(), client)
+		if want := []string{"Bearer 1", "Bearer 2", "Bearer 3"}; !slices.Equal(sent, want) {
+			t.Errorf("sent %q", sent)
+		}
+	})
 }

@@ -366,3 +366,17 @@ func (endless) Read(p []byte) (int, error) {
 	}
 	return len(p), nil
 }
+
+// Null, absent and empty read the same, and a time that is null or absent is nil.
+func TestNullAbsentAndEmptyAreTheSame(t *testing.T) {
+	for _, body := range []string{
+		`{"sid":null,"account_sid":null,"policy_sid":null,"friendly_name":null,"status":null,"email":null,"status_callback":null,"url":null,"valid_until":null,"date_created":null,"date_updated":null}`,
+		`{"sid":"","account_sid":"","policy_sid":"","friendly_name":"","status":"","email":"","status_callback":"","url":""}`,
+		`{"links":null}`,
+	} {
+		profile, err := over(t, canned(200, http.Header{"Content-Type": {jsonType}}, body)).FetchCustomerProfile(t.Context(), sid)
+		if err != nil || !reflect.DeepEqual(*profile, trusthub.CustomerProfile{}) {
+			t.Errorf("%s: got %+v, %v", body, profile, err)
+		}
+	}
+}

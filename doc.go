@@ -15,32 +15,35 @@
 // A fetch returns exactly one of a profile and an error. An answer with a status other than 2xx is an *[Error], which
 // [errors.Is] compares with [ErrUnauthorized], [ErrForbidden], [ErrNotFound] and [ErrTooManyRequests]. A 2xx answer that is
 // not the profile asked for is a *[DecodeError]. Both keep the status, the request id and the body. A malformed SID is
-// [ErrInvalidSID], and nothing is sent. Anything else is an error of the network or of the context, wrapped. [IsRetryable]
-// tells of any of them whether the same call may succeed later.
+// [ErrInvalidSID], and nothing is sent. Anything else is an error of the network, of the context, of the [Auth] or of a
+// middleware, wrapped. [IsRetryable] tells of any of them whether the same call may succeed later.
 //
 // # Retries
 //
 // A call makes up to 3 attempts. Connection errors, bodies that break off, attempts that time out, and the statuses 429,
 // 500, 502, 503 and 504 are tried again, after 200 to 400 ms first, then twice that, with jitter and never more than 10 s; a
 // Retry-After header of up to 10 s takes the place of that wait, and a longer one ends the call at once, with RetryAfter set
-// in the *[Error]. Certificate errors, failed authentication, ended contexts and other statuses are final. An error of an
-// [Auth], a middleware or a transport that has a method Retryable() bool decides for itself. [WithRetry] changes the numbers.
+// in the *[Error]. Certificate errors, failed authentication, ended contexts and other statuses are final, but for a 401 of a
+// FetchCustomerProfiles, whose Auth may have a new token by then. An error of an [Auth], a middleware or a transport that has a
+// method Retryable() bool decides for itself. [WithRetry] changes the numbers.
 //
-// A quota keeps a total outage from multiplying traffic: a client can make 100 retries more than its successes pay for, and 5
-// successes pay for one. Without any, calls fail after their first attempt.
+// A quota keeps a total outage from multiplying traffic: it has 100 retries at most, and 5 successes pay for one. When it is
+// empty, calls fail after their first attempt. The probes of a FetchCustomerProfiles in an outage, and a 429 that costs no attempt,
+// take nothing from it.
 //
 // # Timeouts
 //
-// One attempt, from its first byte to the last of its body, takes at most 30 s ([WithTimeout]). A call, retries and waits
+// One attempt, from its signing to the last byte of its body, takes at most 30 s ([WithTimeout]). A call, retries and waits
 // included, takes as long as its context permits. When the context ends a call that has failed before, the error is both
-// the context's and the last *[Error], by [errors.Is] and [errors.As].
+// the context's and that of the last attempt that had ended before, by [errors.Is] and [errors.As].
 //
 // The time-out of an attempt is a [net.Error] whose Timeout method says true, and [context.DeadlineExceeded] by [errors.Is], as
-// the deadline of the caller's context is. What tells them apart is that ctx.Err() is nil then, and that it [IsRetryable].
+// the deadline of the caller's context is; but when a status other than 2xx came in time and its body did not, it is the *[Error].
+// What tells it from the deadline is that ctx.Err() is nil then, and that it [IsRetryable].
 //
-// A connection that has died in silence, behind a NAT that has forgotten it, costs a call one attempt: HTTP/2 connections are
-// checked by pings at a third of the time-out, 1 to 10 s, and over HTTP/1.1 an attempt that runs out of time has all idle
-// connections closed. A transport by [WithHTTPClient] looks after itself.
+// A connection that has died in silence, behind a NAT that has forgotten it, costs a call one attempt (over HTTP/2, if the time-out
+// is 2 s or more): HTTP/2 connections are checked by pings at a third of the time-out, 1 to 10 s, and an attempt that runs out of
+// time has all idle connections closed. A transport by [WithHTTPClient] looks after itself.
 //
 // # Concurrency
 //
@@ -51,11 +54,12 @@
 // is heard by the whole client: nothing is sent until a pause is over, that of Retry-After (up to an hour) or about the time in
 // which a slot becomes free. A call that would have to wait longer than MaxWait for it returns at once with a copy of the
 // *[Error] that began the pause, RetryAfter being what is left. After a Retry-After one request goes first, and the others
-// follow its success. The refusals of a request that is refused again and again while others succeed pause nobody else.
+// follow unless it is refused, too. The refusals of a request that is refused again and again while others succeed pause nobody else.
 //
-// [WithMaxConcurrency] bounds the requests in flight and adapts to the account's limit below the bound. A refused request then
-// waits at the head of the line, and a 429 costs no attempt as long as other requests of the client succeed (within the last
-// 10 s, or MaxWait), but for one that is refused 50 times meanwhile. Without it, there is no bound.
+// [WithMaxConcurrency] bounds the requests in flight and adapts to the account's limit below the bound. A request that is refused
+// for the first time then waits at the head of the line, and a 429 costs no attempt as long as other requests of the client succeed
+// (within the last 10 s, or MaxWait), but for one that is refused 50 times meanwhile. Without it, there is no bound but the 16
+// of each [Client.FetchCustomerProfiles].
 //
 // # Many profiles, and one over time
 //
@@ -84,16 +88,19 @@
 //
 // # What an operator sees
 //
-// [WithLogger] writes one record an attempt, at Debug for a success and at Warn for a failure, with method, path, status,
-// attempt, duration and request id, and for a failure its [Reason] and the least time until the next attempt. [WithHooks] tells
+// [WithLogger] writes one record an attempt, at Debug when a 2xx came, whatever it holds, and at Warn for a failure, with method,
+// path, status, attempt, duration and request id, and for a failure its [Reason] and the least time until the next attempt; and
+// one for each outage that holds a FetchCustomerProfiles, its end, and each callback. [WithHooks] tells
 // metrics and traces of each call and each attempt, in fleets and watches, too. [Client.Stats] is a snapshot of the limit, the
 // line, a pause, the quota and an outage. The module github.com/seed07fc1495/trusthub/trusthubotel makes OpenTelemetry spans and
 // metrics of them.
 //
 // # Secrets and personal data
 //
-// No credential, header or body is ever logged, given to a hook, put into the text of an error, or printed by fmt or slog with
-// the values of this package. Texts of errors have less than 500 bytes and no control characters.
+// No credential is ever logged, given to a hook, put into the text of an error, or printed by fmt or slog with the values of this
+// package, and of headers and bodies nothing but the request id and, in the text of an error, Twilio's code and message and the
+// names on the way to a value that cannot be read. The texts of this package's errors have less than 500 bytes and no control
+// characters; generated code has its own, which may quote the body.
 //
-// A [CustomerProfile] is the exception: it prints what is in it, an e-mail address for example, and so does what holds one.
+// A [CustomerProfile] is the exception: it prints what is in it, an e-mail address for example, and so may what holds one.
 package trusthub

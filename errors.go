@@ -74,7 +74,7 @@ func (e *Error) Is(target error) bool {
 
 // DecodeError is a 2xx answer that is not what was asked for: another content type, malformed or truncated JSON, a value
 // of the wrong type, another profile, an object that has nothing of one. Its text names the place and the kind of the
-// problem and quotes nothing of the body.
+// problem, and quotes nothing of the body but the names on the way there.
 type DecodeError struct {
 	StatusCode int    // the HTTP status
 	RequestID  string // the Twilio-Request-Id header, which Twilio's support asks for

@@ -1,9 +1,11 @@
 package trusthub_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
+	"net/http"
 	"strings"
 	"testing"
 	"unicode"
@@ -86,5 +88,20 @@ func TestErrorTextsAreShort(t *testing.T) {
 		if strings.Contains(text, "secret") {
 			t.Errorf("prints the body: %s", text)
 		}
+	}
+}
+
+// So are those of the network, of a context's cause and of an option.
+func TestErrorTextsOfTheNetworkAreShort(t *testing.T) {
+	long := strings.Repeat("é\x1b\n", 1<<12)
+	_, network := over(t, broken(errors.New(long))).FetchCustomerProfile(t.Context(), sid)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(errors.New(long))
+	_, ended := over(t, broken(nil)).FetchCustomerProfile(ctx, sid)
+	auth := trusthub.AuthFunc(func(*http.Request) error { return errors.New(long) })
+	_, unsigned := withAuth(t, auth, broken(nil)).FetchCustomerProfile(t.Context(), sid)
+	_, option := trusthub.NewClient(auth, trusthub.WithUserAgent(long))
+	for name, err := range map[string]error{"network": network, "ended": ended, "unsigned": unsigned, "option": option} {
+		t.Run(name, func(t *testing.T) { checkText(t, err) })
 	}
 }

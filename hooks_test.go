@@ -270,3 +270,19 @@ func TestEmptyMethod(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Each look of a watch is a call.
+func TestHooksOfAWatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var d diary
+		s := &script{handlers: []http.HandlerFunc{answer(200, jsonType, acme)}}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+		defer cancel()
+		for range over(t, inMemory(t, s.ServeHTTP), d.hooks()).WatchCustomerProfile(ctx, sid, time.Minute) {
+			continue
+		}
+		if polls := s.requests(); polls < 9 || len(d.calls) != polls || len(d.attempts) != polls {
+			t.Errorf("%d calls and %d attempts in %d polls", len(d.calls), len(d.attempts), polls)
+		}
+	})
+}

@@ -3,10 +3,12 @@ package trusthub_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -259,42 +261,45 @@ func TestLongPauseEndsWaiting(t *testing.T) {
 	})
 }
 
-// One SID that is always refused neither holds up the others nor is asked for ever.
+// One SID that is always refused, with a Retry-After or not, neither holds up the others nor is asked for ever.
 func TestOneRefusedAmongOthers(t *testing.T) {
-	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
-		asked := 0
-		client := over(t, inMemory(t, func(w http.ResponseWriter, r *http.Request) {
-			time.Sleep(100 * time.Millisecond)
-			if strings.HasSuffix(r.URL.Path, sid) { // which fetch asks for
-				asked++
-				refusal("")(w, r)
-				return
-			}
-			answer(200, jsonType, acme)(w, r)
-		}), trusthub.WithMaxConcurrency(4), defaults)
-		ctx, cancel := context.WithCancel(t.Context())
-		var others sync.WaitGroup
-		served := 0
-		others.Go(func() {
-			for ctx.Err() == nil {
-				if _, err := client.FetchCustomerProfile(ctx, unknownSID); err == nil {
-					served++
+	for _, retryAfter := range []string{"", "5"} {
+		inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+			asked := 0
+			client := over(t, inMemory(t, func(w http.ResponseWriter, r *http.Request) {
+				time.Sleep(100 * time.Millisecond)
+				if strings.HasSuffix(r.URL.Path, sid) { // which fetch asks for
+					asked++
+					refusal(retryAfter)(w, r)
+					return
 				}
+				answer(200, jsonType, acme)(w, r)
+			}), trusthub.WithMaxConcurrency(4), defaults)
+			_, _ = client.FetchCustomerProfile(t.Context(), unknownSID) // so that the first refusal comes while others succeed
+			ctx, cancel := context.WithCancel(t.Context())
+			var others sync.WaitGroup
+			var served atomic.Int64
+			others.Go(func() {
+				for ctx.Err() == nil {
+					if _, err := client.FetchCustomerProfile(ctx, unknownSID); err == nil {
+						served.Add(1)
+					}
+				}
+			})
+			start := time.Now()
+			status, err := fetch(t.Context(), client)
+			took := time.Since(start)
+			cancel()
+			others.Wait()
+			time.Sleep(time.Second) // for the server
+			if status != 429 && !errors.Is(err, trusthub.ErrTooManyRequests) || asked < 50 || asked > 51 || took > 15*time.Minute {
+				t.Errorf("got %d, %v after %v, asked %d times", status, err, took, asked)
+			}
+			if possible := int64(took / (100 * time.Millisecond)); served.Load() < possible*9/10 {
+				t.Errorf("%d others served, %d possible", served.Load(), possible)
 			}
 		})
-		start := time.Now()
-		status, err := fetch(t.Context(), client)
-		took := time.Since(start)
-		cancel()
-		others.Wait()
-		time.Sleep(time.Second) // for the server
-		if status != 429 && !errors.Is(err, trusthub.ErrTooManyRequests) || asked > 100 || asked < 10 || took > 15*time.Minute {
-			t.Errorf("got %d, %v after %v, asked %d times", status, err, took, asked)
-		}
-		if possible := int(took / (100 * time.Millisecond)); served < possible*9/10 {
-			t.Errorf("%d others served, %d possible", served, possible)
-		}
-	})
+	}
 }
 
 // A panic in middleware gives the turn back, for whoever recovers from it.
@@ -313,6 +318,84 @@ func TestPanicsHoldNoTurn(t *testing.T) {
 		}()
 		if status, err := fetch(t.Context(), client); status != 200 || err != nil || calls != 2 {
 			t.Errorf("got %d, %v after %d calls", status, err, calls)
+		}
+	})
+}
+
+// A Retry-After that is absurd pauses a client for an hour, and not for good.
+func TestPauseEndsAfterAnHour(t *testing.T) {
+	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+		s := &script{handlers: []http.HandlerFunc{refusal("86400"), answer(200, jsonType, acme)}}
+		client := over(t, inMemory(t, s.ServeHTTP), defaults)
+		start := time.Now()
+		_, _ = fetch(t.Context(), client)
+		time.Sleep(time.Hour - 11*time.Second)
+		_, err := fetch(t.Context(), client)
+		if refused, ok := errors.AsType[*trusthub.Error](err); !ok || refused.RetryAfter != 11*time.Second {
+			t.Errorf("11 s before its end: %v", err)
+		}
+		time.Sleep(time.Second) // 10 s are not longer than MaxWait
+		status, err := fetch(t.Context(), client)
+		if status != 200 || err != nil || time.Since(start) != time.Hour || s.requests() != 2 {
+			t.Errorf("got %d, %v after %v and %d requests", status, err, time.Since(start), s.requests())
+		}
+	})
+}
+
+// A 429 without Retry-After pauses all callers for about the time of a request.
+func TestPauseWithoutRetryAfter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &script{handlers: []http.HandlerFunc{func(w http.ResponseWriter, r *http.Request) {
+			time.Sleep(time.Second)
+			answer(200, jsonType, acme)(w, r)
+		}, answer(429, jsonType, "{}"), answer(200, jsonType, acme)}}
+		client := over(t, inMemory(t, s.ServeHTTP))
+		for range 2 {
+			_, _ = client.FetchCustomerProfile(t.Context(), sid)
+		}
+		start := time.Now()
+		_, err := client.FetchCustomerProfile(t.Context(), sid)
+		if took := time.Since(start); err != nil || took < 500*time.Millisecond || took > 1500*time.Millisecond {
+			t.Errorf("got %v after %v", err, took)
+		}
+	})
+}
+
+// A request that is refused for the first time stays in front of those that came after it.
+func TestRefusedWaitsAtTheHead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var order []int
+		client := over(t, roundTripFunc(func(req *http.Request) (*http.Response, error) {
+			order = append(order, number(req.URL.Path[len("/v1/CustomerProfiles/"):]))
+			if len(order) == 2 {
+				return after(time.Second, handled(answer(429, jsonType, "{}")))(req)
+			}
+			return after(time.Second, ok())(req)
+		}), trusthub.WithMaxConcurrency(1), defaults)
+		_, _ = client.FetchCustomerProfile(t.Context(), fmt.Sprintf("BU%032x", 0)) // others succeed
+		var all sync.WaitGroup
+		for i := range 3 {
+			all.Go(func() { _, _ = client.FetchCustomerProfile(t.Context(), fmt.Sprintf("BU%032x", i+1)) })
+			synctest.Wait()
+		}
+		all.Wait()
+		if want := []int{0, 1, 1, 2, 3}; !slices.Equal(order, want) {
+			t.Errorf("sent %v, want %v", order, want)
+		}
+	})
+}
+
+// A 429 costs no attempt for as long as MaxWait after the last success.
+func TestRefusalsAreForgivenForMaxWait(t *testing.T) {
+	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+		for idle, want := range map[time.Duration]int{9 * time.Second: 200, 11 * time.Second: 429} {
+			s := &script{handlers: []http.HandlerFunc{answer(200, jsonType, acme), answer(429, jsonType, "{}"), answer(200, jsonType, acme)}}
+			client := over(t, inMemory(t, s.ServeHTTP), trusthub.WithMaxConcurrency(4)) // one attempt
+			_, _ = fetch(t.Context(), client)
+			time.Sleep(idle)
+			if status, err := fetch(t.Context(), client); status != want {
+				t.Errorf("%v after the last success: %d, %v", idle, status, err)
+			}
 		}
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/seed07fc1495/trusthub"
@@ -104,4 +105,16 @@ func TestErrorsLogTheirCall(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The duration is in the record, as what it is.
+func TestLoggedDuration(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		client := over(t, after(time.Second, ok()), trusthub.WithLogger(slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))))
+		_, _ = client.FetchCustomerProfile(t.Context(), sid)
+		if !strings.Contains(out.String(), " duration=1s ") {
+			t.Errorf("got %s", out.String())
+		}
+	})
 }

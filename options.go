@@ -82,14 +82,14 @@ func WithMiddleware(middleware ...func(http.RoundTripper) http.RoundTripper) Opt
 func WithUserAgent(product string) Option {
 	return func(c *config) error {
 		if product == "" || printable(product, len(product)) != product {
-			return fmt.Errorf("trusthub: WithUserAgent: %q is empty or not printable", product)
+			return fmt.Errorf("trusthub: WithUserAgent: %q is empty or not printable", printable(product, 80))
 		}
 		c.userAgent += " " + product
 		return nil
 	}
 }
 
-// WithTimeout bounds one attempt, from the first byte sent to the last one of the body read. The default is 30 s. The
+// WithTimeout bounds one attempt, from its signing to the last byte of its body. The default is 30 s. The
 // time of a whole call, its retries and waits included, is bounded by its context.
 func WithTimeout(d time.Duration) Option {
 	return func(c *config) error {
@@ -133,7 +133,7 @@ func WithMaxResponseBytes(n int64) Option {
 	}
 }
 
-// WithLogger writes one record for each attempt: at Debug for a success, at Warn for a failure, retried or not. A record
+// WithLogger writes one record for each attempt: at Debug for a 2xx, at Warn for a failure, retried or not. A record
 // holds method, path, status, attempt, duration and request id, for a failure its [Reason] and retry_in, the least time until
 // the next attempt, and nothing else. An outage that holds a FetchCustomerProfiles writes a Warn when it has begun and an
 // Info when it is over.

@@ -98,3 +98,15 @@ func TestErrorsHeedVerbs(t *testing.T) {
 		}
 	}
 }
+
+// A profile prints what is in it, and so does what holds one.
+func TestProfilesPrint(t *testing.T) {
+	profile := trusthub.CustomerProfile{Email: "e@example.com"}
+	var out bytes.Buffer
+	slog.New(slog.NewJSONHandler(&out, nil)).Info("m", "result", trusthub.FetchResult{Profile: &profile})
+	for _, text := range []string{fmt.Sprint(profile), fmt.Sprint(&profile), fmt.Sprint([]trusthub.CustomerProfile{profile}), out.String()} {
+		if !strings.Contains(text, "e@example.com") {
+			t.Errorf("got %s", text)
+		}
+	}
+}

@@ -473,3 +473,59 @@ func asking(status int, retryAfter string) http.HandlerFunc {
 		answer(status, jsonType, `{"code":20429}`)(w, r)
 	}
 }
+
+// The default waits are 200 to 400 ms, then twice that, and 10 s at most.
+func TestDefaultSchedule(t *testing.T) {
+	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+		var longest time.Duration
+		for range 20 {
+			s := &script{handlers: []http.HandlerFunc{answer(503, textType, "")}}
+			_, _ = fetch(t.Context(), over(t, inMemory(t, s.ServeHTTP), trusthub.WithRetry(trusthub.RetryPolicy{MaxAttempts: 12})))
+			for i, wait := range s.waits() {
+				from := min(200*time.Millisecond<<i, 5*time.Second)
+				if to := min(2*from, 10*time.Second); wait < from || wait > to {
+					t.Errorf("wait %d took %v, want %v to %v", i, wait, from, to)
+				}
+				longest = max(longest, wait)
+			}
+		}
+		if longest < 9500*time.Millisecond {
+			t.Errorf("none of 220 waits was longer than %v", longest)
+		}
+	})
+}
+
+// Whatever the status is that may pass, a Retry-After of MaxWait is heeded and one beyond ends the call.
+func TestRetryAfterOfAnyStatus(t *testing.T) {
+	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+		for _, status := range []int{429, 500, 502, 503, 504} {
+			for value, want := range map[string]time.Duration{"10": 10 * time.Second, "11": 0} {
+				s := &script{handlers: []http.HandlerFunc{asking(status, value), answer(200, jsonType, acme)}}
+				start := time.Now()
+				got, _ := fetch(t.Context(), over(t, inMemory(t, s.ServeHTTP), defaults))
+				if took := time.Since(start); took != want || (got == 200) != (want > 0) {
+					t.Errorf("%d, Retry-After %s: %d after %v", status, value, got, took)
+				}
+			}
+		}
+	})
+}
+
+// The error of a call whose context ends has the last failure, and no *Error that came before it.
+func TestContextEndsAfterAnotherFailure(t *testing.T) {
+	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+		ctx, cancel := context.WithCancel(t.Context())
+		reset, n := errors.New("reset"), 0
+		client := over(t, roundTripFunc(func(req *http.Request) (*http.Response, error) {
+			if n++; n == 1 {
+				return canned(503, nil, "")(req)
+			}
+			time.AfterFunc(time.Millisecond, cancel)
+			return nil, reset
+		}), defaults)
+		_, err := fetch(ctx, client)
+		if _, ok := errors.AsType[*trusthub.Error](err); ok || !errors.Is(err, context.Canceled) || !errors.Is(err, reset) {
+			t.Errorf("got %v", err)
+		}
+	})
+}

@@ -1,7 +1,9 @@
 package trusthub_test
 
 import (
+	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -236,4 +238,39 @@ func TestMalformedHTTPIsNotQuoted(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Of more connections than that, 256 are kept.
+func TestIdleConnectionsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, line := onFreezableLine(t, nil)
+		fetchAtOnce(t, client, 300)
+		synctest.Wait()
+		if n := line.Freeze(); n != 256 {
+			t.Errorf("%d connections in the end", n)
+		}
+	})
+}
+
+type closeCounter struct {
+	http.RoundTripper
+	closed int
+}
+
+func (c *closeCounter) CloseIdleConnections() { c.closed++ }
+
+// A transport that is given is neither tuned nor has its connections closed.
+func TestGivenTransportIsLeftAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		theirs := &closeCounter{RoundTripper: after(time.Hour, nil)}
+		_, err := over(t, theirs).FetchCustomerProfile(t.Context(), sid)
+		if !errors.Is(err, context.DeadlineExceeded) || theirs.closed > 0 {
+			t.Errorf("%v, and its idle connections were closed %d times", err, theirs.closed)
+		}
+		given := new(http.Transport)
+		over(t, given)
+		if given.HTTP2 != nil || given.TLSClientConfig != nil || given.MaxIdleConnsPerHost != 0 {
+			t.Errorf("changed: %+v", given)
+		}
+	})
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
-// What a scrape has under the names that the README names.
+// What a scrape has under the names of docs/PRODUCTION.md.
 func TestScrape(t *testing.T) {
 	server, all := trusthubtest.NewServer(t), registry.NewRegistry()
 	server.Fail(trusthubtest.Fault{Truncate: true})
