@@ -1,6 +1,6 @@
 # Modules of their own, so that what they need never reaches an importer of the SDK.
 MODULES := . trusthubotel cmd/trusthub examples lab tools
-SHIPPED := . trusthubotel cmd/trusthub examples
+PORTABLE := . trusthubotel cmd/trusthub examples
 # What ogen generates for the benchmarks: 3,300 lines that follow from api/, and are not committed.
 PEER := lab/bench/peers/ogenclient/oas_client_gen.go
 LINT := go tool -modfile=$(CURDIR)/tools/go.mod golangci-lint
@@ -76,11 +76,11 @@ check-modules:
 	@set -e; for module in $(MODULES); do (cd $$module && go mod verify > /dev/null); done
 
 check-platforms: # what is compiled is not run: without optimizations that takes two thirds of the time
-	@set -e; for platform in windows/amd64 darwin/arm64 js/wasm; do for module in $(SHIPPED); do \
+	@set -e; for platform in windows/amd64 darwin/arm64 js/wasm; do for module in $(PORTABLE); do \
 		(cd $$module && GOOS=$${platform%/*} GOARCH=$${platform#*/} go vet -gcflags='all=-N -l' ./...); done; done
 
 check-32-bit: # the tests where such programs run
-	@set -e; for module in $(SHIPPED); do (cd $$module && GOOS=linux GOARCH=386 go vet ./...); done
+	@set -e; for module in $(PORTABLE); do (cd $$module && GOOS=linux GOARCH=386 go vet ./...); done
 	@[ "$$(go env GOHOSTOS)/$$(go env GOHOSTARCH)" != linux/amd64 ] || GOARCH=386 go test ./...
 
 race:

@@ -88,8 +88,8 @@
 //
 // # What an operator sees
 //
-// [WithLogger] writes one record an attempt, at Debug when a 2xx came, whatever it holds, and at Warn for a failure, with method,
-// path, status, attempt, duration and request id, and for a failure its [Reason] and the least time until the next attempt; and
+// [WithLogger] writes one record an attempt, at Debug for a 2xx that came whole, whatever it holds, and at Warn for a failure, with
+// method, path, status, attempt, duration and request id, and for a failure its [Reason] and the least time until the next attempt; and
 // one for each outage that holds a FetchCustomerProfiles, its end, and each callback. [WithHooks] tells
 // metrics and traces of each call and each attempt, in fleets and watches, too. [Client.Stats] is a snapshot of the limit, the
 // line, a pause, the quota and an outage. The module github.com/seed07fc1495/trusthub/trusthubotel makes OpenTelemetry spans and

@@ -146,7 +146,8 @@ func (f *fleet) reserve(ctx context.Context) bool {
 	return false
 }
 
-// open adds a fetch to those that are pending, unless the results are complete.
+// open adds a fetch to those that are pending, unless the results are complete. The outage is told without the lock, which it
+// takes while it holds its own.
 func (f *fleet) open() bool {
 	f.mu.Lock()
 	late := f.pending == 0

@@ -328,9 +328,9 @@ func (l *limiter) leads(t *turn) bool {
 	return l.first == t
 }
 
-// thrives reports whether there was a success within the window.
-func (l *limiter) thrives(window time.Duration) bool {
+// thrives reports whether there was a success within that time.
+func (l *limiter) thrives(within time.Duration) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return !l.lastSuccess.IsZero() && time.Since(l.lastSuccess) <= window
+	return !l.lastSuccess.IsZero() && time.Since(l.lastSuccess) <= within
 }

@@ -27,9 +27,9 @@ type CustomerProfileStatus = gen.CustomerProfileStatus
 
 // The documented states of a profile's review.
 const (
-	StatusDraft          CustomerProfileStatus = "draft"
-	StatusPendingReview  CustomerProfileStatus = "pending-review"
-	StatusInReview       CustomerProfileStatus = "in-review"
-	StatusTwilioRejected CustomerProfileStatus = "twilio-rejected"
-	StatusTwilioApproved CustomerProfileStatus = "twilio-approved"
+	StatusDraft          CustomerProfileStatus = gen.CustomerProfileStatusDraft
+	StatusPendingReview  CustomerProfileStatus = gen.CustomerProfileStatusPendingReview
+	StatusInReview       CustomerProfileStatus = gen.CustomerProfileStatusInReview
+	StatusTwilioRejected CustomerProfileStatus = gen.CustomerProfileStatusTwilioRejected
+	StatusTwilioApproved CustomerProfileStatus = gen.CustomerProfileStatusTwilioApproved
 )

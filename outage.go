@@ -43,12 +43,12 @@ type outage struct {
 
 // member is what it knows of one call.
 type member struct {
-	turn     turn      // in the limiter of the fleet
-	failed   time.Time // first, since the last hold that it failed in; zero: not at all
-	counted  int       // successes of the fleet, when it last became a suspect
-	releases int       // of the fleet, when it last failed
-	rescues  int       // holds after which its failures were forgotten
-	renewed  bool      // its credentials, after a 401
+	turn      turn      // in the limiter of the fleet
+	failed    time.Time // first, since the last hold that it failed in; zero: not at all
+	suspected int       // successes of the fleet, when it last became a suspect
+	releases  int       // of the fleet, when it last failed
+	rescues   int       // holds after which its failures were forgotten
+	renewed   bool      // its credentials, after a 401
 }
 
 // maxRescues is how often a call is spared its failures in an outage, when it fails again after that.
@@ -279,10 +279,10 @@ func (o *outage) fail(c *call, failure error) {
 	}
 	if m.failed.IsZero() {
 		m.failed = time.Now()
-		m.counted = -1
+		m.suspected = -1
 	}
-	if !o.atFault(m) && m.counted != o.successes {
-		m.counted = o.successes
+	if !o.atFault(m) && m.suspected != o.successes {
+		m.suspected = o.successes
 		o.suspects++
 	}
 	o.suffer(failure)

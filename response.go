@@ -12,8 +12,8 @@ import (
 	"net/http"
 )
 
-// ErrResponseTooLarge says that a body was longer than the limit, 1 MiB. What was read of it is in the Body of the error
-// around it.
+// ErrResponseTooLarge says that a body was longer than [WithMaxResponseBytes] permits. What was read of it is in the Body of the
+// error around it.
 var ErrResponseTooLarge = errors.New("trusthub: response too large")
 
 // Response is what came over HTTP, filled by [WithResponseInto].

@@ -267,7 +267,7 @@ func TestFleetsAndCallsOnOneClient(t *testing.T) {
 						ctx, cancel := context.WithTimeout(t.Context(), patience)
 						defer cancel()
 						profile, err := client.FetchCustomerProfile(ctx, sid)
-						if (profile == nil) == (err == nil) || err != nil && ctx.Err() != nil != errors.Is(err, ctx.Err()) && ctx.Err() != nil {
+						if (profile == nil) == (err == nil) || err != nil && ctx.Err() != nil && !errors.Is(err, ctx.Err()) {
 							t.Errorf("%v with %v", profile, err)
 						}
 					})

@@ -35,12 +35,17 @@ func TestSpanIsAsLongAsTheRequest(t *testing.T) {
 		for range client.FetchCustomerProfiles(t.Context(), slices.Values([]string{"BU" + strings.Repeat("0", 32), sid})) {
 			continue
 		}
+		seen := 0
 		for _, span := range o.ended.Ended() {
 			if strings.HasPrefix(span.Name(), "GET ") && strings.Contains(written(span.Attributes()), "reset") {
+				seen++
 				if took := span.EndTime().Sub(span.StartTime()); took > 11*time.Millisecond {
 					t.Errorf("the span of a request of 10 ms took %v", took)
 				}
 			}
+		}
+		if seen == 0 {
+			t.Error("no request has failed")
 		}
 	})
 }
@@ -53,12 +58,17 @@ func TestBoundaries(t *testing.T) {
 	if err := o.reader.Collect(t.Context(), &all); err != nil {
 		t.Fatal(err)
 	}
+	seen := 0
 	for _, one := range all.ScopeMetrics[0].Metrics {
-		if data, ok := one.Data.(metricdata.Histogram[float64]); ok && one.Name == "http.client.request.duration" {
+		if data, ok := one.Data.(metricdata.Histogram[float64]); ok {
+			seen++
 			if bounds := data.DataPoints[0].Bounds; bounds[0] != 0.005 {
-				t.Errorf("got %v", bounds)
+				t.Errorf("%s: got %v", one.Name, bounds)
 			}
 		}
+	}
+	if seen != 3 { // of a request, its wait, and the call
+		t.Errorf("%d histograms of durations", seen)
 	}
 }
 
@@ -73,14 +83,14 @@ func TestNoRequestID(t *testing.T) {
 	}
 }
 
-// The conventions: the span status MUST be left unset for 3xx.
+// A redirect is never followed, so that it is a failure of its request and of its call.
 func TestRedirect(t *testing.T) {
 	fake := trusthubtest.NewHandler()
 	fake.Fail(trusthubtest.Fault{Status: 302})
 	o := newObserver()
 	_, _ = over(t, fake, o.hooks()).FetchCustomerProfile(t.Context(), sid)
-	if got := o.spans()[0]; strings.Contains(got, "Error") {
-		t.Logf("got %s", got)
+	if got := o.spans()[0]; !strings.Contains(got, ", Error ") || !strings.Contains(got, "error.type=302") {
+		t.Errorf("got %s", got)
 	}
 }
 

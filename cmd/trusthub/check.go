@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -40,10 +41,7 @@ func newCheckCommand() *cobra.Command {
 			defer stop()
 			verdicts := check(cmd.Context(), client, sids)
 			out := bufio.NewWriter(cmd.OutOrStdout())
-			if err := write(out, verdicts); err != nil {
-				return failed(err)
-			}
-			if err := out.Flush(); err != nil {
+			if err := cmp.Or(write(out, verdicts), out.Flush()); err != nil {
 				return failed(fmt.Errorf("the report could not be written: %w", err))
 			}
 			return conclude(verdicts, len(sids))

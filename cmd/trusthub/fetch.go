@@ -133,7 +133,7 @@ func (o *fetchOptions) formats(args []string) (*singleFormat, resultFormat, erro
 
 // fetch prints every profile that it can and reports the others.
 func fetch(ctx context.Context, client *trusthub.Client, sids []string, format *singleFormat, stdout, stderr io.Writer) error {
-	missing, misused := 0, 0
+	missing, malformed := 0, 0
 	for i, sid := range sids {
 		var response trusthub.Response
 		profile, err := client.FetchCustomerProfile(ctx, sid, trusthub.WithResponseInto(&response))
@@ -143,7 +143,7 @@ func fetch(ctx context.Context, client *trusthub.Client, sids []string, format *
 		case err != nil:
 			missing++
 			if errors.Is(err, trusthub.ErrInvalidSID) {
-				misused++
+				malformed++
 			}
 			format.writeError(stderr, sid, err)
 		default:
@@ -155,11 +155,11 @@ func fetch(ctx context.Context, client *trusthub.Client, sids []string, format *
 	switch {
 	case missing == 0:
 		return nil
-	case format.quiet && missing == misused:
+	case format.quiet && malformed == len(sids):
 		return failure{code: exitUsage}
 	case format.quiet:
 		return failure{code: exitFailed}
-	case missing == misused:
+	case malformed == len(sids):
 		return fmt.Errorf("trusthub: %d of %d SIDs are malformed", missing, len(sids))
 	}
 	return failed(fmt.Errorf("%d of %d profiles could not be fetched", missing, len(sids)))

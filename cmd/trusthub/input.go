@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -145,9 +146,7 @@ func scanLines(r io.Reader, yield func(string) bool) error {
 }
 
 func scanColumn(r io.Reader, name string) (each func(yield func(string) bool) error, err error) {
-	if name == "" {
-		name = "sid"
-	}
+	name = cmp.Or(name, "sid")
 	records := csv.NewReader(r)
 	header, err := records.Read()
 	if err != nil && !errors.Is(err, io.EOF) {

@@ -19,7 +19,7 @@ type resultFormat struct {
 	write func(io.Writer, trusthub.FetchResult) error
 }
 
-var nothingFirst = func(io.Writer) error { return nil }
+func nothingFirst(io.Writer) error { return nil }
 
 func tableFormat() resultFormat  { return resultFormat{nothingFirst, writeTableRow} }
 func ndjsonFormat() resultFormat { return resultFormat{nothingFirst, writeNDJSON} }

@@ -52,13 +52,13 @@ func measureOutage(*server, int) (*table, error) {
 // measureLimit is what comes of 3,000 profiles when the account permits 10 requests at once, and each takes 10 ms. The SDK
 // fetches them as a fleet with a bound of 128; the peers, which have no such thing, from 128 goroutines.
 func measureLimit(_ *server, turns int) (*table, error) {
-	const profiles, limit, took, atOnce = 3000, 10, 10 * time.Millisecond, 128
+	const profiles, limit, took, bound = 3000, 10, 10 * time.Millisecond, 128
 	t := newTable("e", fmt.Sprintf("An account limit of %d, %v a request, %d profiles: lost, and throughput of those that came", limit, took, profiles))
 	names, byName := all()
 	medians, err := inTurns(names, min(turns, 3), func(name string) ([]float64, error) {
 		account := &account{limit: limit, service: took, answer: http2.Memory(http.StatusOK, answers.Approved())}
 		start := time.Now()
-		came, err := fetchMany(byName[name], account, profiles, atOnce, trusthub.WithMaxConcurrency(atOnce))
+		came, err := fetchMany(byName[name], account, profiles, bound, trusthub.WithMaxConcurrency(bound))
 		ideal := time.Duration(profiles/limit) * took
 		share := float64(came) / profiles * float64(ideal) / float64(max(time.Since(start), ideal))
 		return []float64{float64(profiles - came), share}, err

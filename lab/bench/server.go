@@ -31,11 +31,9 @@ type server struct {
 func startServer() (*server, error) {
 	s := &server{process: exec.Command(os.Args[0], "-serve")} //nolint:gosec // G204: itself
 	s.process.Stderr = os.Stderr
-	in, err := s.process.StdinPipe() // which ends with this process, and the server with it
-	if err != nil {
+	if _, err := s.process.StdinPipe(); err != nil { // which ends with this process, and the server with it
 		return nil, err
 	}
-	_ = in
 	out, err := s.process.StdoutPipe()
 	if err != nil {
 		return nil, err

@@ -46,57 +46,69 @@ func main() {
 }
 
 func measure() error {
-	for _, hold := range []time.Duration{0, 50 * time.Millisecond} {
-		fmt.Printf("\n| in flight | SIDs | profiles/s | processor time a profile | peak memory |  (each held %v)\n|--:|--:|--:|--:|--:|\n", hold)
-		for _, inFlight := range []int{1, 16, 64, 256} {
-			sids := 20_000
-			if hold > 0 {
-				sids = 100 * inFlight
-			}
-			if err := run(hold, inFlight, sids); err != nil {
-				return err
-			}
-		}
-	}
-	fmt.Printf("\n| in flight | SIDs | profiles/s | processor time a profile | peak memory |\n|--:|--:|--:|--:|--:|\n")
-	for _, sids := range []int{10_000, 100_000, 1_000_000} {
-		if err := run(0, 64, sids); err != nil {
+	fmt.Printf("\n| in flight | profiles/s | processor time a profile | peak memory |\n|--:|--:|--:|--:|\n")
+	for _, inFlight := range []int{1, 16, 64, 256} {
+		r, err := run(0, inFlight, 20_000)
+		if err != nil {
 			return err
 		}
+		fmt.Printf("| %d | %.0f | %v | %.0f MiB |\n", inFlight, r.perSecond, r.processor.Round(time.Microsecond), r.peak)
+	}
+	const hold = 50 * time.Millisecond
+	fmt.Printf("\nEach request held for %v:\n\n| in flight | profiles/s | of the ideal | peak memory |\n|--:|--:|--:|--:|\n", hold)
+	for _, inFlight := range []int{1, 16, 64, 256} {
+		r, err := run(hold, inFlight, 100*inFlight)
+		if err != nil {
+			return err
+		}
+		fmt.Printf("| %d | %.0f | %.0f%% | %.0f MiB |\n", inFlight, r.perSecond, 100*r.perSecond*hold.Seconds()/float64(inFlight), r.peak)
+	}
+	fmt.Printf("\n64 in flight:\n\n| SIDs | profiles/s | peak memory |\n|--:|--:|--:|\n")
+	for _, sids := range []int{10_000, 100_000, 1_000_000} {
+		r, err := run(0, 64, sids)
+		if err != nil {
+			return err
+		}
+		fmt.Printf("| %d | %.0f | %.0f MiB |\n", sids, r.perSecond, r.peak)
 	}
 	return nil
 }
 
+// row is what one client did.
+type row struct {
+	perSecond float64
+	processor time.Duration // a profile
+	peak      float64       // MiB
+}
+
 // run measures one row, in two processes.
-func run(hold time.Duration, inFlight, sids int) error {
+func run(hold time.Duration, inFlight, sids int) (row, error) {
 	server := exec.Command(os.Args[0], "-serve", hold.String()) //nolint:gosec // G204: itself
 	out, err := server.StdoutPipe()
 	if err != nil {
-		return err
+		return row{}, err
 	}
 	if err := server.Start(); err != nil {
-		return err
+		return row{}, err
 	}
 	defer func() { _ = server.Process.Kill(); _ = server.Wait() }()
 	var address string
 	if _, err := fmt.Fscanln(out, &address); err != nil {
-		return err
+		return row{}, err
 	}
 	client := exec.Command(os.Args[0], "-fetch", address, "-in-flight", strconv.Itoa(inFlight), "-sids", strconv.Itoa(sids)) //nolint:gosec // G204: itself
 	client.Stderr = os.Stderr
 	text, err := client.Output()
 	if err != nil {
-		return err
+		return row{}, err
 	}
 	var r result
 	if err := json.Unmarshal(text, &r); err != nil {
-		return err
+		return row{}, err
 	}
 	usage := client.ProcessState.SysUsage().(*syscall.Rusage)
 	processor := client.ProcessState.UserTime() + client.ProcessState.SystemTime()
-	fmt.Printf("| %d | %d | %.0f | %v | %.0f MiB |\n", inFlight, sids, float64(sids)/r.Seconds,
-		(processor / time.Duration(sids)).Round(time.Microsecond), float64(usage.Maxrss)/1024)
-	return nil
+	return row{float64(sids) / r.Seconds, processor / time.Duration(sids), float64(usage.Maxrss) / 1024}, nil
 }
 
 type result struct{ Seconds float64 }
