@@ -9,7 +9,10 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/seed07fc1495/trusthub"
 )
@@ -117,6 +120,25 @@ func TestEachAttemptIsSigned(t *testing.T) {
 		_, _ = fetch(t.Context(), client)
 		if want := []string{"Bearer 1", "Bearer 2", "Bearer 3"}; !slices.Equal(sent, want) {
 			t.Errorf("sent %q", sent)
+		}
+	})
+}
+
+// An attempt that runs out of time while it waits for a token is tried again.
+func TestTimeoutOfAToken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var tokens atomic.Int64
+		auth := trusthub.AuthFunc(func(req *http.Request) error {
+			if tokens.Add(1) == 50 {
+				<-req.Context().Done() // once
+				return req.Context().Err()
+			}
+			return nil
+		})
+		server := newScene(100*time.Millisecond, func(time.Duration, string) roundTripFunc { return nil })
+		results := fetchAll(t.Context(), t, withAuth(t, auth, server), 10000)
+		if len(results) != 10000 || lost(results) > 0 {
+			t.Errorf("%d of 10000 results, %d lost", len(results), lost(results))
 		}
 	})
 }

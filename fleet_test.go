@@ -436,3 +436,28 @@ func TestFleetsShareAnAccount(t *testing.T) {
 		})
 	}
 }
+
+// A transport that ends its goroutine, as a mock that calls t.Fatal does, costs one result and not the loop.
+func TestGoexitInATransport(t *testing.T) { // in real time: a bubble would end the whole test binary
+	server := newScene(0, func(_ time.Duration, sid string) roundTripFunc {
+		if number(sid) == 3 {
+			runtime.Goexit()
+		}
+		return nil
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	left := make(chan struct{})
+	client := over(t, server)
+	go func() {
+		defer close(left)
+		for range client.FetchCustomerProfiles(ctx, numbered(10, new(atomic.Int64))) {
+			continue
+		}
+	}()
+	select {
+	case <-left:
+	case <-time.After(2 * time.Second):
+		t.Fatal("the loop still waits, long after the end of ctx")
+	}
+}

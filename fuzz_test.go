@@ -207,7 +207,7 @@ func FuzzRetryAfter(f *testing.F) {
 func FuzzErrorBody(f *testing.F) {
 	for _, body := range []string{
 		`{"code":20404,"message":"m","more_info":"i","status":404}`, `{"code":1,"message":"m","httpStatusCode":400,"params":{},"userError":true}`,
-		"", "null", "[]", "<html>", `{"code":"1"}`, `{"code":1e99}`, `{"code":-5,"message":null}`, `{"message":"` + strings.Repeat("é\\n", 500) + `"}`,
+		"", "null", "[]", "<html>", `{"code":"1"}`, `{"code":1e99}`, `{"code":1e0}`, `{"code":-5,"message":null}`, `{"message":"` + strings.Repeat("é\\n", 500) + `"}`,
 	} {
 		f.Add(body)
 	}
@@ -219,7 +219,7 @@ func FuzzErrorBody(f *testing.F) {
 		}
 		checkText(t, err)
 		var known struct {
-			Code              int
+			Code              float64 // 1e0 is an integer, too
 			Message, MoreInfo string
 		}
 		if json.Unmarshal([]byte(body), &known) != nil && (apiErr.Code != 0 || apiErr.Message != "") {

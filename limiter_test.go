@@ -399,3 +399,108 @@ func TestRefusalsAreForgivenForMaxWait(t *testing.T) {
 		}
 	})
 }
+
+// A pause without a Retry-After is never longer than MaxWait, however long requests take.
+func TestPauseWithoutRetryAfterIsShort(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var calls atomic.Int64
+		client := over(t, roundTripFunc(func(req *http.Request) (*http.Response, error) {
+			switch calls.Add(1) {
+			case 1:
+				return after(50*time.Second, ok())(req)
+			case 2:
+				return handled(refusal(""))(req)
+			}
+			return ok()(req)
+		}), trusthub.WithTimeout(time.Minute))
+		_, _ = client.FetchCustomerProfile(t.Context(), sid)
+		_, err := client.FetchCustomerProfile(t.Context(), sid)
+		if !errors.Is(err, trusthub.ErrTooManyRequests) {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		_, err = client.FetchCustomerProfile(t.Context(), sid)
+		if took := time.Since(start); took > 10*time.Second {
+			t.Errorf("waited %v for a pause, MaxWait is 10s: %v", took, err)
+		}
+	})
+}
+
+// After a Retry-After, callers wait for the one that goes first, but not one after another behind requests that hang.
+func TestFirstThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var calls atomic.Int64
+		client := over(t, roundTripFunc(func(req *http.Request) (*http.Response, error) {
+			if calls.Add(1) == 1 {
+				return handled(refusal("1"))(req)
+			}
+			return after(time.Hour, nil)(req)
+		}))
+		_, _ = client.FetchCustomerProfile(t.Context(), sid)
+		start := time.Now()
+		var all sync.WaitGroup
+		for range 20 {
+			all.Go(func() { _, _ = client.FetchCustomerProfile(t.Context(), sid) })
+		}
+		all.Wait()
+		if took := time.Since(start); took > 70*time.Second {
+			t.Errorf("20 concurrent calls of one attempt of 30 s each took %v", took)
+		}
+	})
+}
+
+// The copy of a 429 that another call got names the SID of the call that it ends.
+func TestCopyNamesItsOwnSID(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client := over(t, handled(refusal("60")), defaults)
+		_, _ = client.FetchCustomerProfile(t.Context(), sid)
+		_, err := client.FetchCustomerProfile(t.Context(), unknownSID)
+		if err == nil || !strings.Contains(err.Error(), unknownSID) {
+			t.Errorf("%s: got %v", unknownSID, err)
+		}
+	})
+}
+
+// A request that has stepped aside heeds its own Retry-After, though it pauses nobody else.
+func TestRetryAfterWhenSteppingAside(t *testing.T) {
+	for name, opt := range map[string]trusthub.Option{
+		"not bounded": trusthub.WithRetry(trusthub.RetryPolicy{MaxAttempts: 8}), "bounded": trusthub.WithMaxConcurrency(4),
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var mu sync.Mutex
+				var times []time.Duration
+				server := newScene(100*time.Millisecond, nil)
+				server.fail = func(at time.Duration, asked string) roundTripFunc {
+					if asked != sid {
+						return nil
+					}
+					mu.Lock()
+					times = append(times, at)
+					mu.Unlock()
+					return handled(refusal("5"))
+				}
+				client := over(t, server, defaults, opt)
+				ctx, cancel := context.WithCancel(t.Context())
+				var others sync.WaitGroup
+				others.Go(func() {
+					for ctx.Err() == nil {
+						_, _ = client.FetchCustomerProfile(ctx, unknownSID)
+					}
+				})
+				_, _ = client.FetchCustomerProfile(t.Context(), sid)
+				cancel()
+				others.Wait()
+				if len(times) < 2 {
+					t.Errorf("%d attempts", len(times))
+				}
+				for i := 1; i < len(times); i++ {
+					if wait := times[i] - times[i-1]; wait < 5*time.Second {
+						t.Errorf("attempt %d after %v, in spite of Retry-After: 5", i+1, wait)
+						break
+					}
+				}
+			})
+		})
+	}
+}

@@ -5,10 +5,14 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/contract"
 )
 
 func TestResponseInto(t *testing.T) {
@@ -122,4 +126,21 @@ func TestResponseOfACallWithinACall(t *testing.T) {
 	if err == nil || response.StatusCode != 0 || response.Attempts != 0 {
 		t.Errorf("nothing was sent: %v, but got %v", err, response)
 	}
+}
+
+// With contract, too, a body that ignores the context is closed once.
+func TestContractClosesOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		closes := new(atomic.Int64)
+		client := over(t, roundTripFunc(func(req *http.Request) (*http.Response, error) {
+			answer, err := canned(200, http.Header{"Content-Type": {jsonType}}, "")(req)
+			answer.Body = countingBody{stuckBody{make(chan struct{})}, closes, new(sync.Once)}
+			return answer, err
+		}), trusthub.WithMiddleware(contract.NewTransport))
+		_, _ = client.FetchCustomerProfile(t.Context(), sid)
+		synctest.Wait()
+		if closes.Load() != 1 {
+			t.Errorf("closed %d times", closes.Load())
+		}
+	})
 }

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/contract"
 )
 
 // defaults is the default policy, given as an option because newClient turns retries off.
@@ -528,4 +529,23 @@ func TestContextEndsAfterAnotherFailure(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	})
+}
+
+// A 5xx in the shape of Twilio's own errors is worth another attempt with contract, too.
+func TestContractAndRetries(t *testing.T) {
+	for _, status := range []int{429, 500, 502, 503, 504} {
+		synctest.Test(t, func(t *testing.T) {
+			var calls atomic.Int64
+			client := over(t, roundTripFunc(func(req *http.Request) (*http.Response, error) {
+				if calls.Add(1) == 1 {
+					return canned(status, http.Header{"Content-Type": {jsonType}}, fmt.Sprintf(`{"code":20500,"message":"x","more_info":"https://www.twilio.com/docs/errors/20500","status":%d}`, status))(req)
+				}
+				return nil, io.EOF
+			}), defaults, trusthub.WithMiddleware(contract.NewTransport))
+			_, err := client.FetchCustomerProfile(t.Context(), sid)
+			if calls.Load() != 3 {
+				t.Errorf("%d: %d calls: %v", status, calls.Load(), err)
+			}
+		})
+	}
 }

@@ -237,3 +237,18 @@ func TestOtherErrorsAreNotRetryable(t *testing.T) {
 		t.Error("got false for a 503 made by hand")
 	}
 }
+
+// A middleware may return the named error: "errors.Is(err, trusthub.ErrTooManyRequests)" is how programs tell.
+func TestNamedRefusalOfMiddleware(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client := over(t, broken(fmt.Errorf("budget is used up: %w", trusthub.ErrTooManyRequests)), defaults)
+		defer func() {
+			if value := recover(); value != nil {
+				t.Errorf("panic: %v", value)
+			}
+		}()
+		if _, err := client.FetchCustomerProfile(t.Context(), sid); !errors.Is(err, trusthub.ErrTooManyRequests) {
+			t.Error(err)
+		}
+	})
+}

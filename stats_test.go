@@ -1,6 +1,9 @@
 package trusthub_test
 
 import (
+	"bytes"
+	"context"
+	"log/slog"
 	"net/http"
 	"sync/atomic"
 	"testing"
@@ -67,5 +70,30 @@ func expectStats(t *testing.T, client *trusthub.Client, want trusthub.Stats) {
 	t.Helper()
 	if got := client.Stats(); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+// Stats is "safe to call at any time", so that a log handler may add it to its records.
+func TestStatsFromTheLogger(t *testing.T) { // in real time: a bubble does not see who waits for a mutex
+	var client *trusthub.Client
+	logger := slog.New(statsHandler{slog.NewTextHandler(new(bytes.Buffer), nil), func() { client.Stats() }})
+	var sent atomic.Int64
+	client = over(t, roundTripFunc(func(req *http.Request) (*http.Response, error) {
+		if sent.Add(1) < 20 {
+			return unavailable()(req)
+		}
+		return ok()(req)
+	}), trusthub.WithLogger(logger), trusthub.WithRetry(trusthub.RetryPolicy{MinWait: time.Millisecond, MaxWait: 2 * time.Millisecond}))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range client.FetchCustomerProfiles(context.Background(), numbered(20, new(atomic.Int64))) {
+			continue
+		}
+	}()
+	select {
+	case <-done:
+	case <-time.After(3 * time.Second):
+		t.Fatalf("the fleet and Stats are stuck after %d requests", sent.Load())
 	}
 }

@@ -130,3 +130,11 @@ func TestSignCallbackPanics(t *testing.T) {
 		})
 	}
 }
+
+// A callback that cannot be made has no consequence, says CallBack.
+func TestCallBackNeverPanics(*testing.T) {
+	h := trusthubtest.NewHandler()
+	h.CallBack(http.DefaultClient)
+	profile := trusthub.CustomerProfile{SID: trusthubtest.ExampleSID, Status: trusthub.StatusInReview, StatusCallback: "http://127.0.0.1:1/x?bodySHA256=00"}
+	h.Put(profile)
+}

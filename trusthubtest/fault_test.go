@@ -222,3 +222,18 @@ func TestLimitConcurrency(t *testing.T) {
 		}
 	})
 }
+
+// decide gets a copy, which it may keep: what it does to it is not seen in Requests.
+func TestFailFuncCopy(t *testing.T) {
+	s := trusthubtest.NewServer(t)
+	s.FailFunc(func(r *http.Request) (trusthubtest.Fault, bool) {
+		r.Header.Set("Mine", "yes")
+		return trusthubtest.Fault{}, false
+	})
+	if _, err := s.Client().FetchCustomerProfile(t.Context(), trusthubtest.ExampleSID); err != nil {
+		t.Fatal(err)
+	}
+	if s.Requests()[0].Header.Get("Mine") != "" {
+		t.Error("the request that is kept was changed")
+	}
+}

@@ -64,7 +64,7 @@ func FuzzSignaturesAgree(f *testing.F) {
 	f.Add("http://app.example.com/?b=2&a", "http://app.example.com/?b=2&a", "a=%20+&b", "b&a=++")
 	f.Add("https://a/?bodySHA256=44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a", "https://a/", "{}", "{} ")
 	f.Fuzz(func(t *testing.T, signedFor, calledAt, signed, called string) {
-		if len(called) > 1<<20 || repeats(signed) || repeats(called) || strings.Contains(signedFor+calledAt, "[") || !signable(signedFor, signed) {
+		if len(called) > 1<<20 || repeats(signed) || repeats(called) || isIPv6(signedFor) || isIPv6(calledAt) || !signable(signedFor, signed) {
 			t.Skip()
 		}
 		signature := sign(signedFor, signed)
@@ -183,6 +183,12 @@ func repeats(form string) bool {
 		}
 	}
 	return false
+}
+
+// isIPv6 reports whether the host of an address is one, with brackets or, as nobody may write it, without.
+func isIPv6(address string) bool {
+	u, err := url.Parse(address)
+	return err == nil && strings.Count(u.Host, ":") > 1
 }
 
 // signable reports whether SignCallback can sign a request.
