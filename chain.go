@@ -155,6 +155,9 @@ func (c *chain) send(ctx context.Context, req *http.Request) (*http.Response, er
 
 // sleep waits for d or the end of ctx, whose error it returns. It returns early when over is closed.
 func sleep(ctx context.Context, d time.Duration, over <-chan struct{}) error {
+	if d <= 0 {
+		return ctx.Err()
+	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
