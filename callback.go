@@ -1,19 +1,18 @@
 package trusthub
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
-	"io"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
-	"github.com/go-json-experiment/json/jsontext"
+	"github.com/seed07fc1495/trusthub/internal/text"
+	"github.com/seed07fc1495/trusthub/internal/webhook"
 )
 
 // callbackTime is what fetch and handle have together. Twilio waits 15 s for an answer, unless it is told otherwise.
@@ -47,7 +46,7 @@ const callbackTime = 10 * time.Second
 // The tokens are as for VerifyCallback. CallbackHandler panics when all are blank, when publicURL is not an absolute http or https
 // URL without query and fragment, and when handle is nil.
 func (c *Client) CallbackHandler(publicURL string, authTokens []string, handle func(context.Context, *CustomerProfile) error) http.Handler {
-	called := &callbacks{client: c, url: publicURL, authTokens: usable(authTokens), handle: handle}
+	called := &callbacks{client: c, url: publicURL, authTokens: webhook.NotBlank(authTokens), handle: handle}
 	switch {
 	case !isPublicURL(publicURL):
 		panic("trusthub: CallbackHandler: the public URL is malformed: want https://host, a port and a path being optional")
@@ -90,35 +89,14 @@ func (c *callbacks) about(r *http.Request) (sid string, refusal int) {
 	if r.Method != http.MethodPost && r.Method != http.MethodGet {
 		return "", http.StatusMethodNotAllowed
 	}
-	body, err := verify(r, c.calledURL(r.URL), c.authTokens)
+	body, err := webhook.Verify(r, webhook.CalledURL(c.url, r.URL), c.authTokens)
 	if err != nil {
 		return "", http.StatusForbidden
 	}
-	for _, element := range slices.Backward(strings.Split(r.URL.Path, "/")) {
-		if isSID(element) {
-			return element, 0
-		}
-	}
-	values := formValues(r.URL.RawQuery)
-	if r.Method == http.MethodPost {
-		values = postedValues(body)
-	}
-	if sid = onlySID(values); sid == "" {
+	if sid = webhook.Subject(r, body); sid == "" {
 		return "", http.StatusBadRequest
 	}
 	return sid, 0
-}
-
-// calledURL is what Twilio has called and signed.
-func (c *callbacks) calledURL(u *url.URL) string {
-	called := c.url
-	if path := cmp.Or(u.RawPath, u.EscapedPath()); path != "" { // as it came, also where that is not as it should be escaped
-		called = strings.TrimSuffix(called, "/") + "/" + strings.TrimPrefix(path, "/")
-	}
-	if u.RawQuery != "" || u.ForceQuery {
-		called += "?" + u.RawQuery
-	}
-	return called
 }
 
 // deliver fetches a profile, hands it over, and returns the status that tells how that went.
@@ -147,12 +125,12 @@ func (c *callbacks) log(r *http.Request, sid string, status int, took time.Durat
 	if status != http.StatusNoContent {
 		level, message = slog.LevelWarn, "trusthub: callback failed"
 	}
-	logger := c.client.chain.cfg.logger
+	logger := c.client.pipeline.cfg.logger
 	if logger == nil || !logger.Enabled(r.Context(), level) {
 		return
 	}
 	attrs := []slog.Attr{
-		slog.String("method", printable(r.Method, 20)),
+		slog.String("method", text.Printable(r.Method, 20)),
 		slog.Int("status", status),
 		slog.Duration("duration", took),
 	}
@@ -162,51 +140,29 @@ func (c *callbacks) log(r *http.Request, sid string, status int, took time.Durat
 	logger.LogAttrs(r.Context(), level, message, attrs...)
 }
 
-// onlySID returns the one SID among values, however often it is there and in whichever case, or "".
-func onlySID(values []string) (only string) {
-	for _, value := range values {
-		switch {
-		case !isSID(value) || strings.EqualFold(value, only):
-		case only != "":
-			return ""
-		default:
-			only = value
-		}
-	}
-	return only
-}
+// ErrSignature says that Twilio has not signed a request, as far as can be told. The text around it says what is wrong with the
+// request, and nothing of what a right signature would be.
+var ErrSignature = errors.New("trusthub: no valid signature of Twilio")
 
-// postedValues are the strings of a JSON document, or the values of a form.
-func postedValues(body []byte) []string {
-	if values := jsonStrings(body); values != nil {
-		return values
+// VerifyCallback returns nil if Twilio has signed r, and an [ErrSignature] if not: X-Twilio-Signature is the HMAC-SHA1 of the
+// URL and the form parameters, by an auth token of the account. A body that is no form is covered by its bodySHA256 in the query.
+//
+// The url is the one that Twilio called, byte for byte, with its query and without the fragment that a callback's URL may have.
+// Behind a proxy it is not what r says. It is tried with and without its port, because Twilio's signatures are not consistent
+// there. A parameter that is repeated counts once with each distinct value, the values being sorted; none is left unsigned.
+//
+// The tokens are auth tokens of the account that is called for: the one that is in use, and the next one while they are
+// rotated. The secret of an API key signs nothing. Blank tokens are ignored, so that an unset variable is not a key that
+// anybody can sign with; without another one, nothing is valid.
+//
+// Up to 1 MiB of the body is read, and r.Body can be read again afterwards, whatever the result. So it comes before all else
+// that reads the body, such as r.ParseForm. Nothing in a signature says when it was made: who has got hold of a signed request
+// can repeat it.
+//
+// See https://www.twilio.com/docs/usage/webhooks/webhooks-security.
+func VerifyCallback(r *http.Request, url string, authTokens ...string) error {
+	if _, err := webhook.Verify(r, url, webhook.NotBlank(authTokens)); err != nil {
+		return fmt.Errorf("%w: %w", ErrSignature, err)
 	}
-	return formValues(string(body))
-}
-
-func formValues(form string) (all []string) {
-	parameters, err := url.ParseQuery(form)
-	if err != nil {
-		return nil
-	}
-	for _, values := range parameters {
-		all = append(all, values...)
-	}
-	return all
-}
-
-// jsonStrings returns all strings of a document, or nil if it is none.
-func jsonStrings(document []byte) (all []string) {
-	decoder := jsontext.NewDecoder(bytes.NewReader(document))
-	for {
-		token, err := decoder.ReadToken()
-		switch {
-		case errors.Is(err, io.EOF):
-			return all
-		case err != nil:
-			return nil
-		case token.Kind() == '"':
-			all = append(all, token.String())
-		}
-	}
+	return nil
 }

@@ -3,18 +3,15 @@ package trusthub
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"strings"
 
 	"github.com/seed07fc1495/trusthub/gen"
+	"github.com/seed07fc1495/trusthub/internal/outage"
 )
 
 // Client fetches Customer Profiles. It is immutable and safe for concurrent use; one for a whole program is the usual
 // number, so that connections are shared.
-type Client struct {
-	raw   *gen.Client // whose server is the path of the base URL alone: generated code parses it twice a request
-	chain *chain      // behind raw
-}
+type Client struct{ pipeline *pipeline }
 
 // NewClient returns a client that signs its requests with auth. Without options it talks to
 // https://trusthub.twilio.com. It sends nothing; it fails when auth or an option cannot work.
@@ -23,15 +20,11 @@ func NewClient(auth Auth, opts ...Option) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	chain, err := newChain(cfg)
+	p, err := newPipeline(cfg)
 	if err != nil {
 		return nil, err
 	}
-	return newClientOver(chain), nil
-}
-
-func newClientOver(c *chain) *Client {
-	return &Client{raw: &gen.Client{Server: c.cfg.baseURL.EscapedPath(), Client: undecoded{c}}, chain: c}
+	return &Client{p}, nil
 }
 
 // FetchCustomerProfile returns the Customer Profile with this SID as it is now. The profile is nil exactly when the
@@ -41,16 +34,23 @@ func newClientOver(c *chain) *Client {
 //
 // See https://www.twilio.com/docs/trust-hub/trusthub-rest-api/customer-profiles.
 func (c *Client) FetchCustomerProfile(ctx context.Context, sid string, opts ...CallOption) (*CustomerProfile, error) {
-	ctx = withCallOptions(ctx, opts)
+	return c.fetchCustomerProfile(ctx, nil, sid, newCallOptions(opts))
+}
+
+func (c *Client) fetchCustomerProfile(ctx context.Context, batch *outage.Guard, sid string, opts callOptions) (*CustomerProfile, error) {
 	if err := checkSID(sid); err != nil {
 		return nil, err
 	}
-	answer, err := c.raw.FetchCustomerProfile(ctx, sid) //nolint:bodyclose // the chain has read and closed it
-	profile, err := decode[CustomerProfile](answer, err)
-	if err == nil && profile.SID != "" && !strings.EqualFold(profile.SID, sid) {
-		profile, err = nil, newDecodeError(answer, "/sid", problem("another profile's SID"))
+	req, err := gen.NewFetchCustomerProfileRequest(c.pipeline.server, sid)
+	if err != nil {
+		return nil, err
 	}
-	return profile, finish(answer, err)
+	return fetch(ctx, c.pipeline, batch, req, opts, func(profile *CustomerProfile) (pointer, problem string) {
+		if profile.SID != "" && !strings.EqualFold(profile.SID, sid) {
+			return "/sid", "another profile's SID"
+		}
+		return "", ""
+	})
 }
 
 // Generated returns the client that oapi-codegen made from the OpenAPI document, for typed response headers and for
@@ -58,25 +58,19 @@ func (c *Client) FetchCustomerProfile(ctx context.Context, sid string, opts ...C
 // included, but its answers are as generated code reads them: check the status and the JSON200 field for nil. Each call
 // returns a value of its own.
 func (c *Client) Generated() *gen.ClientWithResponses {
-	return &gen.ClientWithResponses{ClientInterface: &gen.Client{Server: c.chain.cfg.baseURL.String(), Client: c.chain}}
+	return &gen.ClientWithResponses{ClientInterface: &gen.Client{Server: c.pipeline.cfg.baseURL.String(), Client: c.pipeline}}
+}
+
+// CloseIdleConnections closes the connections that wait for the next request, so that a client that is needed no longer
+// leaves nothing behind. Calls under way go on, and later ones open new connections. The connections of a transport that was
+// given by [WithHTTPClient], or that a program has put in the place of [http.DefaultTransport], are left to their owner.
+func (c *Client) CloseIdleConnections() {
+	if c.pipeline.own != nil {
+		c.pipeline.own.CloseIdleConnections()
+	}
 }
 
 // Format prints the address that the client talks to and nothing else, under every verb.
 func (c Client) Format(f fmt.State, _ rune) {
-	fmt.Fprintf(f, "trusthub.Client(%s)", c.chain.cfg.baseURL)
-}
-
-// decode turns the result of a raw generated operation into exactly one of a value and an error.
-func decode[T any](answer *http.Response, err error) (*T, error) {
-	if err != nil {
-		return nil, err
-	}
-	if failure := contentOf(answer).failure; failure != nil {
-		return nil, failure
-	}
-	value := new(T)
-	if pointer, err := decodeJSON(answer, value); err != nil {
-		return nil, newDecodeError(answer, pointer, err)
-	}
-	return value, nil
+	fmt.Fprintf(f, "trusthub.Client(%s)", c.pipeline.cfg.baseURL)
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"github.com/seed07fc1495/trusthub/gen"
+	"github.com/seed07fc1495/trusthub/internal/address"
 )
 
 // NewClientFromEnv is [NewClient] with credentials from the environment: TWILIO_API_KEY and TWILIO_API_SECRET, or else
@@ -50,9 +51,9 @@ func baseURLFromEnv() (*url.URL, error) {
 	edge, region := os.Getenv("TWILIO_EDGE"), os.Getenv("TWILIO_REGION")
 	switch {
 	case edge == "" && region == "":
-		return globalURL()
+		return address.Global()
 	case edge == "":
 		return nil, errors.New("trusthub: TWILIO_REGION is set, but TWILIO_EDGE is not: Twilio has retired addresses with a region alone")
 	}
-	return regionalURL(edge, cmp.Or(region, gen.ServerURLRegionalRegionVariableDefault))
+	return address.Regional(edge, cmp.Or(region, gen.ServerURLRegionalRegionVariableDefault))
 }

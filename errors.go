@@ -1,20 +1,18 @@
 package trusthub
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"math"
+	"log/slog"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
-
-	"github.com/seed07fc1495/trusthub/gen"
+	"github.com/seed07fc1495/trusthub/internal/decode"
+	"github.com/seed07fc1495/trusthub/internal/text"
+	"github.com/seed07fc1495/trusthub/internal/transport"
 )
 
 // The refusals that programs tell apart, by HTTP status: errors.Is(err, trusthub.ErrNotFound).
@@ -28,6 +26,29 @@ var (
 // ErrOutage says that FetchCustomerProfiles has ended because there was no success for MaxOutage. The error around it is also
 // what was the matter with its own SID, if that was sent.
 var ErrOutage = errors.New("trusthub: no success")
+
+// ErrInvalidSID says that a string is not the SID of a Customer Profile, "BU" and 32 hexadecimal digits. Nothing was
+// sent.
+var ErrInvalidSID = errors.New("trusthub: invalid Customer Profile SID")
+
+// ErrResponseTooLarge says that a body was longer than [WithMaxResponseBytes] permits. What was read of it is in the Body of the
+// error around it.
+var ErrResponseTooLarge = errors.New("trusthub: response too large")
+
+// IsRetryable reports whether the same call may succeed when it is made again later; the attempts that a call makes by
+// itself are over by then. Yes: no answer, an answer that did not come in time or broke off, and the statuses 429, 500,
+// 502, 503 and 504. No: nil, the end of the caller's own context, a bad certificate, failed authentication, another
+// status, a complete answer that is not the profile asked for, [ErrInvalidSID], and what is not the error of a call. An
+// error of an [Auth], a middleware or a transport decides for itself if it has a method Retryable() bool.
+func IsRetryable(err error) bool {
+	sent, unanswered := errors.AsType[*sendError](err)
+	if unanswered && sent.ended {
+		return false
+	}
+	_, refused := errors.AsType[*Error](err)
+	_, undecoded := errors.AsType[*DecodeError](err)
+	return (unanswered || refused || undecoded) && isTransient(err)
+}
 
 // Error is an answer with a status other than 2xx. Its text holds request, status, code, message and request id, in less
 // than 500 bytes.
@@ -46,15 +67,15 @@ type Error struct {
 }
 
 func (e *Error) Error() string {
-	text := describe(e.from, strings.TrimSpace(fmt.Sprintf("%d %s", e.StatusCode, http.StatusText(e.StatusCode))))
+	said := describe(e.from, strings.TrimSpace(fmt.Sprintf("%d %s", e.StatusCode, http.StatusText(e.StatusCode))))
 	if e.Message != "" {
-		text += ": " + printable(e.Message, 180)
+		said += ": " + text.Printable(e.Message, 180)
 	}
 	var notes []string
 	if e.Code != 0 {
 		notes = append(notes, fmt.Sprintf("code %d", e.Code))
 	}
-	return text + inBrackets(append(notes, requestNote(e.RequestID)...))
+	return said + text.InBrackets(append(notes, requestNote(e.RequestID)...))
 }
 
 // Is reports whether target is the named error of e's status.
@@ -72,6 +93,14 @@ func (e *Error) Is(target error) bool {
 	return false
 }
 
+// Format prints the text, by value as by pointer: the fields hold what must not be printed.
+func (e Error) Format(f fmt.State, verb rune) { text.Format(f, verb, e.Error()) }
+
+// LogValue logs what [WithLogger] does of an attempt, and how many there were.
+func (e Error) LogValue() slog.Value {
+	return logValue(e.from, ReasonStatus, slog.Int("status", e.StatusCode), slog.String("request_id", text.Printable(e.RequestID, 64)))
+}
+
 // DecodeError is a 2xx answer that is not what was asked for: another content type, malformed or truncated JSON, a value
 // of the wrong type, another profile, an object that has nothing of one. Its text names the place and the kind of the
 // problem, and quotes nothing of the body but the names on the way there.
@@ -86,107 +115,47 @@ type DecodeError struct {
 }
 
 func (e *DecodeError) Error() string {
-	text := describe(e.from, fmt.Sprintf("cannot decode the answer with status %d: ", e.StatusCode))
+	said := describe(e.from, fmt.Sprintf("cannot decode the answer with status %d: ", e.StatusCode))
 	if e.Pointer != "" {
-		text += printable(e.Pointer, 100) + ": "
+		said += text.Printable(e.Pointer, 100) + ": "
 	}
-	return text + kindOf(e.Err) + inBrackets(requestNote(e.RequestID))
+	return said + describeCause(e.Err) + text.InBrackets(requestNote(e.RequestID))
 }
 
 // Unwrap returns the cause.
 func (e *DecodeError) Unwrap() error { return e.Err }
 
-// failureOf is what is wrong with an answer before it is decoded.
-func failureOf(answer *http.Response, from origin) error {
-	c := contentOf(answer)
-	c.from = from
-	if c.err != nil && !errors.Is(c.err, ErrResponseTooLarge) {
-		c.err = &sendError{from: from, err: c.err}
-	}
-	switch {
-	case answer.StatusCode/100 != 2:
-		c.failure = newError(answer)
-	case c.err != nil:
-		c.failure = newDecodeError(answer, "", c.err)
-	}
-	return c.failure
+// Format prints the text, by value as by pointer: the fields hold what must not be printed.
+func (e DecodeError) Format(f fmt.State, verb rune) { text.Format(f, verb, e.Error()) }
+
+// LogValue logs what [WithLogger] does of an attempt, and how many there were.
+func (e DecodeError) LogValue() slog.Value {
+	return logValue(e.from, reasonOf(&e), slog.Int("status", e.StatusCode), slog.String("request_id", text.Printable(e.RequestID, 64)))
 }
 
-func newError(answer *http.Response) *Error {
-	e := &Error{
-		StatusCode: answer.StatusCode,
-		RequestID:  requestID(answer),
-		RetryAfter: parseRetryAfter(answer.Header.Get("Retry-After")),
-		Body:       contentOf(answer).body,
-		from:       contentOf(answer).from,
-	}
-	// Both of Twilio's shapes have code and message; a body of any other kind says nothing that fits here.
-	var body gen.Error
-	if json.Unmarshal(e.Body, &body, decodeOptions) == nil {
-		e.Code, e.Message, e.MoreInfo = body.Code, body.Message, body.MoreInfo
-	}
-	return e
-}
-
-// parseRetryAfter reads a Retry-After header, seconds or a date (RFC 9110, 10.2.3). What it cannot read, and the past, is 0.
-func parseRetryAfter(value string) time.Duration {
-	if strings.Trim(value, "0123456789") == "" {
-		seconds, _ := strconv.ParseUint(value, 10, 64) // the largest number, if it is larger; 0 for ""
-		return time.Duration(min(seconds, math.MaxInt64/uint64(time.Second))) * time.Second
-	}
-	date, err := http.ParseTime(value)
-	if err != nil {
-		return 0
-	}
-	return max(time.Until(date), 0)
-}
-
-func newDecodeError(answer *http.Response, pointer string, err error) *DecodeError {
-	return &DecodeError{
-		StatusCode: answer.StatusCode,
-		RequestID:  requestID(answer),
-		Pointer:    pointer,
-		Body:       contentOf(answer).body,
-		Err:        err,
-		from:       contentOf(answer).from,
+func newError(a *answer, from origin) *Error {
+	body := decode.Error(a.body)
+	return &Error{
+		StatusCode: a.StatusCode, RequestID: a.requestID(), RetryAfter: transport.RetryAfter(a.Header.Get("Retry-After")), Body: a.body, from: from,
+		Code: body.Code, Message: body.Message, MoreInfo: body.MoreInfo,
 	}
 }
 
-// problem is a cause of a DecodeError that this package found itself, and that quotes nothing.
-type problem string
+func newDecodeError(a *answer, from origin, pointer string, err error) *DecodeError {
+	return &DecodeError{StatusCode: a.StatusCode, RequestID: a.requestID(), Pointer: pointer, Body: a.body, Err: err, from: from}
+}
 
-func (p problem) Error() string { return string(p) }
-
-// kindOf says what is wrong without the texts of the decoder and of the network, which quote what they read.
-func kindOf(err error) string {
-	if ours, ok := errors.AsType[problem](err); ok {
-		return string(ours)
-	}
-	if semantic, ok := errors.AsType[*json.SemanticError](err); ok {
-		return fmt.Sprintf("JSON %v does not fit %v", semantic.JSONKind, semantic.GoType)
-	}
-	_, syntactic := errors.AsType[*jsontext.SyntacticError](err)
-	switch {
+// describeCause says what is wrong without the texts of the decoder and of the network, which quote what they read.
+func describeCause(err error) string {
+	switch said := decode.Describe(err); {
+	case said != "":
+		return said
 	case errors.Is(err, ErrResponseTooLarge):
 		return "the body is larger than the limit"
-	case errors.Is(err, jsontext.ErrDuplicateName):
-		return "duplicate name"
-	case syntactic && errors.Is(err, io.ErrUnexpectedEOF):
-		return "truncated JSON"
-	case syntactic:
-		return "malformed JSON"
 	case errors.Is(err, context.DeadlineExceeded):
 		return "the body did not arrive in time"
 	}
 	return "the body broke off"
-}
-
-// isTorn reports whether the cause of a DecodeError is what happened to the body on its way, and not what it holds.
-func isTorn(err error) bool {
-	_, ours := errors.AsType[problem](err)
-	_, semantic := errors.AsType[*json.SemanticError](err)
-	_, syntactic := errors.AsType[*jsontext.SyntacticError](err)
-	return err != nil && !ours && !semantic && !syntactic && !errors.Is(err, ErrResponseTooLarge)
 }
 
 // sendError is a request that got no answer, or not all of it.
@@ -197,14 +166,24 @@ type sendError struct {
 }
 
 func (e *sendError) Error() string {
-	text, _, broken := strings.Cut(e.err.Error(), "transport connection broken")
+	said, _, broken := strings.Cut(e.err.Error(), "transport connection broken")
 	if broken { // net/http goes on with what the server sent
-		text += "transport connection broken"
+		said += "transport connection broken"
 	}
-	return describe(e.from, printable(text, 350))
+	return describe(e.from, text.Printable(said, 350))
 }
 
 func (e *sendError) Unwrap() error { return e.err }
+
+func (e *sendError) Format(f fmt.State, verb rune) { text.Format(f, verb, e.Error()) }
+
+func (e *sendError) LogValue() slog.Value { return logValue(e.from, reasonOf(e)) }
+
+func logValue(from origin, reason Reason, more ...slog.Attr) slog.Value {
+	return slog.GroupValue(append([]slog.Attr{
+		slog.String("method", from.method), slog.String("path", from.path), slog.Int("attempts", from.attempts), slog.String("reason", string(reason)),
+	}, more...)...)
+}
 
 // unsentError is a failure before anything was sent, which trying again would not help.
 type unsentError struct{ err error }
@@ -212,11 +191,6 @@ type unsentError struct{ err error }
 func (e *unsentError) Error() string { return "not sent: " + e.err.Error() }
 
 func (e *unsentError) Unwrap() error { return e.err }
-
-func isUnsent(err error) bool {
-	_, unsent := errors.AsType[*unsentError](err)
-	return unsent
-}
 
 // notAnswered is the error of a call that ends without an answer. One that its fleet has ended tells why it failed before.
 func notAnswered(from origin, failure, previous error) error {
@@ -264,3 +238,54 @@ func (timeoutError) Retryable() bool { return true }
 
 // Is makes it a context.DeadlineExceeded, as the time-outs of net/http are.
 func (timeoutError) Is(target error) bool { return target == context.DeadlineExceeded }
+
+// origin is the call that an error comes from. It names the request as people write it down: GET /v1/CustomerProfiles/BU….
+type origin struct {
+	method, path string
+	attempts     int
+}
+
+func describe(from origin, what string) string {
+	if from.path == "" {
+		return "trusthub: " + what
+	}
+	return "trusthub: " + text.Printable(cmp.Or(from.method, http.MethodGet)+" "+from.path, 100) + ": " + what
+}
+
+func requestNote(id string) []string {
+	if id == "" {
+		return nil
+	}
+	return []string{"request " + text.Printable(id, 64)}
+}
+
+// markOutage marks an error that is part of the outage that ended its batch.
+func markOutage(err error, outage time.Duration) error {
+	if _, marked := errors.AsType[*endedError](err); outage == 0 || marked || !IsRetryable(err) {
+		return err
+	}
+	return &endedError{err, outage}
+}
+
+// endedError is why a batch has ended, or the failure of a call that its end has cut short.
+type endedError struct {
+	err    error
+	outage time.Duration // without a success; 0: it was no outage
+}
+
+func (e *endedError) Error() string {
+	if e.outage == 0 {
+		return "not sent, after " + e.err.Error()
+	}
+	return text.Printable(fmt.Sprintf("%v within %v: %v", ErrOutage, e.outage, e.err), 480)
+}
+
+// LogValue logs what ended the batch, or the call.
+func (e *endedError) LogValue() slog.Value { return slog.AnyValue(e.err) }
+
+func (e *endedError) Unwrap() []error {
+	if e.outage == 0 {
+		return []error{e.err}
+	}
+	return []error{e.err, ErrOutage}
+}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/seed07fc1495/trusthub/internal/text"
 )
 
 // Hooks are told what a client does, for metrics and traces; see package trusthubotel for OpenTelemetry. Each may be nil. They
@@ -51,14 +53,6 @@ type AttemptInfo struct {
 	RetryIn    time.Duration // the least time until the next attempt, as far as it is known
 	Final      bool          // no further attempt follows
 	Err        error         // for errors.Is, and for errors.As with *Error, which has no body and no message; nil for success
-}
-
-// WithHooks adds hooks to those that were given before.
-func WithHooks(h Hooks) Option {
-	return func(c *config) error {
-		c.hooks = append(c.hooks, h)
-		return nil
-	}
 }
 
 type hooks []Hooks
@@ -140,4 +134,4 @@ func (e *hookError) As(target any) bool {
 }
 
 // Format prints the text, under every verb.
-func (e *hookError) Format(f fmt.State, verb rune) { printText(f, verb, e.Error()) }
+func (e *hookError) Format(f fmt.State, verb rune) { text.Format(f, verb, e.Error()) }

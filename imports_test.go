@@ -12,11 +12,11 @@ const module = "github.com/seed07fc1495/trusthub"
 // Who may import whom inside this module, tests aside. A program that only fetches must not carry a validator.
 func TestImports(t *testing.T) {
 	allowed := map[string][]string{
-		"":              {"/gen", "/internal/properties", "/internal/signature"},
+		"":              {"/gen", "/internal/address", "/internal/attempt", "/internal/decode", "/internal/fanout", "/internal/limiter", "/internal/outage", "/internal/retry", "/internal/sid", "/internal/text", "/internal/transport", "/internal/webhook"},
 		"/api":          nil,
 		"/contract":     {"/api"},
 		"/gen":          nil,
-		"/trusthubtest": {"", "/internal/properties", "/internal/signature"},
+		"/trusthubtest": {"", "/internal/properties", "/internal/webhook"},
 	}
 	for _, line := range goList(t, "-f", "{{.ImportPath}} {{join .Imports \" \"}}", "./...") {
 		words := strings.Fields(line)

@@ -33,3 +33,32 @@ const (
 	StatusTwilioRejected CustomerProfileStatus = gen.CustomerProfileStatusTwilioRejected
 	StatusTwilioApproved CustomerProfileStatus = gen.CustomerProfileStatusTwilioApproved
 )
+
+// ProfileErrorText says in English what a code of [CustomerProfile].Errors means; "" when it is not known here, as
+// [net/http.StatusText]. A code is what Twilio has found, not what it has decided: Twilio's own example has one on a draft,
+// and whether a profile is rejected is told by its status.
+//
+// See https://www.twilio.com/en-us/changelog/introducing-error-codes-for-trust-hub-customer-profiles.
+func ProfileErrorText(code int) string {
+	switch code {
+	case 18601:
+		return "the business name and the website cannot be associated with each other"
+	case 18602:
+		return "the business id cannot be verified"
+	case 18603:
+		return "the address cannot be verified"
+	case 18604:
+		return "authorized representative 1 cannot be verified"
+	case 18605:
+		return "authorized representative 2 cannot be verified"
+	case 18606:
+		return "the domain of the e-mail address is not that of the website"
+	case 18607:
+		return "the profile or trust product may not be copied"
+	case 18608:
+		return "the profile or trust product has been copied already"
+	case 18609:
+		return "the authority with which the business is registered is not eligible"
+	}
+	return ""
+}

@@ -1,13 +1,15 @@
 package trusthub
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
 	"time"
+
+	"github.com/seed07fc1495/trusthub/internal/address"
+	"github.com/seed07fc1495/trusthub/internal/text"
 )
 
 // Option configures a [Client]. Their order does not matter, unless one is given twice: the last one counts then, but for
@@ -25,7 +27,7 @@ func (o callOption) apply(c *callOptions) { o(c) }
 // path is kept and put before the API's. It must be https, or http on a loopback address or with [WithPlainHTTP], without
 // user info, query and fragment.
 func WithBaseURL(baseURL string) Option {
-	return func(c *config) error { return c.setBaseURL(parseBaseURL(baseURL)) }
+	return func(c *config) error { return c.setBaseURL(address.Parse(baseURL)) }
 }
 
 // WithPlainHTTP permits a base URL of http beyond loopback addresses too, such as http://fake:8080, a fake server in another
@@ -42,7 +44,7 @@ func WithPlainHTTP() Option {
 //
 // See https://www.twilio.com/docs/global-infrastructure/understanding-edge-locations.
 func WithEdge(edge, region string) Option {
-	return func(c *config) error { return c.setBaseURL(regionalURL(edge, region)) }
+	return func(c *config) error { return c.setBaseURL(address.Regional(edge, region)) }
 }
 
 // WithHTTPClient sends requests by the transport of this client, within its timeout, which bounds one attempt as
@@ -81,8 +83,8 @@ func WithMiddleware(middleware ...func(http.RoundTripper) http.RoundTripper) Opt
 // WithUserAgent appends a product, such as "billing/2.1", to the User-Agent header.
 func WithUserAgent(product string) Option {
 	return func(c *config) error {
-		if product == "" || printable(product, len(product)) != product {
-			return fmt.Errorf("trusthub: WithUserAgent: %q is empty or not printable", printable(product, 80))
+		if product == "" || text.Printable(product, len(product)) != product {
+			return fmt.Errorf("trusthub: WithUserAgent: %q is empty or not printable", text.Printable(product, 80))
 		}
 		c.userAgent += " " + product
 		return nil
@@ -147,12 +149,20 @@ func WithLogger(logger *slog.Logger) Option {
 	}
 }
 
+// WithHooks adds hooks to those that were given before.
+func WithHooks(h Hooks) Option {
+	return func(c *config) error {
+		c.hooks = append(c.hooks, h)
+		return nil
+	}
+}
+
 // WithResponseInto stores what is known of the HTTP answer in dst, on errors too. When nothing was received, all but
 // Attempts is zero. It must not be shared by calls that run at the same time. Given more than once, all are filled.
 func WithResponseInto(dst *Response) CallOption {
 	return callOption(func(c *callOptions) {
 		if dst != nil {
-			c.responses = append(c.responses, dst)
+			*c = append(*c, dst)
 		}
 	})
 }
@@ -186,7 +196,7 @@ func newConfig(auth Auth, opts []Option) (*config, error) {
 	}
 	cfg := &config{
 		auth:             auth,
-		defaultBaseURL:   globalURL,
+		defaultBaseURL:   address.Global,
 		userAgent:        defaultUserAgent,
 		timeout:          defaultTimeout,
 		maxResponseBytes: defaultMaxResponseBytes,
@@ -220,28 +230,10 @@ func (c *config) setBaseURL(u *url.URL, err error) error {
 	return err
 }
 
-type callOptions struct {
-	responses []*Response // to fill
-}
-
-type callOptionsKey struct{}
-
-func callOptionsOf(ctx context.Context) *callOptions {
-	c, _ := ctx.Value(callOptionsKey{}).(*callOptions)
-	return c
-}
-
-// withCallOptions hands the options of one call to the chain, which is on the far side of generated code.
-func withCallOptions(ctx context.Context, opts []CallOption) context.Context {
-	if len(opts) == 0 {
-		return ctx
+// checkPlainHTTP refuses to send credentials in the clear over a network, unless that was asked for.
+func (c *config) checkPlainHTTP() error {
+	if c.plainHTTP || address.IsSecure(c.baseURL) {
+		return nil
 	}
-	c := new(callOptions)
-	for _, opt := range opts {
-		if opt != nil {
-			opt.apply(c)
-		}
-	}
-	c.fill(Response{})
-	return context.WithValue(ctx, callOptionsKey{}, c)
+	return errors.New("trusthub: the base URL is not https: beyond a loopback address, that takes WithPlainHTTP")
 }

@@ -73,7 +73,6 @@ func isTimeout(err error) bool {
 
 func reasonOfNetwork(err error) Reason {
 	_, isDNS := errors.AsType[*net.DNSError](err)
-	_, badCertificate := errors.AsType[*tls.CertificateVerificationError](err)
 	_, notTLS := errors.AsType[tls.RecordHeaderError](err)
 	operation, isNet := errors.AsType[*net.OpError](err)
 	if isNet && operation.Op == "proxyconnect" { // around what happened to the proxy
@@ -82,7 +81,7 @@ func reasonOfNetwork(err error) Reason {
 	switch {
 	case isDNS:
 		return ReasonDNS
-	case badCertificate, notTLS, isNet && (operation.Op == "remote error" || operation.Op == "local error"): // an alert
+	case isCertificate(err), notTLS, isNet && (operation.Op == "remote error" || operation.Op == "local error"): // an alert
 		return ReasonTLS
 	case isNet && operation.Op == "dial":
 		return ReasonRefused

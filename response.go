@@ -2,19 +2,12 @@ package trusthub
 
 import (
 	"bytes"
-	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"math"
 	"net/http"
 )
-
-// ErrResponseTooLarge says that a body was longer than [WithMaxResponseBytes] permits. What was read of it is in the Body of the
-// error around it.
-var ErrResponseTooLarge = errors.New("trusthub: response too large")
 
 // Response is what came over HTTP, filled by [WithResponseInto].
 type Response struct {
@@ -49,79 +42,59 @@ func (b Body) MarshalText() ([]byte, error) { return []byte(b.size()), nil }
 
 func (b Body) size() string { return fmt.Sprintf("[%d bytes]", len(b)) }
 
-// content is a response body in memory: what was read of it, then the error that ended the reading.
-type content struct {
-	reader  bytes.Reader // not embedded: its WriteTo would end without the error
+// answer is a response whose body is in memory.
+type answer struct {
+	*http.Response
 	body    Body
-	err     error // nil at a regular end
-	failure error // *Error or *DecodeError when the answer cannot be one to decode
-	from    origin
-	call    *call // that it answers
+	bodyErr error // why the body is not whole
+	failure error // *Error or *DecodeError, when there is nothing to decode
 }
 
-// contentOf returns the content of an answer of the chain.
-func contentOf(answer *http.Response) *content { return answer.Body.(*content) }
+func (a *answer) requestID() string { return a.Header.Get("Twilio-Request-Id") }
 
-// usualBody is more than a profile has.
-const usualBody = 2 << 10
+// callOptions are the Responses to fill.
+type callOptions []*Response
 
-// readContent puts the body of answer, up to limit, into memory. Why it ends with ctx is told by the cause of ctx: the
-// transports have words of their own for that.
-func readContent(ctx context.Context, answer *http.Response, limit int64) {
-	body := answer.Body
-	stop := context.AfterFunc(ctx, func() { _ = body.Close() }) // not every Read heeds ctx: after 101 Switching Protocols none does
-	defer func() {
-		if stop() { // once only: a second Close may do anything
-			_ = body.Close()
+func newCallOptions(opts []CallOption) (c callOptions) {
+	for _, opt := range opts {
+		if opt != nil {
+			opt.apply(&c)
 		}
-	}()
-	var buf bytes.Buffer
-	expected := answer.ContentLength
-	if expected < 0 { // not announced, or compressed
-		expected = usualBody
 	}
-	buf.Grow(int(min(expected, limit, 1<<20)) + bytes.MinRead) // with room to see the end, not to grow again
-	_, err := buf.ReadFrom(io.LimitReader(body, min(limit, math.MaxInt64-1)+1))
-	c := &content{body: buf.Bytes()}
-	if err != nil {
-		c.err = cmp.Or(context.Cause(ctx), err)
-	}
-	if int64(len(c.body)) > limit {
-		c.body, c.err = c.body[:limit:limit], ErrResponseTooLarge
-	}
-	c.reader.Reset(c.body)
-	answer.Body = c
+	c.fill(Response{})
+	return c
 }
 
-func (c *content) Read(p []byte) (int, error) {
-	n, err := c.reader.Read(p)
-	if errors.Is(err, io.EOF) && c.err != nil {
-		err = c.err
-	}
-	return n, err
-}
-
-func (*content) Close() error { return nil }
-
-// record fills the Responses that the caller of the facade asked for.
-func (c *callOptions) record(answer *http.Response, attempts int) {
-	if c == nil {
+// record fills the Responses that the caller asked for.
+func (c callOptions) record(a *answer, attempts int) {
+	if len(c) == 0 {
 		return
 	}
 	r := Response{Attempts: attempts}
-	if answer != nil {
-		r.StatusCode = answer.StatusCode
-		r.Header = answer.Header
-		r.RequestID = requestID(answer)
-		r.Body = contentOf(answer).body
+	if a != nil {
+		r.StatusCode, r.Header, r.RequestID, r.Body = a.StatusCode, a.Header, a.requestID(), a.body
 	}
 	c.fill(r)
 }
 
-func (c *callOptions) fill(r Response) {
-	for _, response := range c.responses {
+func (c callOptions) fill(r Response) {
+	for _, response := range c {
 		*response = r
 	}
 }
 
-func requestID(answer *http.Response) string { return answer.Header.Get("Twilio-Request-Id") }
+// memoryBody is a body for generated code to read, with the error that ended its reading.
+type memoryBody struct {
+	reader bytes.Reader // not embedded: its WriteTo would end without the error
+	err    error
+}
+
+func (b *memoryBody) Read(p []byte) (int, error) {
+	n, err := b.reader.Read(p)
+	if errors.Is(err, io.EOF) && b.err != nil {
+		err = b.err
+	}
+	return n, err
+}
+
+func (*memoryBody) Close() error { return nil }

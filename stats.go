@@ -1,7 +1,6 @@
 package trusthub
 
 import (
-	"sync"
 	"time"
 )
 
@@ -18,52 +17,16 @@ type Stats struct {
 // Stats returns a snapshot. It is cheap, and safe to call at any time. Without [WithMaxConcurrency], Limit is the sum of those
 // of the FetchCustomerProfiles that are running.
 func (c *Client) Stats() Stats {
-	s := c.chain.limiter.stats()
-	s.RetriesLeft = c.chain.quota.left()
-	c.chain.fleets.each(func(f *fleet) {
-		own := f.limiter.stats()
-		s.Limit += own.Limit
-		s.Waiting += own.Waiting
-		s.Holding = s.Holding || f.outage.isHolding()
-	})
-	return s
-}
-
-func (l *limiter) stats() Stats {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	s := Stats{InFlight: l.inFlight, Waiting: l.line.Len(), Paused: max(time.Until(l.pausedTo), 0)}
-	if l.window.isBounded() {
-		s.Limit = l.window.limit
+	own := c.pipeline.limiter.Stats()
+	s := Stats{Limit: own.Limit, InFlight: own.InFlight, Waiting: own.Waiting, RetriesLeft: c.pipeline.quota.Left(), Paused: own.Paused}
+	b := &c.pipeline.batches
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for batch := range b.all {
+		gate := batch.Gate.Stats()
+		s.Limit += gate.Limit
+		s.Waiting += gate.Waiting
+		s.Holding = s.Holding || batch.IsHolding()
 	}
 	return s
-}
-
-// fleets are those that are running.
-type fleets struct {
-	mu  sync.Mutex
-	all map[*fleet]struct{}
-}
-
-func (f *fleets) add(one *fleet) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.all == nil {
-		f.all = make(map[*fleet]struct{})
-	}
-	f.all[one] = struct{}{}
-}
-
-func (f *fleets) remove(one *fleet) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	delete(f.all, one)
-}
-
-func (f *fleets) each(do func(*fleet)) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for one := range f.all {
-		do(one)
-	}
 }

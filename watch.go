@@ -63,3 +63,10 @@ func compare(seen []byte, profile *CustomerProfile) (now []byte, changed bool) {
 	now, err := json.Marshal(profile, json.Deterministic(true))
 	return now, err != nil || !bytes.Equal(seen, now)
 }
+
+func retryAfter(err error) time.Duration {
+	if apiErr, ok := errors.AsType[*Error](err); ok {
+		return apiErr.RetryAfter
+	}
+	return 0
+}

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/seed07fc1495/trusthub"
-	"github.com/seed07fc1495/trusthub/internal/signature"
+	"github.com/seed07fc1495/trusthub/internal/webhook"
 )
 
 // CallBack makes Put call back, with client, as Twilio does: when the status of a profile that was there before has changed, and
@@ -84,10 +84,10 @@ func sign(r *http.Request, url string) error {
 		_ = r.Body.Close()
 		r.Body = io.NopCloser(bytes.NewReader(body))
 	}
-	parameters, err := signature.Parameters(url, body)
+	parameters, err := webhook.Parameters(url, body)
 	if err != nil {
 		return err
 	}
-	r.Header.Set(signature.Header, signature.Of(Password, url, parameters))
+	r.Header.Set(webhook.Header, webhook.Sign(Password, url, parameters))
 	return nil
 }

@@ -1,4 +1,5 @@
-package trusthub
+// Package address parses and checks base URLs.
+package address
 
 import (
 	"errors"
@@ -8,26 +9,28 @@ import (
 	"strings"
 
 	"github.com/seed07fc1495/trusthub/gen"
+	"github.com/seed07fc1495/trusthub/internal/text"
 )
 
-func globalURL() (*url.URL, error) { return parseBaseURL(gen.ServerURLGlobal) }
+// Global returns the address of the API for the whole world.
+func Global() (*url.URL, error) { return Parse(gen.ServerURLGlobal) }
 
-// regionalURL is the base URL of an edge location and a region, both of which must be host labels, so that neither can
+// Regional returns the address of an edge location and a region, both of which must be host labels, so that neither can
 // lead to another host.
-func regionalURL(edge, region string) (*url.URL, error) {
+func Regional(edge, region string) (*url.URL, error) {
 	if !isHostLabel(edge) || !isHostLabel(region) {
 		return nil, fmt.Errorf("trusthub: edge %q and region %q must be host labels, such as \"dublin\" and \"ie1\"",
-			printable(edge, 63), printable(region, 63))
+			text.Printable(edge, 63), text.Printable(region, 63))
 	}
 	s, err := gen.NewServerURLRegional(gen.ServerURLRegionalEdgeVariable(edge), gen.ServerURLRegionalRegionVariable(region))
 	if err != nil {
 		return nil, err
 	}
-	return parseBaseURL(s)
+	return Parse(s)
 }
 
-// parseBaseURL never quotes its input: a URL that is refused for its user info would print it.
-func parseBaseURL(s string) (*url.URL, error) {
+// Parse never quotes its input: a URL that is refused for its user info would print it.
+func Parse(s string) (*url.URL, error) {
 	u, err := url.Parse(s)
 	switch {
 	case s == "":
@@ -45,16 +48,9 @@ func parseBaseURL(s string) (*url.URL, error) {
 	return u.JoinPath("/"), nil
 }
 
-// checkPlainHTTP refuses to send credentials in the clear over a network, unless that was asked for.
-func (c *config) checkPlainHTTP() error {
-	if c.baseURL.Scheme == "https" || c.plainHTTP || isLoopback(c.baseURL.Hostname()) {
-		return nil
-	}
-	return errors.New("trusthub: the base URL is not https: beyond a loopback address, that takes WithPlainHTTP")
-}
-
-func isLoopback(host string) bool {
-	return host == "localhost" || net.ParseIP(host).IsLoopback()
+// IsSecure reports whether credentials may be sent to u: over https, or within this machine.
+func IsSecure(u *url.URL) bool {
+	return u.Scheme == "https" || u.Hostname() == "localhost" || net.ParseIP(u.Hostname()).IsLoopback()
 }
 
 // isHostLabel reports whether s is letters, digits and inner hyphens, 63 at most (RFC 1123).

@@ -1,11 +1,14 @@
-package trusthub
+// Package decode reads JSON into generated models: strictly where an answer might not be what was asked for, leniently where one odd
+// value must not cost the whole of it.
+package decode
 
 import (
 	stdjson "encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"math"
 	"mime"
-	"net/http"
 	"reflect"
 	"strconv"
 	"strings"
@@ -17,19 +20,20 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/properties"
 )
 
-// decodeJSON reads the JSON object of a 200 answer into value. What it cannot read it names by a JSON pointer.
-func decodeJSON(answer *http.Response, value any) (pointer string, err error) {
-	if answer.StatusCode != http.StatusOK {
-		return "", problem("unexpected status")
+// Problem is a cause that this package found itself. It quotes nothing of the document.
+type Problem string
+
+func (p Problem) Error() string { return string(p) }
+
+// Object reads a JSON object into value, a pointer to a generated model. What it cannot read it names by a JSON pointer.
+func Object(contentType string, body []byte, value any) (pointer string, err error) {
+	if !isJSON(contentType) {
+		return "", Problem("unexpected content type")
 	}
-	if !isJSON(answer.Header.Get("Content-Type")) {
-		return "", problem("unexpected content type")
-	}
-	body := contentOf(answer).body
 	if jsontext.Value(body).Kind() == jsontext.KindNull { // which would decode as an empty profile
-		return "", problem("JSON null in place of an object")
+		return "", Problem("JSON null in place of an object")
 	}
-	err = json.Unmarshal(body, value, decodeOptions)
+	err = json.Unmarshal(body, value, options)
 	if syntactic, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
 		return string(syntactic.JSONPointer), err
 	}
@@ -37,7 +41,7 @@ func decodeJSON(answer *http.Response, value any) (pointer string, err error) {
 		return string(semantic.JSONPointer), err
 	}
 	if err == nil && isForeign(body, value) { // what a gateway says, perhaps
-		err = problem("JSON object without any documented key")
+		err = Problem("JSON object without any documented key")
 	}
 	return "", err
 }
@@ -58,7 +62,45 @@ func isForeign(body []byte, value any) bool {
 	return true
 }
 
-var decodeOptions = json.WithUnmarshalers(json.JoinUnmarshalers(
+// Error reads what a body of Twilio's says of an error: both of its shapes have code and message. A body of any other kind says nothing
+// that fits.
+func Error(body []byte) (e gen.Error) {
+	if json.Unmarshal(body, &e, options) != nil {
+		return gen.Error{}
+	}
+	return e
+}
+
+// IsContent reports whether a cause is about what a document holds, and not about how it arrived.
+func IsContent(err error) bool {
+	_, ours := errors.AsType[Problem](err)
+	_, semantic := errors.AsType[*json.SemanticError](err)
+	_, syntactic := errors.AsType[*jsontext.SyntacticError](err)
+	return ours || semantic || syntactic
+}
+
+// Describe says what is wrong with the content of a document, without the decoder's words, which quote what it read. It is "" for what
+// [IsContent] denies.
+func Describe(err error) string {
+	if ours, ok := errors.AsType[Problem](err); ok {
+		return string(ours)
+	}
+	if semantic, ok := errors.AsType[*json.SemanticError](err); ok {
+		return fmt.Sprintf("JSON %v does not fit %v", semantic.JSONKind, semantic.GoType)
+	}
+	_, syntactic := errors.AsType[*jsontext.SyntacticError](err)
+	switch {
+	case !syntactic:
+		return ""
+	case errors.Is(err, jsontext.ErrDuplicateName):
+		return "duplicate name"
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return "truncated JSON"
+	}
+	return "malformed JSON"
+}
+
+var options = json.WithUnmarshalers(json.JoinUnmarshalers(
 	json.UnmarshalFromFunc(decodeErrorItem),
 	json.UnmarshalFromFunc(decodeUntyped),
 	json.UnmarshalFunc(decodeInteger),

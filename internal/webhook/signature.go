@@ -1,7 +1,8 @@
-// Package signature is Twilio's way to sign the requests that it makes, for trusthub to verify and trusthubtest to sign.
+// Package webhook has what is known of the requests that Twilio makes: how they are signed, for trusthub to verify and trusthubtest to sign, and
+// which profile they are about.
 //
 // See https://www.twilio.com/docs/usage/webhooks/webhooks-security.
-package signature
+package webhook
 
 import (
 	"crypto/hmac"
@@ -43,9 +44,9 @@ func Parameters(address string, body []byte) (url.Values, error) {
 	return form, nil
 }
 
-// Of returns the signature of a request: by names, then values, each distinct one once, as Twilio's Node library has it
+// Sign returns the signature of a request: by names, then values, each distinct one once, as Twilio's Node library has it
 // (https://github.com/twilio/twilio-node/pull/723).
-func Of(authToken, address string, parameters url.Values) string {
+func Sign(authToken, address string, parameters url.Values) string {
 	mac := hmac.New(sha1.New, []byte(authToken))
 	_, _ = io.WriteString(mac, address) // which cannot fail
 	for _, name := range slices.Sorted(maps.Keys(parameters)) {

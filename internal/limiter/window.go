@@ -1,4 +1,4 @@
-package trusthub
+package limiter
 
 import (
 	"math"

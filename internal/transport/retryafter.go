@@ -1,0 +1,22 @@
+package transport
+
+import (
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// RetryAfter reads a Retry-After header, seconds or a date (RFC 9110, 10.2.3). What it cannot read, and the past, is 0.
+func RetryAfter(value string) time.Duration {
+	if strings.Trim(value, "0123456789") == "" {
+		seconds, _ := strconv.ParseUint(value, 10, 64) // the largest number, if it is larger; 0 for ""
+		return time.Duration(min(seconds, math.MaxInt64/uint64(time.Second))) * time.Second
+	}
+	date, err := http.ParseTime(value)
+	if err != nil {
+		return 0
+	}
+	return max(time.Until(date), 0)
+}

@@ -1,0 +1,58 @@
+// Package transport has the http.Transport that clients use unless they are given another one, and reads answers into memory.
+package transport
+
+import (
+	"cmp"
+	"crypto/tls"
+	"net"
+	"net/http"
+	"time"
+)
+
+// idleConnections is how many connections are kept for the next request. The default of net/http, 2 a host, makes
+// concurrent callers open a new one for almost every request.
+const idleConnections = 256
+
+// Default returns a clone of http.DefaultTransport, tuned for attempts that take up to timeout. What a mock or a tracer has put in its
+// place is returned as it is, and own is nil: going around it would send to Twilio what a test believes to be mocked.
+func Default(timeout time.Duration) (next http.RoundTripper, own *http.Transport) {
+	switch standard := http.DefaultTransport.(type) {
+	case *http.Transport:
+		own = standard.Clone()
+	case nil:
+		own = &http.Transport{ // with the time-outs of net/http
+			Proxy:               http.ProxyFromEnvironment,
+			DialContext:         (&net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+			TLSHandshakeTimeout: 10 * time.Second,
+			IdleConnTimeout:     90 * time.Second,
+		}
+	default:
+		return standard, nil
+	}
+	tune(own)
+	checkHealth(own, timeout)
+	return own, own
+}
+
+func tune(t *http.Transport) {
+	t.ForceAttemptHTTP2 = true // which net/http does not do by itself with a TLS configuration
+	t.MaxIdleConns = idleConnections
+	t.MaxIdleConnsPerHost = idleConnections
+	if t.TLSClientConfig == nil {
+		t.TLSClientConfig = new(tls.Config)
+	}
+	t.TLSClientConfig.MinVersion = max(t.TLSClientConfig.MinVersion, tls.VersionTLS12)
+	t.TLSClientConfig.ClientSessionCache = tls.NewLRUClientSessionCache(0)
+}
+
+// checkHealth makes HTTP/2 ping a silent connection, so that a dead one is closed within half of an attempt and the attempt is made
+// again over another. Without pings, what is sent into a connection that a NAT has forgotten is lost without an error until the kernel
+// gives up, after 15 minutes on Linux (https://docs.kernel.org/networking/ip-sysctl.html, tcp_retries2).
+func checkHealth(t *http.Transport, attempt time.Duration) {
+	if t.HTTP2 == nil {
+		t.HTTP2 = new(http.HTTP2Config)
+	}
+	between := func(d, least, most time.Duration) time.Duration { return min(max(d, least), most) }
+	t.HTTP2.SendPingTimeout = cmp.Or(t.HTTP2.SendPingTimeout, between(attempt/3, time.Second, 10*time.Second))
+	t.HTTP2.PingTimeout = cmp.Or(t.HTTP2.PingTimeout, between(attempt/6, time.Second, 5*time.Second))
+}

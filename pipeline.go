@@ -1,0 +1,133 @@
+package trusthub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/seed07fc1495/trusthub/internal/limiter"
+	"github.com/seed07fc1495/trusthub/internal/retry"
+	"github.com/seed07fc1495/trusthub/internal/sid"
+	"github.com/seed07fc1495/trusthub/internal/text"
+	"github.com/seed07fc1495/trusthub/internal/transport"
+)
+
+// pipeline is what a request goes through on its way to the network, and what all calls of a client share:
+//
+//	retries → limiter → authentication → middleware → transport → bounded read
+//
+// One attempt is all from the limiter on, so that a body torn in the middle is retried like a refused connection.
+type pipeline struct {
+	cfg      *config
+	next     http.RoundTripper
+	own      *http.Transport // behind next; nil: the caller's
+	server   string          // the path of the base URL: all that the generated builder of requests needs
+	profiles string          // the path that a SID follows
+	header   http.Header     // of every request
+	timeout  error           // of an attempt that takes too long
+	limiter  *limiter.Limiter
+	forgiver *limiter.Limiter // nil: single calls count every 429 as a failure
+	quota    *retry.Quota
+	batches  batches // that are running
+}
+
+// route is the path of the operation in the OpenAPI document.
+const route = "/v1/CustomerProfiles/{Sid}"
+
+func newPipeline(cfg *config) (*pipeline, error) {
+	next, own := cfg.transport, (*http.Transport)(nil)
+	if next == nil {
+		next, own = transport.Default(cfg.timeout)
+	}
+	for _, middleware := range slices.Backward(cfg.middleware) { // the first given is outermost
+		if next = middleware(next); next == nil {
+			return nil, errors.New("trusthub: WithMiddleware: a middleware returned nil")
+		}
+	}
+	base := cfg.baseURL.EscapedPath()
+	p := &pipeline{
+		cfg: cfg, next: next, own: own, server: base,
+		profiles: base + strings.TrimPrefix(strings.TrimSuffix(route, "{Sid}"), "/"),
+		header:   http.Header{"Accept": {"application/json"}, "User-Agent": {cfg.userAgent}},
+		timeout:  timeoutError(cfg.timeout),
+		quota:    retry.NewQuota(),
+		limiter:  limiter.New(math.Inf(1), cfg.retry.MaxWait),
+	}
+	if cfg.maxConcurrency > 0 {
+		p.limiter = limiter.New(float64(cfg.maxConcurrency), cfg.retry.MaxWait)
+		p.forgiver = p.limiter
+	}
+	return p, nil
+}
+
+// send sends a copy of req within the time of one attempt. The copy carries the credentials, so that the request that
+// callers see does not.
+func (p *pipeline) send(ctx context.Context, req *http.Request) (*answer, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, p.cfg.timeout, p.timeout)
+	defer cancel()
+	defer p.distrustIdle(ctx)
+	signed := req.WithContext(ctx)
+	signed.URL = new(*req.URL)
+	signed.Header = p.header.Clone()
+	maps.Copy(signed.Header, req.Header)
+	err := p.cfg.auth.Authorize(signed)
+	switch {
+	case err != nil && errors.Is(context.Cause(ctx), p.timeout):
+		return nil, &unsentError{fmt.Errorf("authentication: %w", p.timeout)}
+	case err != nil:
+		return nil, &unsentError{fmt.Errorf("authentication: %w", err)}
+	}
+	response, err := p.next.RoundTrip(signed)
+	switch {
+	case errors.Is(err, context.DeadlineExceeded) && errors.Is(context.Cause(ctx), p.timeout):
+		return nil, p.timeout // whatever words the transport has for it
+	case err != nil:
+		return nil, err
+	case response == nil || response.Body == nil:
+		return nil, errors.New("the transport returned neither a whole answer nor an error")
+	}
+	response.Request = req
+	a := &answer{Response: response}
+	a.body, a.bodyErr = transport.ReadBody(ctx, response, p.cfg.maxResponseBytes, ErrResponseTooLarge)
+	return a, nil
+}
+
+// distrustIdle closes idle connections when an attempt has run out of time: they may be as dead as the one that it waited for,
+// and then over HTTP/1.1 each would cost another attempt to find out.
+func (p *pipeline) distrustIdle(attempt context.Context) {
+	if p.own != nil && errors.Is(attempt.Err(), context.DeadlineExceeded) {
+		p.own.CloseIdleConnections()
+	}
+}
+
+// checkTarget refuses what does not get one Customer Profile, so that no request editor of the generated client takes credentials
+// elsewhere or changes anything.
+func (p *pipeline) checkTarget(req *http.Request) error {
+	u, base := req.URL, p.cfg.baseURL
+	host := req.Host
+	if host == "" {
+		host = u.Host
+	}
+	switch path := u.EscapedPath(); {
+	case u.Scheme != base.Scheme || u.Host != base.Host || u.Opaque != "" || host != base.Host:
+		return fmt.Errorf("trusthub: the request is for another host than the base URL: %q", text.Printable(host, 80))
+	case req.Method != "" && req.Method != http.MethodGet:
+		return fmt.Errorf("trusthub: the request has another method than GET: %q", text.Printable(req.Method, 20))
+	case !strings.HasPrefix(path, p.profiles):
+		return fmt.Errorf("%w: %q is not the path of a profile", ErrInvalidSID, text.Printable(path, 80))
+	default:
+		return checkSID(path[len(p.profiles):])
+	}
+}
+
+func checkSID(s string) error {
+	if sid.IsValid(s) {
+		return nil
+	}
+	return fmt.Errorf("%w %q: want BU and 32 hexadecimal digits", ErrInvalidSID, text.Printable(s, 40))
+}
