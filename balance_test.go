@@ -115,7 +115,8 @@ func TestStartsAndDonesBalance(t *testing.T) {
 					return answer, err
 				})
 				var b balance
-				opts := []trusthub.Option{b.hooks(t), trusthub.WithRetry(trusthub.RetryPolicy{MaxAttempts: pick(1, 3), MaxOutage: time.Duration(pick(-1, 5, 60, 900)) * time.Second})}
+				opts := []trusthub.Option{b.hooks(t), trusthub.WithRetry(trusthub.RetryPolicy{MaxAttempts: pick(1, 3)})}
+				outage := trusthub.WithMaxOutage(time.Duration(pick(0, 5, 60, 900)) * time.Second)
 				bound := pick(0, 1, 2, 8, 64)
 				if bound > 0 {
 					opts = append(opts, trusthub.WithMaxConcurrency(bound))
@@ -136,7 +137,7 @@ func TestStartsAndDonesBalance(t *testing.T) {
 							}
 						}()
 						seen := 0
-						for range client.FetchCustomerProfiles(ctx, every(time.Duration(input)*time.Millisecond, n)) {
+						for range client.FetchCustomerProfiles(ctx, every(time.Duration(input)*time.Millisecond, n), outage) {
 							if seen++; seen == leave {
 								return
 							}

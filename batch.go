@@ -3,6 +3,7 @@ package trusthub
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"log/slog"
 	"math"
@@ -10,97 +11,191 @@ import (
 	"time"
 
 	"github.com/seed07fc1495/trusthub/internal/fanout"
-	"github.com/seed07fc1495/trusthub/internal/limiter"
 	"github.com/seed07fc1495/trusthub/internal/outage"
 )
 
 // FetchResult is the outcome for one SID of [Client.FetchCustomerProfiles]: exactly one of Profile and Err is set.
 type FetchResult struct {
 	SID      string
-	Index    int // the place of the SID in the input, from 0
+	Index    int // the place of the SID in the input, from 0; -1: the result is about the whole batch
 	Profile  *CustomerProfile
 	Err      error
-	Response Response // what came over HTTP, as by [WithResponseInto]
+	Response Response // the HTTP response, as by [WithResponseInto]
 }
 
-const (
-	batchConcurrency = 16 // bounds the requests of one FetchCustomerProfiles on a client that has no bound of its own
-	leastAhead       = 8  // SIDs in hand, so that a few bad neighbours do not look like an outage
-)
-
-// FetchCustomerProfiles fetches many profiles at a time and yields them as they complete, in any order. Requests in flight
-// are as many as [WithMaxConcurrency] and the account's limit permit; without that option, each call has a bound of its own
-// of 16. Each SID that is pulled yields one result; one that comes twice is fetched twice.
+// FetchCustomerProfiles fetches many profiles concurrently and yields each result as it completes, in
+// any order. Each SID that is pulled from sids yields one result. A SID that comes twice is fetched
+// twice.
 //
-// A 429 costs time, never a profile. Nor does an outage:
+// Concurrency: at most 16 requests are in flight, or as many as [WithMaxConcurrency] permits, see
+// [WithBatchConcurrency]. Below that bound a batch adapts to the limit of the account. SIDs are pulled
+// as they are needed: at most two for each request that may be in flight (or 8), and 256 more while
+// that many wait for another attempt. So memory is constant for any number of SIDs. A loop body that
+// is slow holds up new requests.
 //
-//   - It begins when every attempt since the last success failed by no answer, a time-out, a 5xx or a Retry-After beyond MaxWait,
-//     and they were for at least two SIDs or for the only one in hand.
-//   - Meanwhile one request at a time probes, for another SID each time, at intervals that grow to MaxWait. No SID is pulled,
-//     but for a second one beside a single one.
-//   - When a probe succeeds, what had failed is fetched again as the same call, and the rest goes on.
-//   - After MaxOutage without a success (see [RetryPolicy]), what is in hand is yielded with its own errors, which are
-//     [ErrOutage] as well, and the loop ends.
+// Errors: a SID that fails while others succeed yields its own error after [RetryPolicy].MaxAttempts.
+// A 429 costs time and no attempt: the batch waits out any pause. A SID that is answered 429 while
+// others succeed yields its error after 50 times. Twilio's 401, an invalid certificate and an [Auth]
+// that fails for good end the batch, since they would fail every SID: requests in flight still yield
+// their results, and SIDs that were pulled and not sent yield the error that ended the batch. With an
+// Auth other than [BasicAuth], a request that is answered 401 is signed and sent once more before that.
 //
-// A SID that fails in this way while requests that were sent after it succeed yields its error after MaxAttempts; one that is
-// answered 429 while others succeed, after 50 times.
+// Outages: a failed SID waits until a request that was sent later succeeds. Only then its failure
+// counts. When 8 SIDs in a row fail for the first time and nothing succeeds, the API counts as down:
+// one request at a time probes, at intervals that grow to MaxWait. Every second probe fetches one of
+// the last three SIDs that succeeded once more. Hooks and logs show that request, the loop does not.
+// When a probe succeeds, everything continues, and the failures of the outage do not count. After 15
+// minutes without a success ([WithMaxOutage]) the batch ends: SIDs that were pulled yield their own
+// errors, which are [ErrOutage] too. Fewer than 8 SIDs of which none was ever answered yield their own
+// errors after a minute. An unknown host and a gateway's 4xx end a batch that was never answered after
+// a minute, too.
 //
-// What is refused for all ends the loop: credentials ([ErrUnauthorized]), a certificate, an [Auth] that fails for good. What
-// is in flight is yielded, and what was pulled and not sent yields the error that ended the loop. With an Auth other than
-// [BasicAuth], a request that gets a 401 is signed and sent once more before that.
+// The end of ctx ends the batch: SIDs in progress yield its error, and the loop ends without waiting
+// for sids. Leaving the loop ends the requests in flight. To know whether the batch was complete, count
+// the results. The example that resumes shows what to record.
 //
-// SIDs are pulled as they are needed, at most two for each request that the bound permits, or 8, so that neither a slow input
-// holds up finished results nor a long one takes memory. A loop body that is slow holds up new requests in turn. Leaving the loop
-// ends the requests in flight. So does the end of ctx: they yield its error, and the loop ends, without waiting for a pull
-// that is under way.
-//
-// Whether all came is known by counting: the loop may have ended before the input did, by ctx, by an outage, or by what is refused
-// for all, of which the results tell. The example that resumes shows what to keep.
-//
-// sids runs on another goroutine, at the same time as the loop body. What both of them touch, such as a map of the SIDs that
-// are done or a slice that the input appends to, is a data race, and reading after the loop what the input has written is one, too,
-// when the loop may have ended first. [FetchResult].Index finds what belongs to a SID in a slice that was complete before the loop.
-// After break, sids is not waited for: its next yield returns false. A panic in sids is raised again, with the same value,
-// where the loop runs, after the results in hand, and so is one in middleware; after break it is dropped.
-func (c *Client) FetchCustomerProfiles(ctx context.Context, sids iter.Seq[string]) iter.Seq[FetchResult] {
+// sids runs on another goroutine, concurrently with the loop body. Do not share variables between the
+// two without a lock, and do not read after the loop what sids has written, unless all results came.
+// [FetchResult].Index finds the data of a SID in a slice that was complete before. After break, sids is
+// not waited for: its next yield returns false. A panic in sids or in middleware is raised again where
+// the loop runs, after the other results; after break it is dropped.
+func (c *Client) FetchCustomerProfiles(ctx context.Context, sids iter.Seq[string], opts ...BatchOption) iter.Seq[FetchResult] {
 	return func(yield func(FetchResult) bool) {
-		bound, window := float64(c.pipeline.cfg.maxConcurrency), math.Inf(1)
-		if bound == 0 {
-			bound, window = batchConcurrency, batchConcurrency
+		cfg, err := c.pipeline.newBatchConfig(opts)
+		if err != nil {
+			yield(FetchResult{Index: -1, Err: err})
+			return
 		}
-		ahead := int(min(max(2*bound, leastAhead), 1<<16)) // so that those who wait to try again leave no slot unused
-		var guard *outage.Guard
-		stream := fanout.New(ahead, func(ctx context.Context, index int, sid string, result *FetchResult) {
-			*result = FetchResult{SID: sid, Index: index, Err: errGoexit}
-			defer func() { result.Err = markOutage(result.Err, guard.Remove()) }()
-			result.Profile, result.Err = c.fetchCustomerProfile(ctx, guard, sid, callOptions{&result.Response})
-		})
-		guard = c.pipeline.newGuard(c.pipeline.limiter.NewBatch(window), stream.Stop)
-		defer guard.Close()
-		c.pipeline.batches.add(guard)
-		defer c.pipeline.batches.remove(guard)
-		stream.Run(ctx, guard, sids, yield)
+		b := &batch{client: c}
+		b.stream = fanout.New(b.fetch)
+		b.guard = b.newGuard(cfg)
+		defer b.guard.Close()
+		c.pipeline.batches.add(b.guard)
+		defer c.pipeline.batches.remove(b.guard)
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel() // also of the canary
+		b.ctx = ctx
+		if b.stream.Run(ctx, b.guard, sids, yield) {
+			cancel()
+			b.canaries.Wait()
+		}
 	}
+}
+
+// batch is one FetchCustomerProfiles.
+type batch struct {
+	client   *Client
+	ctx      context.Context
+	stream   *fanout.Stream[string, FetchResult]
+	guard    *outage.Guard
+	canaries sync.WaitGroup
+}
+
+func (b *batch) fetch(ctx context.Context, index int, sid string, result *FetchResult) {
+	call := b.guard.Begin(sid)
+	*result = FetchResult{SID: sid, Index: index, Err: errGoexit}
+	defer func() { result.Err = markOutage(result.Err, call.End()) }()
+	result.Profile, result.Err = b.client.fetchCustomerProfile(ctx, call, sid, callOptions{&result.Response})
+}
+
+// ask fetches a SID once more, to find out whether the API is up.
+func (b *batch) ask(canary *outage.Call, sid string) {
+	b.canaries.Go(func() {
+		defer canary.End()
+		_, _ = b.client.fetchCustomerProfile(b.ctx, canary, sid, nil)
+	})
 }
 
 var errGoexit = errors.New("trusthub: the transport ended its goroutine")
 
-func (p *pipeline) newGuard(gate *limiter.Scope, stop func()) *outage.Guard {
+func (b *batch) newGuard(cfg batchConfig) *outage.Guard {
+	p := b.client.pipeline
 	_, static := p.cfg.auth.(basicAuth)
-	cfg := outage.Config{
-		Gate: gate, Retry: p.cfg.retry.perCall(), MaxOutage: p.cfg.retry.MaxOutage, Grace: p.cfg.timeout, CanReauth: !static, Stop: stop,
-		NewError: func(err error, outage time.Duration) error { return &endedError{err, outage} },
+	window := math.Inf(1) // the client's bound is the batch's
+	if cfg.concurrency != p.cfg.maxConcurrency {
+		window = float64(cfg.concurrency)
 	}
-	if logger := p.cfg.logger; logger != nil {
-		cfg.OnChange = func(begun bool, cause error) {
-			level, message := slog.LevelInfo, "trusthub: the outage is over"
-			if begun {
-				level, message = slog.LevelWarn, "trusthub: holding in an outage"
-			}
-			logger.LogAttrs(context.Background(), level, message, slog.String("reason", string(reasonOf(cause))))
+	return outage.New(outage.Config{
+		Limiter: p.limiter, Scope: p.limiter.NewBatch(window), Retry: p.cfg.retry, MaxOutage: cfg.maxOutage,
+		Places:    max(2*cfg.concurrency, leastPlaces), // so that calls that wait to try again leave no slot unused
+		CanReauth: !static, Stop: b.stream.Stop, Ask: b.ask,
+		NewError: func(err error, outage bool) error { return &endedError{err, outage} },
+		OnChange: p.logOutage,
+	})
+}
+
+func (p *pipeline) logOutage(begun bool, cause error, until time.Time) {
+	if p.cfg.logger == nil {
+		return
+	}
+	level, message := slog.LevelInfo, "trusthub: the outage is over"
+	if begun {
+		level, message = slog.LevelWarn, "trusthub: holding in an outage"
+	}
+	attrs := []slog.Attr{slog.String("reason", string(reasonOf(cause)))}
+	if apiErr, ok := errors.AsType[*Error](cause); ok {
+		attrs = append(attrs, slog.Int("status", apiErr.StatusCode))
+	}
+	if !until.IsZero() {
+		attrs = append(attrs, slog.Time("until", until))
+	}
+	p.cfg.logger.LogAttrs(context.Background(), level, message, attrs...)
+}
+
+// BatchOption configures one [Client.FetchCustomerProfiles].
+type BatchOption func(*batchConfig) error
+
+// WithBatchConcurrency bounds the requests that the batch has in flight, from 1 to 32768. The default
+// is the bound of [WithMaxConcurrency], which also bounds all batches of the client together, or 16.
+func WithBatchConcurrency(n int) BatchOption {
+	return func(c *batchConfig) error {
+		if n < 1 || n > maxBatchConcurrency {
+			return &OptionError{"WithBatchConcurrency", fmt.Errorf("%d is not from 1 to %d", n, maxBatchConcurrency)}
+		}
+		c.concurrency = n
+		return nil
+	}
+}
+
+// WithMaxOutage bounds the time without any success after which the batch ends with [ErrOutage]. The
+// default is 15 minutes. With 0 the batch does not wait for an outage to end: it ends with the first
+// probe that fails. The time counts while requests are made, not while the loop body is busy.
+func WithMaxOutage(d time.Duration) BatchOption {
+	return func(c *batchConfig) error {
+		if d < 0 {
+			return &OptionError{"WithMaxOutage", fmt.Errorf("%v is negative", d)}
+		}
+		c.maxOutage = d
+		return nil
+	}
+}
+
+const (
+	defaultBatchConcurrency = 16
+	maxBatchConcurrency     = 1 << 15
+	leastPlaces             = 8 // SIDs in progress
+	defaultMaxOutage        = 15 * time.Minute
+)
+
+type batchConfig struct {
+	concurrency int
+	maxOutage   time.Duration
+}
+
+func (p *pipeline) newBatchConfig(opts []BatchOption) (batchConfig, error) {
+	cfg := batchConfig{concurrency: defaultBatchConcurrency, maxOutage: defaultMaxOutage}
+	if p.cfg.maxConcurrency > 0 {
+		cfg.concurrency = min(p.cfg.maxConcurrency, maxBatchConcurrency)
+	}
+	for _, opt := range opts {
+		if opt == nil {
+			return cfg, &OptionError{"BatchOption", errors.New("it is nil")}
+		}
+		if err := opt(&cfg); err != nil {
+			return cfg, err
 		}
 	}
-	return outage.New(cfg)
+	return cfg, nil
 }
 
 // batches are those that are running.

@@ -16,45 +16,55 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/text"
 )
 
-// fetch sends the request of an operation and decodes its answer, into exactly one of a value and an error.
-func fetch[T any](ctx context.Context, p *pipeline, batch *outage.Guard, req *http.Request, opts callOptions,
-	check func(*T) (pointer, problem string),
+// fetch sends the request of an operation and decodes its response, into exactly one of a value and an error.
+func fetch[T any](ctx context.Context, p *pipeline, batch *outage.Call, req *http.Request, opts callOptions,
+	sid string, check func(value *T, sid string) (pointer, problem string),
 ) (*T, error) {
 	base := p.cfg.baseURL
 	req.URL.Scheme, req.URL.Host, req.Host = base.Scheme, base.Host, base.Host
-	c, a, err := p.do(ctx, req, batch, opts)
+	result := &result[T]{sid: sid, check: check}
+	c := newCall(ctx, p, req, batch, opts)
+	c.decoder = result
+	a, err := c.do()
+	if err == nil {
+		err = a.failure
+		c.done(err)
+	}
 	if err != nil {
 		return nil, err
 	}
-	value, err := decodeAnswer(a, c.origin(), check)
-	c.done(err)
-	return value, err
+	return &result.value, nil
 }
 
-func decodeAnswer[T any](a *answer, from origin, check func(*T) (pointer, problem string)) (*T, error) {
-	if a.failure != nil {
-		return nil, a.failure
-	}
+// result decodes the response of an operation.
+type result[T any] struct {
+	value T
+	sid   string
+	check func(value *T, sid string) (pointer, problem string)
+}
+
+func (r *result[T]) decode(a *answer, from origin) error {
+	r.value = *new(T) // an attempt before may have left something
 	if a.StatusCode != http.StatusOK {
-		return nil, newDecodeError(a, from, "", decode.Problem("unexpected status"))
+		return newDecodeError(a, from, "", decode.Problem("unexpected status"))
 	}
-	value := new(T)
-	if pointer, err := decode.Object(a.Header.Get("Content-Type"), a.body, value); err != nil {
-		return nil, newDecodeError(a, from, pointer, err)
+	if pointer, err := decode.Object(a.Header.Get("Content-Type"), a.body, &r.value); err != nil {
+		return newDecodeError(a, from, pointer, err)
 	}
-	if pointer, problem := check(value); problem != "" {
-		return nil, newDecodeError(a, from, pointer, decode.Problem(problem))
+	if pointer, problem := r.check(&r.value, r.sid); problem != "" {
+		return newDecodeError(a, from, pointer, decode.Problem(problem))
 	}
-	return value, nil
+	return nil
 }
 
-// Do sends a request of the generated client, and returns the last answer with its body in memory. Generated code decodes it, and tells
-// nobody how that ends.
+// Do sends a request of the generated client, and returns the last response with its body in memory.
+// Generated code decodes it, so that its call is done before that.
 func (p *pipeline) Do(req *http.Request) (*http.Response, error) {
 	if err := p.checkTarget(req); err != nil {
 		return nil, err
 	}
-	c, a, err := p.do(req.Context(), req, nil, nil)
+	c := newCall(req.Context(), p, req, nil, nil)
+	a, err := c.do()
 	if err != nil {
 		return nil, err
 	}
@@ -63,9 +73,47 @@ func (p *pipeline) Do(req *http.Request) (*http.Response, error) {
 	return a.Response, nil
 }
 
-// do makes a call, and tells the hooks how it ended, unless there is an answer that may still turn out not to be what was asked for.
-func (p *pipeline) do(ctx context.Context, req *http.Request, batch *outage.Guard, opts callOptions) (*call, *answer, error) {
-	c := newCall(ctx, p, req, batch, opts)
+// call makes one API call: its attempts, and what hooks and log are given about them.
+type call struct {
+	*pipeline
+	ctx     context.Context // of the caller, or of the hooks
+	req     *http.Request
+	opts    callOptions
+	decoder interface{ decode(*answer, origin) error } // nil: generated code decodes
+	start   time.Time
+	retry   retry.Call
+	single  limiter.Ticket // of a call that is not part of a batch
+	ticket  *limiter.Ticket
+	batch   *outage.Call // nil: the call is not part of one
+	sent    int          // requests
+
+	outcome    attempt.Outcome    // of the last attempt
+	throttling limiter.Throttling // by its 429
+	info       AttemptInfo        // of the present attempt
+	within     context.Context    // of the present attempt; nil: there is none
+	began      time.Time          // the present attempt
+}
+
+func newCall(ctx context.Context, p *pipeline, req *http.Request, batch *outage.Call, opts callOptions) *call {
+	c := &call{pipeline: p, req: req, opts: opts, start: time.Now(), batch: batch}
+	var forgiving *limiter.Limiter // a 429 that only means that the limit is not found yet
+	if p.cfg.maxConcurrency > 0 {
+		forgiving = p.limiter
+	}
+	c.retry = retry.NewCall(p.cfg.retry, p.quota, forgiving)
+	if batch != nil {
+		c.ticket = &batch.Ticket
+		batch.Retry = &c.retry
+	} else {
+		c.ticket = &c.single
+		c.ticket.MaxPause = p.cfg.retry.MaxWait
+	}
+	c.ctx = p.cfg.hooks.callStart(ctx, c.callInfo())
+	return c
+}
+
+// do makes the call, and reports its end to the hooks unless there is a response, which may still have to be decoded.
+func (c *call) do() (*answer, error) {
 	returned := false
 	defer func() {
 		if !returned {
@@ -77,160 +125,147 @@ func (p *pipeline) do(ctx context.Context, req *http.Request, batch *outage.Guar
 	if err != nil {
 		c.done(err)
 	}
-	return c, a, err
+	return a, err
 }
 
-// call is one call: the attempts that it makes, and what hooks and log are told of them.
-type call struct {
-	*pipeline
-	ctx    context.Context // of the caller, or of the hooks
-	req    *http.Request
-	opts   callOptions
-	start  time.Time
-	retry  retry.Call
-	ticket limiter.Ticket // in the limiter of the client
-	sent   int            // requests
-
-	batch  *outage.Guard   // nil: the call is on its own
-	over   <-chan struct{} // of the batch
-	member outage.Call     // of the batch
-
-	throttling limiter.Throttling // by the last 429
-	info       AttemptInfo        // of the present attempt
-	within     context.Context    // of the present attempt; nil: there is none
-	began      time.Time          // the present attempt
-}
-
-func newCall(ctx context.Context, p *pipeline, req *http.Request, batch *outage.Guard, opts callOptions) *call {
-	c := &call{pipeline: p, req: req, opts: opts, start: time.Now(), batch: batch}
-	forgiver := p.forgiver
-	c.ticket.MaxPause = p.cfg.retry.MaxWait
-	if batch != nil {
-		forgiver = p.limiter
-		c.ticket.Batch, c.over = batch.Gate, batch.Done()
-		c.member.Retry, c.member.Ticket = &c.retry, &c.ticket
-	}
-	c.retry = retry.NewCall(p.cfg.retry.perCall(), p.quota, forgiver)
-	c.ctx = p.cfg.hooks.callStart(ctx, c.callInfo())
-	return c
-}
-
-// run makes attempts, as many as may help, and returns the last answer.
+// run makes attempts, as many as may help, and returns the last response.
 func (c *call) run() (*answer, error) {
 	var previous error
 	for {
-		a, o := c.try()
-		next := c.decide(o)
-		c.report(a, o, next)
+		a := c.try()
+		next, failure := c.decide(a), c.outcome.Err
 		switch {
-		case o.Err == nil:
+		case failure == nil:
 			c.quota.Earn()
 			return a, nil
-		case c.ctx.Err() != nil:
-			return nil, interrupted(c.ctx, c.origin(), o.Err, previous)
-		case !next.Again && a != nil:
+		case a != nil && a.undecoded && !next.Again:
 			return a, nil
-		case !next.Again:
-			return nil, notAnswered(c.origin(), o.Err, previous)
-		case sleep(c.ctx, next.Wait, c.over) != nil:
-			return nil, interrupted(c.ctx, c.origin(), c.ctx.Err(), o.Err)
+		case c.ctx.Err() != nil:
+			return nil, interrupted(c.ctx, c.origin(), failure, previous)
+		case next.Again && c.wait(next.Wait):
+			previous = failure
+			continue
+		case c.ctx.Err() != nil:
+			return nil, interrupted(c.ctx, c.origin(), c.ctx.Err(), failure)
+		case a != nil:
+			return a, nil
 		}
-		previous = o.Err
+		return nil, notAnswered(c.origin(), failure, previous)
 	}
 }
 
-// try sends the request once it is admitted. The answer is nil when none came.
-func (c *call) try() (a *answer, o attempt.Outcome) {
+// wait waits before another attempt, and reports false when none follows after all.
+func (c *call) wait(d time.Duration) bool {
+	if c.batch != nil {
+		return c.batch.Ready(c.ctx)
+	}
+	return sleep(c.ctx, d) == nil
+}
+
+// try sends the request once it is admitted. It returns nil when no response came.
+func (c *call) try() (a *answer) {
 	queued := time.Now()
 	if err := c.acquire(); err != nil {
-		return nil, c.classify(nil, err)
+		c.outcome = classify(nil, err, 0)
+		return nil
 	}
-	defer c.limiter.Release(&c.ticket) // also when middleware panics
+	var learned *attempt.Outcome
+	defer func() { c.throttling = c.limiter.Release(c.ticket, learned) }() // also when middleware panics
 	if c.ctx.Err() != nil {
-		return nil, c.classify(nil, &unsentError{context.Cause(c.ctx)})
+		c.outcome = classify(nil, &unsentError{context.Cause(c.ctx)}, 0)
+		return nil
 	}
 	c.began = time.Now()
 	c.info = AttemptInfo{Number: c.sent + 1, Waited: c.began.Sub(queued)}
 	c.within = c.cfg.hooks.attemptStart(c.ctx, c.info)
+	if c.batch != nil {
+		c.batch.Send()
+	}
 	a, err := c.send(c.within, c.req)
 	c.info.Duration = time.Since(c.began)
 	sent := !isUnsent(err)
 	if sent {
 		c.sent++
 	}
-	o = c.classify(a, err)
-	c.info.Reason = c.reasonOf(o.Err)
-	if c.ctx.Err() == nil || o.Err == nil {
-		c.learn(&o)
+	c.judge(a, err)
+	if c.ctx.Err() == nil || c.outcome.Err == nil {
+		learned = &c.outcome
+		if c.batch != nil {
+			c.batch.Observe(learned)
+		}
 	}
 	if sent {
 		c.opts.record(a, c.sent)
 	}
-	return a, o
+	return a
 }
 
-func (c *call) classify(a *answer, err error) attempt.Outcome {
-	return classify(a, err, c.origin(), c.began, c.info.Duration)
+// judge says once how an attempt ended.
+func (c *call) judge(a *answer, err error) {
+	if a != nil {
+		a.judge(c.origin())
+		if a.failure == nil && c.decoder != nil {
+			a.failure = c.decoder.decode(a, c.origin())
+			a.undecoded = a.failure != nil
+		}
+	}
+	c.outcome = classify(a, err, c.info.Duration)
+	if a == nil || !a.undecoded {
+		c.info.Reason = c.reasonOf(c.outcome.Err)
+	}
 }
 
-// acquire waits for admission. A batch waits for a long pause of the client, too: that counts towards MaxOutage.
+// acquire waits for admission. A single call fails rather than wait for a pause longer than MaxWait.
 func (c *call) acquire() error {
-	err := c.limiter.Acquire(c.ctx, &c.ticket)
+	err := c.limiter.Acquire(c.ctx, c.ticket)
 	paused, tooLong := errors.AsType[*limiter.PausedError](err)
 	if !tooLong || c.ctx.Err() != nil {
 		return err
 	}
-	refusal := *paused.Cause.(*Error) //nolint:errorlint // what the pause began with
-	refusal.RetryAfter = paused.Remaining
-	if c.batch != nil && c.cfg.retry.MaxOutage > 0 {
-		c.batch.Delayed(&refusal)
-		c.ticket.MaxPause = 0
-		return c.limiter.Acquire(c.ctx, &c.ticket)
+	cause, ok := errors.AsType[*Error](paused.Cause)
+	if !ok {
+		return paused.Cause
 	}
-	refusal.from = c.origin()
-	return &refusal
+	throttled := *cause
+	throttled.RetryAfter, throttled.from = paused.Remaining, c.origin()
+	return &throttled
 }
 
-// learn tells limiters and batch how an attempt ended, before the next one can start.
-func (c *call) learn(o *attempt.Outcome) {
+// decide says what follows an attempt, and reports it.
+func (c *call) decide(a *answer) retry.Decision {
+	next, known := retry.Stop, true
 	switch {
-	case o.Kind == attempt.Throttled:
-		c.throttling = c.limiter.Throttled(&c.ticket, o.Took, o.RetryAfter, o.Err)
-	case o.Conclusive():
-		c.limiter.Succeeded(&c.ticket, o.Took)
-	default:
-		c.limiter.Failed(&c.ticket)
-	}
-	if c.batch != nil {
-		c.batch.Observe(&c.member, o)
-	}
-}
-
-// decide says what follows an attempt.
-func (c *call) decide(o attempt.Outcome) retry.Decision {
-	switch {
-	case o.Err == nil || c.ctx.Err() != nil:
-		return retry.Stop
+	case c.outcome.Err == nil || c.ctx.Err() != nil:
 	case c.batch != nil:
-		return c.batch.Next(c.ctx, &c.member, &o, c.throttling)
+		next, known = c.batch.Next(&c.outcome, c.throttling)
+	default:
+		next = c.retry.Next(&c.outcome, c.throttling)
 	}
-	return c.retry.Next(&o, c.throttling)
+	if !known {
+		next.Again = c.batch.Settle(c.ctx)
+	}
+	c.report(a, next)
+	return next
 }
 
 // report tells log and hooks how an attempt ended, and what follows.
-func (c *call) report(a *answer, o attempt.Outcome, next retry.Decision) {
+func (c *call) report(a *answer, next retry.Decision) {
 	if c.within == nil {
 		return // there was none: it was not admitted
 	}
 	c.info.Final = !next.Again
 	if next.Again {
-		c.info.RetryIn = c.retryIn(next.Wait)
+		c.info.RetryIn = max(next.Wait, c.limiter.Stats().Paused)
 	}
 	if a != nil {
 		c.info.StatusCode, c.info.RequestID = a.StatusCode, text.Printable(a.requestID(), 64)
 	}
 	c.log()
-	c.attemptDone(o.Err)
+	failure := c.outcome.Err
+	if c.info.Reason == "" {
+		failure = nil
+	}
+	c.attemptDone(failure)
 }
 
 // reasonOf says why an attempt failed. The end of the caller's context is that, whatever it broke off.
@@ -240,15 +275,6 @@ func (c *call) reasonOf(failure error) Reason {
 		return reason
 	}
 	return reasonOfEnd(c.ctx.Err())
-}
-
-// retryIn is the least time until the next attempt that is known.
-func (c *call) retryIn(wait time.Duration) time.Duration {
-	wait = max(wait, c.limiter.Stats().Paused)
-	if c.batch != nil {
-		wait = max(wait, c.batch.Gate.Stats().Paused)
-	}
-	return wait
 }
 
 // log writes one record for an attempt that is over, of nothing but what is listed here: headers, bodies and the texts of
@@ -319,8 +345,8 @@ func (c *call) callInfo() CallInfo {
 
 func (c *call) origin() origin { return origin{c.req.Method, c.req.URL.Path, c.sent} }
 
-// sleep waits for d or the end of ctx, whose error it returns. It returns early when over is closed.
-func sleep(ctx context.Context, d time.Duration, over <-chan struct{}) error {
+// sleep waits for d or the end of ctx, whose error it returns.
+func sleep(ctx context.Context, d time.Duration) error {
 	if d <= 0 {
 		return ctx.Err()
 	}
@@ -328,9 +354,8 @@ func sleep(ctx context.Context, d time.Duration, over <-chan struct{}) error {
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-	case <-over:
+		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	return nil
 }

@@ -12,11 +12,11 @@ import (
 )
 
 // classify says once how an attempt ended, for all that decide what follows.
-func classify(a *answer, err error, from origin, sentAt time.Time, took time.Duration) attempt.Outcome {
+func classify(a *answer, err error, took time.Duration) attempt.Outcome {
 	if a != nil {
-		err = a.judge(from)
+		err = a.failure
 	}
-	o := attempt.Outcome{Answered: a != nil, SentAt: sentAt, Took: took, Err: err}
+	o := attempt.Outcome{Took: took, Err: err}
 	if apiErr, ok := errors.AsType[*Error](err); ok {
 		o.RetryAfter = apiErr.RetryAfter
 		if apiErr.StatusCode == http.StatusTooManyRequests {
@@ -33,14 +33,16 @@ func classify(a *answer, err error, from origin, sentAt time.Time, took time.Dur
 		o.Kind = attempt.Fatal
 	case isTransient(err):
 		o.Kind = attempt.Transient
-	default:
+	case a != nil:
 		o.Kind = attempt.Rejected
+	default:
+		o.Kind = attempt.Final
 	}
 	return o
 }
 
 // judge says what is wrong with an answer before it is decoded.
-func (a *answer) judge(from origin) error {
+func (a *answer) judge(from origin) {
 	if a.bodyErr != nil && !errors.Is(a.bodyErr, ErrResponseTooLarge) {
 		a.bodyErr = &sendError{from: from, err: a.bodyErr}
 	}
@@ -50,7 +52,6 @@ func (a *answer) judge(from origin) error {
 	case a.bodyErr != nil:
 		a.failure = newDecodeError(a, from, "", a.bodyErr)
 	}
-	return a.failure
 }
 
 // isTransient reports whether another attempt may end better than with failure.

@@ -37,7 +37,7 @@ func (c *Client) FetchCustomerProfile(ctx context.Context, sid string, opts ...C
 	return c.fetchCustomerProfile(ctx, nil, sid, newCallOptions(opts))
 }
 
-func (c *Client) fetchCustomerProfile(ctx context.Context, batch *outage.Guard, sid string, opts callOptions) (*CustomerProfile, error) {
+func (c *Client) fetchCustomerProfile(ctx context.Context, batch *outage.Call, sid string, opts callOptions) (*CustomerProfile, error) {
 	if err := checkSID(sid); err != nil {
 		return nil, err
 	}
@@ -45,12 +45,14 @@ func (c *Client) fetchCustomerProfile(ctx context.Context, batch *outage.Guard, 
 	if err != nil {
 		return nil, err
 	}
-	return fetch(ctx, c.pipeline, batch, req, opts, func(profile *CustomerProfile) (pointer, problem string) {
-		if profile.SID != "" && !strings.EqualFold(profile.SID, sid) {
-			return "/sid", "another profile's SID"
-		}
-		return "", ""
-	})
+	return fetch(ctx, c.pipeline, batch, req, opts, sid, checkProfile)
+}
+
+func checkProfile(profile *CustomerProfile, sid string) (pointer, problem string) {
+	if profile.SID != "" && !strings.EqualFold(profile.SID, sid) {
+		return "/sid", "another profile's SID"
+	}
+	return "", ""
 }
 
 // Generated returns the client that oapi-codegen made from the OpenAPI document, for typed response headers and for

@@ -55,5 +55,9 @@ func baseURLFromEnv() (*url.URL, error) {
 	case edge == "":
 		return nil, errors.New("trusthub: TWILIO_REGION is set, but TWILIO_EDGE is not: Twilio has retired addresses with a region alone")
 	}
-	return address.Regional(edge, cmp.Or(region, gen.ServerURLRegionalRegionVariableDefault))
+	u, err := address.Regional(edge, cmp.Or(region, gen.ServerURLRegionalRegionVariableDefault))
+	if err != nil {
+		return nil, fmt.Errorf("trusthub: TWILIO_EDGE and TWILIO_REGION: %w", err)
+	}
+	return u, nil
 }

@@ -23,9 +23,9 @@ var (
 	ErrTooManyRequests = errors.New("trusthub: too many requests") // 429
 )
 
-// ErrOutage says that FetchCustomerProfiles has ended because there was no success for MaxOutage. The error around it is also
-// what was the matter with its own SID, if that was sent.
-var ErrOutage = errors.New("trusthub: no success")
+// ErrOutage means that FetchCustomerProfiles has ended since no request succeeded for too long, see
+// [WithMaxOutage]. The error around it also wraps the SID's own last error, if a request was sent.
+var ErrOutage = errors.New("trusthub: the batch ended in an outage")
 
 // ErrInvalidSID says that a string is not the SID of a Customer Profile, "BU" and 32 hexadecimal digits. Nothing was
 // sent.
@@ -260,31 +260,31 @@ func requestNote(id string) []string {
 }
 
 // markOutage marks an error that is part of the outage that ended its batch.
-func markOutage(err error, outage time.Duration) error {
-	if _, marked := errors.AsType[*endedError](err); outage == 0 || marked || !IsRetryable(err) {
+func markOutage(err error, outage bool) error {
+	if _, marked := errors.AsType[*endedError](err); !outage || marked || !IsRetryable(err) {
 		return err
 	}
-	return &endedError{err, outage}
+	return &endedError{err, true}
 }
 
 // endedError is why a batch has ended, or the failure of a call that its end has cut short.
 type endedError struct {
 	err    error
-	outage time.Duration // without a success; 0: it was no outage
+	outage bool
 }
 
 func (e *endedError) Error() string {
-	if e.outage == 0 {
+	if !e.outage {
 		return "not sent, after " + e.err.Error()
 	}
-	return text.Printable(fmt.Sprintf("%v within %v: %v", ErrOutage, e.outage, e.err), 480)
+	return text.Printable(fmt.Sprintf("%v: %v", ErrOutage, e.err), 480)
 }
 
 // LogValue logs what ended the batch, or the call.
 func (e *endedError) LogValue() slog.Value { return slog.AnyValue(e.err) }
 
 func (e *endedError) Unwrap() []error {
-	if e.outage == 0 {
+	if !e.outage {
 		return []error{e.err}
 	}
 	return []error{e.err, ErrOutage}

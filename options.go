@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/seed07fc1495/trusthub/internal/address"
+	"github.com/seed07fc1495/trusthub/internal/retry"
 	"github.com/seed07fc1495/trusthub/internal/text"
 )
 
@@ -17,17 +18,27 @@ import (
 type Option func(*config) error
 
 // CallOption configures one call.
-type CallOption interface{ apply(*callOptions) }
+type CallOption func(*callOptions)
 
-type callOption func(*callOptions)
+// OptionError is an [Option] or a [BatchOption] that cannot work.
+type OptionError struct {
+	Option string // its name, such as "WithTimeout"
+	Err    error  // what is wrong with it
+}
 
-func (o callOption) apply(c *callOptions) { o(c) }
+func (e *OptionError) Error() string { return "trusthub: " + e.Option + ": " + e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *OptionError) Unwrap() error { return e.Err }
 
 // WithBaseURL sends requests to another address than https://trusthub.twilio.com: a proxy, a mock, or a test server. Its
 // path is kept and put before the API's. It must be https, or http on a loopback address or with [WithPlainHTTP], without
 // user info, query and fragment.
 func WithBaseURL(baseURL string) Option {
-	return func(c *config) error { return c.setBaseURL(address.Parse(baseURL)) }
+	return func(c *config) error {
+		u, err := address.Parse(baseURL)
+		return c.setBaseURL("WithBaseURL", u, err)
+	}
 }
 
 // WithPlainHTTP permits a base URL of http beyond loopback addresses too, such as http://fake:8080, a fake server in another
@@ -44,7 +55,10 @@ func WithPlainHTTP() Option {
 //
 // See https://www.twilio.com/docs/global-infrastructure/understanding-edge-locations.
 func WithEdge(edge, region string) Option {
-	return func(c *config) error { return c.setBaseURL(address.Regional(edge, region)) }
+	return func(c *config) error {
+		u, err := address.Regional(edge, region)
+		return c.setBaseURL("WithEdge", u, err)
+	}
 }
 
 // WithHTTPClient sends requests by the transport of this client, within its timeout, which bounds one attempt as
@@ -56,10 +70,10 @@ func WithEdge(edge, region string) Option {
 func WithHTTPClient(client *http.Client) Option {
 	return func(c *config) error {
 		if client == nil {
-			return errors.New("trusthub: WithHTTPClient was given nil")
+			return &OptionError{"WithHTTPClient", errNil}
 		}
 		if client.Timeout < 0 {
-			return fmt.Errorf("trusthub: WithHTTPClient: the timeout %v is negative", client.Timeout)
+			return &OptionError{"WithHTTPClient", fmt.Errorf("the timeout %v is negative", client.Timeout)}
 		}
 		c.transport, c.transportTimeout = client.Transport, client.Timeout
 		return nil
@@ -72,7 +86,7 @@ func WithMiddleware(middleware ...func(http.RoundTripper) http.RoundTripper) Opt
 	return func(c *config) error {
 		for _, m := range middleware {
 			if m == nil {
-				return errors.New("trusthub: WithMiddleware was given nil")
+				return &OptionError{"WithMiddleware", errNil}
 			}
 		}
 		c.middleware = append(c.middleware, middleware...)
@@ -84,7 +98,7 @@ func WithMiddleware(middleware ...func(http.RoundTripper) http.RoundTripper) Opt
 func WithUserAgent(product string) Option {
 	return func(c *config) error {
 		if product == "" || text.Printable(product, len(product)) != product {
-			return fmt.Errorf("trusthub: WithUserAgent: %q is empty or not printable", text.Printable(product, 80))
+			return &OptionError{"WithUserAgent", fmt.Errorf("%q is empty or not printable", text.Printable(product, 80))}
 		}
 		c.userAgent += " " + product
 		return nil
@@ -96,7 +110,7 @@ func WithUserAgent(product string) Option {
 func WithTimeout(d time.Duration) Option {
 	return func(c *config) error {
 		if d <= 0 {
-			return fmt.Errorf("trusthub: WithTimeout: %v is not positive", d)
+			return &OptionError{"WithTimeout", fmt.Errorf("%v is not positive", d)}
 		}
 		c.timeout = d
 		return nil
@@ -106,7 +120,10 @@ func WithTimeout(d time.Duration) Option {
 // WithRetry replaces the [RetryPolicy]; RetryPolicy{MaxAttempts: 1} turns retries off.
 func WithRetry(policy RetryPolicy) Option {
 	return func(c *config) error {
-		c.retry = policy
+		var err error
+		if c.retry, err = policy.withDefaults(); err != nil {
+			return &OptionError{"WithRetry", err}
+		}
 		return nil
 	}
 }
@@ -117,7 +134,7 @@ func WithRetry(policy RetryPolicy) Option {
 func WithMaxConcurrency(n int) Option {
 	return func(c *config) error {
 		if n < 1 {
-			return fmt.Errorf("trusthub: WithMaxConcurrency: %d is not positive", n)
+			return &OptionError{"WithMaxConcurrency", fmt.Errorf("%d is not positive", n)}
 		}
 		c.maxConcurrency = n
 		return nil
@@ -128,7 +145,7 @@ func WithMaxConcurrency(n int) Option {
 func WithMaxResponseBytes(n int64) Option {
 	return func(c *config) error {
 		if n < 1 {
-			return fmt.Errorf("trusthub: WithMaxResponseBytes: %d is not positive", n)
+			return &OptionError{"WithMaxResponseBytes", fmt.Errorf("%d is not positive", n)}
 		}
 		c.maxResponseBytes = n
 		return nil
@@ -142,7 +159,7 @@ func WithMaxResponseBytes(n int64) Option {
 func WithLogger(logger *slog.Logger) Option {
 	return func(c *config) error {
 		if logger == nil {
-			return errors.New("trusthub: WithLogger was given nil")
+			return &OptionError{"WithLogger", errNil}
 		}
 		c.logger = logger
 		return nil
@@ -160,11 +177,11 @@ func WithHooks(h Hooks) Option {
 // WithResponseInto stores what is known of the HTTP answer in dst, on errors too. When nothing was received, all but
 // Attempts is zero. It must not be shared by calls that run at the same time. Given more than once, all are filled.
 func WithResponseInto(dst *Response) CallOption {
-	return callOption(func(c *callOptions) {
+	return func(c *callOptions) {
 		if dst != nil {
 			*c = append(*c, dst)
 		}
-	})
+	}
 }
 
 const (
@@ -183,7 +200,7 @@ type config struct {
 	middleware       []func(http.RoundTripper) http.RoundTripper
 	userAgent        string
 	timeout          time.Duration
-	retry            RetryPolicy
+	retry            retry.Policy
 	maxConcurrency   int // 0: no limit
 	maxResponseBytes int64
 	logger           *slog.Logger // nil: none
@@ -201,39 +218,43 @@ func newConfig(auth Auth, opts []Option) (*config, error) {
 		timeout:          defaultTimeout,
 		maxResponseBytes: defaultMaxResponseBytes,
 	}
+	cfg.retry, _ = RetryPolicy{}.withDefaults() // the defaults are valid
 	for _, opt := range opts {
 		if opt == nil {
-			return nil, errors.New("trusthub: an Option is nil")
+			return nil, &OptionError{"Option", errNil}
 		}
 		if err := opt(cfg); err != nil {
 			return nil, err
 		}
 	}
-	var err error
-	if cfg.retry, err = cfg.retry.withDefaults(); err != nil {
-		return nil, err
-	}
 	if cfg.transportTimeout > 0 {
 		cfg.timeout = min(cfg.timeout, cfg.transportTimeout)
 	}
-	if cfg.baseURL != nil {
-		return cfg, cfg.checkPlainHTTP()
+	if cfg.baseURL == nil {
+		var err error
+		cfg.baseURL, err = cfg.defaultBaseURL()
+		return cfg, err
 	}
-	return cfg, cfg.setBaseURL(cfg.defaultBaseURL())
+	return cfg, cfg.checkPlainHTTP()
 }
 
-func (c *config) setBaseURL(u *url.URL, err error) error {
+func (c *config) setBaseURL(option string, u *url.URL, err error) error {
 	if err == nil && c.baseURL != nil {
-		err = errors.New("trusthub: the address is set twice: use one WithBaseURL or one WithEdge")
+		err = errors.New("the address is set twice: use one WithBaseURL or one WithEdge")
+	}
+	if err != nil {
+		return &OptionError{option, err}
 	}
 	c.baseURL = u
-	return err
+	return nil
 }
 
-// checkPlainHTTP refuses to send credentials in the clear over a network, unless that was asked for.
+// checkPlainHTTP fails for an address to which credentials would travel in the clear over a network.
 func (c *config) checkPlainHTTP() error {
 	if c.plainHTTP || address.IsSecure(c.baseURL) {
 		return nil
 	}
-	return errors.New("trusthub: the base URL is not https: beyond a loopback address, that takes WithPlainHTTP")
+	return &OptionError{"WithPlainHTTP", errors.New("not given, and the base URL is http beyond a loopback address")}
 }
+
+var errNil = errors.New("it is nil")

@@ -82,12 +82,12 @@ func (a *scene) between(from, to time.Duration) (n int) {
 }
 
 // fetchAll drains a fleet, checks that each SID of n yields one result, and returns them by index.
-func fetchAll(ctx context.Context, t *testing.T, client *trusthub.Client, n int) []trusthub.FetchResult {
+func fetchAll(ctx context.Context, t *testing.T, client *trusthub.Client, n int, opts ...trusthub.BatchOption) []trusthub.FetchResult {
 	t.Helper()
 	var pulled atomic.Int64
 	results := make([]trusthub.FetchResult, n)
 	seen := int64(0)
-	for result := range client.FetchCustomerProfiles(ctx, numbered(n, &pulled)) {
+	for result := range client.FetchCustomerProfiles(ctx, numbered(n, &pulled), opts...) {
 		if results[result.Index].SID != "" || result.SID != fmt.Sprintf("BU%032x", result.Index) || (result.Profile == nil) == (result.Err == nil) {
 			t.Errorf("got %d %s, %v, %v", result.Index, result.SID, result.Profile, result.Err)
 		}
@@ -177,8 +177,8 @@ func TestFleetProbes(t *testing.T) {
 	})
 }
 
-// No SID is pulled while the fleet holds.
-func TestFleetPullsNothingInAnOutage(t *testing.T) {
+// While the API is down, a SID is pulled for each second probe at most.
+func TestPullsInAnOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := newScene(0, func(after time.Duration, _ string) roundTripFunc {
 			if after < time.Minute {
@@ -186,28 +186,26 @@ func TestFleetPullsNothingInAnOutage(t *testing.T) {
 			}
 			return nil
 		})
-		var pulled []time.Duration
-		for range over(t, server, defaults).FetchCustomerProfiles(t.Context(), func(yield func(string) bool) {
-			for range 10 {
-				pulled = append(pulled, time.Since(server.from))
-				if !yield(sid) {
-					return
-				}
-				time.Sleep(50 * time.Millisecond)
+		var pulled atomic.Int64
+		time.AfterFunc(59*time.Second, func() {
+			if n, probes := int(pulled.Load()), server.between(time.Second, time.Minute); n > 2*16+probes || probes > 20 {
+				t.Errorf("%d pulled, %d probes", n, probes)
 			}
-		}) {
-			continue
+		})
+		n := 0
+		for range over(t, server, defaults).FetchCustomerProfiles(t.Context(), numbered(1000, &pulled)) {
+			n++
 		}
-		if len(pulled) != 10 || pulled[2] < time.Minute { // the first is the only one in hand, and the second under way
-			t.Errorf("pulled after %v", pulled)
+		if n != 1000 {
+			t.Errorf("%d results", n)
 		}
 	})
 }
 
 // After MaxOutage the fleet gives up: what is in hand is yielded with its own error, which is ErrOutage, too.
 func TestFleetGivesUpAfterMaxOutage(t *testing.T) {
-	for name, down := range map[string]http.HandlerFunc{"503": answer(503, textType, ""), "429": refusal(""), "429 for long": refusal("3600")} {
-		for policy, most := range map[trusthub.RetryPolicy]time.Duration{{}: 15 * time.Minute, {MaxAttempts: 1, MaxOutage: time.Minute}: time.Minute} {
+	for name, down := range map[string]http.HandlerFunc{"503": answer(503, textType, ""), "429": refusal("")} {
+		for attempts, most := range map[int]time.Duration{0: 15 * time.Minute, 1: time.Minute} {
 			t.Run(fmt.Sprint(name, most), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					server := newScene(time.Second, func(after time.Duration, _ string) roundTripFunc {
@@ -216,11 +214,11 @@ func TestFleetGivesUpAfterMaxOutage(t *testing.T) {
 						}
 						return nil
 					})
-					results := fetchAll(t.Context(), t, over(t, server, trusthub.WithRetry(policy)), 1_000_000)
-					if took := time.Since(server.from) - time.Minute; took < most || took > most+5*time.Second {
+					results := fetchAll(t.Context(), t, over(t, server, trusthub.WithRetry(trusthub.RetryPolicy{MaxAttempts: attempts})), 1_000_000, trusthub.WithMaxOutage(most))
+					if took := time.Since(server.from) - time.Minute; took < most || took > most+time.Minute {
 						t.Errorf("took %v", took)
 					}
-					if n := lost(results); n < 16 || n > 32 {
+					if n := lost(results); n < 16 || n > 100 {
 						t.Errorf("%d lost", n)
 					}
 					for _, result := range results {
@@ -236,13 +234,46 @@ func TestFleetGivesUpAfterMaxOutage(t *testing.T) {
 	}
 }
 
-// A fleet that does not hold fails by SID, as it may be told to.
-func TestFleetThatDoesNotHold(t *testing.T) {
+// A batch that must not wait for an outage to end does so after the first probe that fails.
+func TestMaxOutageOfZero(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := newScene(time.Second, func(time.Duration, string) roundTripFunc { return handled(answer(503, textType, "")) })
-		results := fetchAll(t.Context(), t, over(t, server, trusthub.WithRetry(trusthub.RetryPolicy{MaxAttempts: 2, MaxOutage: -1})), 100)
-		if n := lost(results); n != 100 || len(server.sent) != 200 || errors.Is(results[0].Err, trusthub.ErrOutage) {
-			t.Errorf("%d lost after %d requests: %v", n, len(server.sent), results[0].Err)
+		results := fetchAll(t.Context(), t, over(t, server, defaults), 100, trusthub.WithMaxOutage(0))
+		if took := time.Since(server.from); lost(results) != len(results) || len(results) > 40 || took > time.Second {
+			t.Errorf("%d results after %v", len(results), took)
+		}
+		for _, result := range results {
+			if !errors.Is(result.Err, trusthub.ErrOutage) {
+				t.Errorf("got %v", result.Err)
+			}
+		}
+	})
+}
+
+// A 429 costs time, whatever MaxOutage is, and nothing is pulled in a pause.
+func TestBatchWaitsOutAPause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var pulled atomic.Int64
+		server := newScene(50*time.Millisecond, func(after time.Duration, _ string) roundTripFunc {
+			if after == 0 {
+				return handled(refusal("11"))
+			}
+			return nil
+		})
+		time.AfterFunc(10*time.Second, func() {
+			if n := pulled.Load(); n > 33 {
+				t.Errorf("%d pulled in the pause", n)
+			}
+		})
+		n, failed := 0, 0
+		client := over(t, server, defaults)
+		for result := range client.FetchCustomerProfiles(t.Context(), numbered(10_000, &pulled), trusthub.WithMaxOutage(0)) {
+			if n++; result.Err != nil {
+				failed++
+			}
+		}
+		if n != 10_000 || failed > 0 {
+			t.Errorf("%d results, %d failed", n, failed)
 		}
 	})
 }

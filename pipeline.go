@@ -31,7 +31,6 @@ type pipeline struct {
 	header   http.Header     // of every request
 	timeout  error           // of an attempt that takes too long
 	limiter  *limiter.Limiter
-	forgiver *limiter.Limiter // nil: single calls count every 429 as a failure
 	quota    *retry.Quota
 	batches  batches // that are running
 }
@@ -60,7 +59,6 @@ func newPipeline(cfg *config) (*pipeline, error) {
 	}
 	if cfg.maxConcurrency > 0 {
 		p.limiter = limiter.New(float64(cfg.maxConcurrency), cfg.retry.MaxWait)
-		p.forgiver = p.limiter
 	}
 	return p, nil
 }

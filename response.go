@@ -45,9 +45,10 @@ func (b Body) size() string { return fmt.Sprintf("[%d bytes]", len(b)) }
 // answer is a response whose body is in memory.
 type answer struct {
 	*http.Response
-	body    Body
-	bodyErr error // why the body is not whole
-	failure error // *Error or *DecodeError, when there is nothing to decode
+	body      Body
+	bodyErr   error // why the body is not whole
+	failure   error // *Error or *DecodeError
+	undecoded bool  // the failure is of a whole 2xx
 }
 
 func (a *answer) requestID() string { return a.Header.Get("Twilio-Request-Id") }
@@ -55,10 +56,14 @@ func (a *answer) requestID() string { return a.Header.Get("Twilio-Request-Id") }
 // callOptions are the Responses to fill.
 type callOptions []*Response
 
-func newCallOptions(opts []CallOption) (c callOptions) {
+func newCallOptions(opts []CallOption) callOptions {
+	if len(opts) == 0 {
+		return nil // without an allocation
+	}
+	var c callOptions
 	for _, opt := range opts {
 		if opt != nil {
-			opt.apply(&c)
+			opt(&c)
 		}
 	}
 	c.fill(Response{})

@@ -23,9 +23,9 @@ func (c *Client) Stats() Stats {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for batch := range b.all {
-		gate := batch.Gate.Stats()
-		s.Limit += gate.Limit
-		s.Waiting += gate.Waiting
+		scope := batch.Scope.Stats()
+		s.Limit += scope.Limit
+		s.Waiting += scope.Waiting + batch.Waiting()
 		s.Holding = s.Holding || batch.IsHolding()
 	}
 	return s

@@ -211,8 +211,8 @@ func TestFleetsAndCallsOnOneClient(t *testing.T) {
 				pick := func(of ...int) int { return of[rng.IntN(len(of))] }
 				w := newWorld(rand.New(rand.NewPCG(seed, 3)), pick(0, 1, 2), 10*time.Second, 20*time.Second)
 				bound := pick(1, 2, 8, 64)
-				client := over(t, w, trusthub.WithRetry(trusthub.RetryPolicy{MaxAttempts: pick(1, 3), MaxOutage: time.Duration(pick(5, 60, 900)) * time.Second}),
-					trusthub.WithMaxConcurrency(bound))
+				client := over(t, w, trusthub.WithRetry(trusthub.RetryPolicy{MaxAttempts: pick(1, 3)}), trusthub.WithMaxConcurrency(bound))
+				outage := trusthub.WithMaxOutage(time.Duration(pick(5, 60, 900)) * time.Second)
 				var all sync.WaitGroup
 				for range pick(1, 2, 4) {
 					n, leave, end, panics, input := pick(1, 3, 100), pick(-1, -1, 1, 20), pick(0, 0, 1, 5, 20), pick(-1, -1, -1, 10), pick(0, 0, 20)
@@ -243,7 +243,7 @@ func TestFleetsAndCallsOnOneClient(t *testing.T) {
 										return
 									}
 								}
-							}) {
+							}, outage) {
 								if seen[result.Index] || (result.Profile == nil) == (result.Err == nil) {
 									t.Errorf("%d twice, or %v with %v", result.Index, result.Profile, result.Err)
 								}

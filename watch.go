@@ -45,7 +45,7 @@ func (c *Client) WatchCustomerProfile(ctx context.Context, sid string, every tim
 				}
 			}
 			wait := every - every/10 + rand.N(every/5+1) //nolint:gosec // G404: spreads load, guards nothing
-			if sleep(ctx, max(wait, retryAfter(err)), nil) != nil {
+			if sleep(ctx, max(wait, retryAfter(err))) != nil {
 				yield(nil, ctx.Err())
 				return
 			}

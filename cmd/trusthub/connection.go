@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,8 +19,9 @@ import (
 type connection struct {
 	fake, plainHTTP, verbose bool
 	baseURL                  string
-	timeout, maxOutage       time.Duration
+	timeout                  time.Duration
 	retries                  int
+	outage                   *outageReporter // of the client
 }
 
 func (c *connection) addFlags(cmd *cobra.Command) {
@@ -41,10 +41,12 @@ func (c *connection) client(stderr io.Writer, opts ...trusthub.Option) (*trusthu
 		return nil, nil, fmt.Errorf("trusthub: --retries: %d is negative", c.retries)
 	}
 	opts = append(opts, trusthub.WithTimeout(c.timeout),
-		trusthub.WithRetry(trusthub.RetryPolicy{MaxAttempts: c.retries + 1, MaxOutage: c.maxOutage}))
+		trusthub.WithRetry(trusthub.RetryPolicy{MaxAttempts: c.retries + 1}))
+	c.outage = &outageReporter{Handler: slog.DiscardHandler, w: stderr}
 	if c.verbose {
-		opts = append(opts, trusthub.WithLogger(slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))))
+		c.outage.Handler = slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelDebug})
 	}
+	opts = append(opts, trusthub.WithLogger(slog.New(c.outage)))
 	if c.plainHTTP {
 		opts = append(opts, trusthub.WithPlainHTTP())
 	}
@@ -79,9 +81,18 @@ func newFakeClient(opts []trusthub.Option) (*trusthub.Client, func(), error) {
 	return client, stop, nil
 }
 
-// inFlags says in flags what the SDK says in options.
+// inFlags names the flag of an option that cannot work.
 func inFlags(err error) error {
-	words := strings.NewReplacer("WithMaxConcurrency", "--concurrency", "WithTimeout", "--timeout", "WithPlainHTTP", "--plain-http",
-		"the base URL", "the --base-url")
-	return errors.New(words.Replace(err.Error()))
+	option, ok := errors.AsType[*trusthub.OptionError](err)
+	if !ok {
+		return err
+	}
+	flag := map[string]string{
+		"WithMaxConcurrency": "--concurrency", "WithTimeout": "--timeout", "WithPlainHTTP": "--plain-http",
+		"WithBaseURL": "--base-url", "WithMaxOutage": "--max-outage",
+	}[option.Option]
+	if flag == "" {
+		return err
+	}
+	return fmt.Errorf("trusthub: %s: %w", flag, option.Err)
 }

@@ -21,6 +21,7 @@ type fetchOptions struct {
 	progressFlags
 	output, resume string
 	concurrency    int
+	maxOutage      time.Duration
 }
 
 func newFetchCommand() *cobra.Command {
@@ -46,7 +47,7 @@ func newFetchCommand() *cobra.Command {
 	flags.StringVarP(&o.output, "output", "o", "text", "text, json, ndjson or csv")
 	flags.IntVar(&o.concurrency, "concurrency", 16, "the most requests at a time, when there are many")
 	flags.StringVar(&o.resume, "resume", "", "add ndjson to the results of an earlier run in this file, and fetch only what they lack")
-	flags.DurationVar(&o.maxOutage, "max-outage", 15*time.Minute, "how long to wait in an outage, when there are many; negative: not at all")
+	flags.DurationVar(&o.maxOutage, "max-outage", 15*time.Minute, "how long to wait for the API in an outage, when there are many; 0: not at all")
 	return cmd
 }
 
@@ -96,9 +97,12 @@ func (o *fetchOptions) runMany(cmd *cobra.Command, args []string, client *trusth
 		return err
 	}
 	defer source.close()
-	how, err := fetchMany(cmd.Context(), client, source, format, o.bar(source.total, out, stderr), out)
+	how, err := fetchMany(cmd.Context(), client, source, format, o.bar(source.total, out, stderr), out, trusthub.WithMaxOutage(o.maxOutage))
 	if err != nil {
 		return err
+	}
+	if cause := o.outage.now(); cause != "" && how.why != nil {
+		how.why = fmt.Errorf("%w (%s)", how.why, cause)
 	}
 	err = how.err()
 	if err == nil {

@@ -40,13 +40,18 @@ func (o outcome) err() error {
 }
 
 // fetchMany writes the results of many fetches as they complete.
-func fetchMany(ctx context.Context, client *trusthub.Client, source *sidSource, format resultFormat, bar *progressbar.ProgressBar, w io.Writer) (outcome, error) {
+func fetchMany(ctx context.Context, client *trusthub.Client, source *sidSource, format resultFormat, bar *progressbar.ProgressBar, w io.Writer,
+	opts ...trusthub.BatchOption,
+) (outcome, error) {
 	out := bufio.NewWriter(w)
 	if err := format.begin(out); err != nil {
 		return outcome{}, failed(err)
 	}
 	var o outcome
-	for result := range client.FetchCustomerProfiles(ctx, source.sids) {
+	for result := range client.FetchCustomerProfiles(ctx, source.sids, opts...) {
+		if result.Index < 0 {
+			return o, inFlags(result.Err)
+		}
 		if result.Err != nil && ctx.Err() != nil {
 			continue // ended, not failed
 		}

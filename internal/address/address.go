@@ -19,7 +19,7 @@ func Global() (*url.URL, error) { return Parse(gen.ServerURLGlobal) }
 // lead to another host.
 func Regional(edge, region string) (*url.URL, error) {
 	if !isHostLabel(edge) || !isHostLabel(region) {
-		return nil, fmt.Errorf("trusthub: edge %q and region %q must be host labels, such as \"dublin\" and \"ie1\"",
+		return nil, fmt.Errorf("edge %q and region %q must be host labels, such as \"dublin\" and \"ie1\"",
 			text.Printable(edge, 63), text.Printable(region, 63))
 	}
 	s, err := gen.NewServerURLRegional(gen.ServerURLRegionalEdgeVariable(edge), gen.ServerURLRegionalRegionVariable(region))
@@ -34,15 +34,15 @@ func Parse(s string) (*url.URL, error) {
 	u, err := url.Parse(s)
 	switch {
 	case s == "":
-		return nil, errors.New("trusthub: the base URL is empty")
+		return nil, errors.New("the URL is empty")
 	case err != nil || u.Opaque != "" || u.Hostname() == "":
-		return nil, errors.New("trusthub: the base URL is malformed: want https://host, a port and a path being optional")
+		return nil, errors.New("the URL is malformed: want https://host, a port and a path being optional")
 	case u.User != nil:
-		return nil, errors.New("trusthub: the base URL holds credentials: pass them to NewClient")
+		return nil, errors.New("the URL holds credentials: pass them to NewClient")
 	case u.RawQuery != "" || u.ForceQuery || strings.Contains(s, "#"):
-		return nil, errors.New("trusthub: the base URL has a query or a fragment")
+		return nil, errors.New("the URL has a query or a fragment")
 	case u.Scheme != "https" && u.Scheme != "http":
-		return nil, errors.New("trusthub: the base URL is not https")
+		return nil, errors.New("the URL is not https")
 	}
 	u.Host = strings.TrimSuffix(u.Host, ":") // as requests have it
 	return u.JoinPath("/"), nil

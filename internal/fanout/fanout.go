@@ -9,16 +9,16 @@ import (
 
 // Gate decides when another item may be pulled.
 type Gate interface {
-	AwaitPull(context.Context) bool // waits; false: pull no more
-	Add()                           // is called for each item that was pulled, before the next one may be
-	Done() <-chan struct{}          // is closed when no more is to be pulled
+	AwaitPull(context.Context) bool // waits until another item is wanted; false: none is
+	Pulled()                        // an item was pulled
+	Yielded()                       // the result of an item was delivered, or is not wanted any more
+	InputEnded()                    // there are no more items
 }
 
 // Stream is one run. It is made by [New], so that its Stop method can be handed out before it starts.
 type Stream[In, Out any] struct {
 	gate    Gate
 	work    func(ctx context.Context, index int, item In, out *Out)
-	places  chan struct{} // one for each item that is pulled and not yet yielded
 	results chan Out
 	left    chan struct{} // closed when nobody reads results any more
 
@@ -28,17 +28,18 @@ type Stream[In, Out any] struct {
 	panicked any  // by the input, or by work
 }
 
-// New returns a stream that has at most ahead items in hand. work fills in *out, which counts also when it ends its goroutine;
-// a panic is raised where the results are read.
-func New[In, Out any](ahead int, work func(ctx context.Context, index int, item In, out *Out)) *Stream[In, Out] {
+// New returns a stream. work fills in *out, which counts also when it ends its goroutine; a panic is
+// raised where the results are read.
+func New[In, Out any](work func(ctx context.Context, index int, item In, out *Out)) *Stream[In, Out] {
 	return &Stream[In, Out]{
-		work: work, places: make(chan struct{}, ahead), results: make(chan Out), left: make(chan struct{}),
+		work: work, results: make(chan Out), left: make(chan struct{}),
 		pending: 1, // the pulling, until Stop
 	}
 }
 
-// Run pulls the items, as gate permits, and yields the results. The context that work gets ends with the loop.
-func (s *Stream[In, Out]) Run(ctx context.Context, gate Gate, items iter.Seq[In], yield func(Out) bool) {
+// Run pulls the items, as gate permits, and yields the results. The context that work gets ends with
+// the loop. Run reports whether all results were yielded.
+func (s *Stream[In, Out]) Run(ctx context.Context, gate Gate, items iter.Seq[In], yield func(Out) bool) bool {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer close(s.left)
@@ -46,7 +47,7 @@ func (s *Stream[In, Out]) Run(ctx context.Context, gate Gate, items iter.Seq[In]
 	go s.pull(ctx, items)
 	for result := range s.results {
 		if !yield(result) {
-			return
+			return false
 		}
 	}
 	s.mu.Lock()
@@ -54,6 +55,7 @@ func (s *Stream[In, Out]) Run(ctx context.Context, gate Gate, items iter.Seq[In]
 	if s.panicked != nil {
 		panic(s.panicked)
 	}
+	return true
 }
 
 // Stop ends the pulling. A pull that is under way is not waited for.
@@ -71,7 +73,7 @@ func (s *Stream[In, Out]) pull(ctx context.Context, items iter.Seq[In]) {
 	defer stop()
 	defer s.Stop()
 	defer func() { s.panics(recover()) }()
-	if !s.reserve(ctx) {
+	if !s.gate.AwaitPull(ctx) { // before the first item, too, so that none is pulled in vain
 		return
 	}
 	index := 0
@@ -81,21 +83,11 @@ func (s *Stream[In, Out]) pull(ctx context.Context, items iter.Seq[In]) {
 		}
 		go s.one(ctx, index, item)
 		index++
-		if !s.reserve(ctx) {
+		if !s.gate.AwaitPull(ctx) {
 			return
 		}
 	}
-}
-
-// reserve waits for a place before an item is pulled, so that none is pulled in vain.
-func (s *Stream[In, Out]) reserve(ctx context.Context) bool {
-	select {
-	case s.places <- struct{}{}:
-		return s.gate.AwaitPull(ctx) && ctx.Err() == nil
-	case <-s.gate.Done():
-	case <-ctx.Done():
-	}
-	return false
+	s.gate.InputEnded()
 }
 
 // add counts an item, unless the results are complete.
@@ -107,7 +99,7 @@ func (s *Stream[In, Out]) add() bool {
 	}
 	s.mu.Unlock()
 	if !late {
-		s.gate.Add() // without the lock: the gate may call Stop under its own
+		s.gate.Pulled() // without the lock: the gate may call Stop under its own
 	}
 	return !late
 }
@@ -131,9 +123,9 @@ func (s *Stream[In, Out]) one(ctx context.Context, index int, item In) {
 func (s *Stream[In, Out]) deliver(out Out) {
 	select {
 	case s.results <- out:
-		<-s.places
 	case <-s.left:
 	}
+	s.gate.Yielded()
 }
 
 // done closes the results when nothing is pending.

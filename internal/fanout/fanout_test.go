@@ -11,15 +11,17 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/fanout"
 )
 
+// open is a gate that always permits the next pull.
 type open struct{}
 
 func (open) AwaitPull(context.Context) bool { return true }
-func (open) Add()                           {}
-func (open) Done() <-chan struct{}          { return nil }
+func (open) Pulled()                        {}
+func (open) Yielded()                       {}
+func (open) InputEnded()                    {}
 
 func TestStream(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := fanout.New(4, func(_ context.Context, index int, item string, out *string) {
+		s := fanout.New(func(_ context.Context, index int, item string, out *string) {
 			*out = "failed " + item
 			if item == "goexit" {
 				runtime.Goexit()

@@ -1,0 +1,272 @@
+package limiter
+
+import (
+	"container/heap"
+	"slices"
+	"time"
+)
+
+// queue decides which request is sent next, and when. It has no lock and no clock.
+//
+// Tickets wait in one order of arrival. Each scope keeps its own in a heap, so that the next ticket
+// is the oldest among the heads of the scopes that admit one.
+type queue struct {
+	client  Scope
+	waiting []*Scope // those with tickets
+	arrived int      // tickets so far
+
+	pausedTo time.Time // no start before
+	cause    error     // of the pause, when the server said how long
+	probing  bool      // after the pause a single request goes first
+	probe    *Ticket   // the request that has gone first
+
+	maxSlotPause time.Duration // caps a pause for which the server named no time
+	successes    int
+	lastSuccess  time.Time
+	throttled    int // 429s, without those of isolated tickets
+}
+
+// maxPause caps a Retry-After: an absurd one must not disable a client for good.
+const maxPause = time.Hour
+
+// isolation is the number of successes of others for each of their 429s from which on a ticket that
+// keeps being throttled counts as an isolated problem.
+const isolation = 20
+
+// scope returns the scope in which t waits.
+func (q *queue) scope(t *Ticket) *Scope {
+	if t.Batch != nil {
+		return t.Batch
+	}
+	return &q.client
+}
+
+func (q *queue) add(t *Ticket) {
+	s := q.scope(t)
+	if len(s.queue) == 0 {
+		q.waiting = append(q.waiting, s)
+	}
+	t.queued = true
+	heap.Push(&s.queue, t)
+}
+
+func (q *queue) remove(t *Ticket) {
+	s := q.scope(t)
+	t.queued = false
+	heap.Remove(&s.queue, t.index)
+	if len(s.queue) == 0 {
+		i := slices.Index(q.waiting, s)
+		q.waiting = slices.Delete(q.waiting, i, i+1)
+	}
+}
+
+// next returns the ticket to admit now. Without one it returns the time until one may be admitted;
+// 0: not before a request ends.
+func (q *queue) next(now time.Time) (next *Ticket, soonest time.Duration) {
+	client := q.wait(now)
+	if client < 0 {
+		return nil, 0
+	}
+	for _, s := range q.waiting {
+		t, wait := s.head(), client
+		if s != &q.client {
+			if own := s.wait(now); own < 0 {
+				continue
+			} else {
+				wait = max(client, own)
+			}
+		}
+		switch {
+		case t == nil:
+		case wait > 0 && (soonest == 0 || wait < soonest):
+			soonest = wait
+		case wait == 0 && (next == nil || t.place < next.place):
+			next = t
+		}
+	}
+	return next, soonest
+}
+
+// wait returns how long it is until the client may start its next request; negative: until one ends.
+func (q *queue) wait(now time.Time) time.Duration {
+	pause, own := remaining(q.pausedTo, now), q.client.wait(now)
+	switch {
+	case q.probing && q.probe != nil:
+		return -1
+	case q.probing:
+		return max(pause, q.client.pacing(now))
+	case own < 0:
+		return own
+	}
+	return max(pause, own)
+}
+
+func (q *queue) admit(t *Ticket, now time.Time) {
+	if q.probing {
+		q.probe = t
+	}
+	t.cuts[0] = q.client.admit(now)
+	if t.Batch != nil {
+		t.cuts[1] = t.Batch.admit(now)
+	}
+}
+
+func (q *queue) release(t *Ticket) {
+	if q.probe == t {
+		q.probe = nil
+	}
+	q.client.inFlight--
+	if t.Batch != nil {
+		t.Batch.inFlight--
+	}
+}
+
+// succeed records a response that took so long.
+func (q *queue) succeed(t *Ticket, took time.Duration, now time.Time) {
+	t.inARow = 0
+	q.successes++
+	q.lastSuccess = now
+	if q.probe == t {
+		q.probing, q.cause = false, nil
+	}
+	q.client.grow(took)
+	if t.Batch != nil {
+		t.Batch.grow(took)
+	}
+}
+
+// fail records an end that says nothing about the server's limit: others need not wait for its outcome.
+func (q *queue) fail(t *Ticket) {
+	t.inARow = 0
+	if q.probe == t {
+		q.probing = false
+	}
+}
+
+// throttle records a 429, and begins a pause.
+func (q *queue) throttle(t *Ticket, took, retryAfter time.Duration, cause error, now time.Time) Throttling {
+	counts := q.counts(t)
+	c := &q.client
+	c.window.learn(took)
+	if counts {
+		switch {
+		case retryAfter > 0:
+			q.pause(now.Add(min(retryAfter, maxPause)), true, cause)
+		case t.cuts[0] == c.window.cuts:
+			q.pause(now.Add(min(c.window.slot(c.inFlight), q.maxSlotPause)), false, nil)
+		}
+		c.cutOnce(t.cuts[0])
+		if t.Batch != nil {
+			t.Batch.window.learn(took)
+			t.Batch.cutOnce(t.cuts[1])
+		}
+	}
+	return Throttling{counts, t.inARow >= 2, t.throttled}
+}
+
+// counts reports whether a 429 says something about the account, and not about this request alone. A
+// ticket that is throttled twice in a row goes to the back of the queue; from then on its 429s do not
+// count as long as others succeed and hardly any of them is throttled.
+func (q *queue) counts(t *Ticket) bool {
+	others, successes := q.throttled-t.sawThrottled, q.successes-t.sawSuccesses
+	counts := t.inARow < 2 || successes == 0 || others > 0 && others*isolation >= successes
+	if t.inARow++; t.inARow <= 2 {
+		q.throttled++
+	}
+	if t.inARow >= 2 {
+		t.place = 0
+	}
+	if successes > 0 {
+		t.throttled++
+	}
+	t.sawSuccesses, t.sawThrottled = q.successes, q.throttled
+	return counts
+}
+
+func (q *queue) pause(until time.Time, probing bool, cause error) {
+	if until.Before(q.pausedTo) {
+		return
+	}
+	q.pausedTo, q.cause = until, cause
+	q.probing = q.probing || probing
+}
+
+// rejects returns why t need not wait.
+func (q *queue) rejects(t *Ticket, now time.Time) error {
+	if t.Batch != nil && t.Batch.closed != nil {
+		return t.Batch.closed
+	}
+	left := remaining(q.pausedTo, now)
+	if q.cause == nil || t.MaxPause == 0 || left <= t.MaxPause {
+		return nil
+	}
+	return &PausedError{left, q.cause}
+}
+
+// head returns the ticket that is next in s: the oldest, or while s is held the probe alone.
+func (s *Scope) head() *Ticket {
+	switch {
+	case !s.held:
+		return s.queue[0]
+	case s.probe != nil && s.probe.queued:
+		return s.probe
+	}
+	return nil
+}
+
+func (s *Scope) admit(now time.Time) (cuts int) {
+	s.inFlight++
+	if pace := s.window.pace(); pace > 0 {
+		s.pacedTo = now.Add(pace)
+	}
+	return s.window.cuts
+}
+
+func (s *Scope) wait(now time.Time) time.Duration {
+	if !s.window.room(s.inFlight) {
+		return -1
+	}
+	return s.pacing(now)
+}
+
+func (s *Scope) pacing(now time.Time) time.Duration {
+	if s.window.limit >= 1 {
+		return 0
+	}
+	return remaining(s.pacedTo, now)
+}
+
+func (s *Scope) grow(took time.Duration) { s.window.grow(took, !s.window.room(s.inFlight)) }
+
+// cutOnce cuts the window, unless another 429 of the same round trip has.
+func (s *Scope) cutOnce(cuts int) {
+	if cuts == s.window.cuts {
+		s.window.cut()
+	}
+}
+
+func remaining(until, now time.Time) time.Duration { return max(until.Sub(now), 0) }
+
+// tickets is a heap of those that wait, the oldest in front.
+type tickets []*Ticket
+
+func (h tickets) Len() int           { return len(h) }
+func (h tickets) Less(i, j int) bool { return h[i].place < h[j].place }
+func (h tickets) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].index, h[j].index = i, j
+}
+
+func (h *tickets) Push(x any) {
+	t := x.(*Ticket)
+	t.index = len(*h)
+	*h = append(*h, t)
+}
+
+func (h *tickets) Pop() any {
+	last := len(*h) - 1
+	t := (*h)[last]
+	(*h)[last] = nil
+	*h = (*h)[:last]
+	return t
+}
