@@ -166,13 +166,13 @@ func (c *call) wait(d time.Duration) bool {
 func (c *call) try() (a *answer) {
 	queued := time.Now()
 	if err := c.acquire(); err != nil {
-		c.outcome = classify(nil, err, 0)
+		c.outcome = classify(nil, err, c.origin(), 0)
 		return nil
 	}
 	var learned *attempt.Outcome
 	defer func() { c.throttling = c.limiter.Release(c.ticket, learned) }() // also when middleware panics
 	if c.ctx.Err() != nil {
-		c.outcome = classify(nil, &unsentError{context.Cause(c.ctx)}, 0)
+		c.outcome = classify(nil, c.ctx.Err(), c.origin(), 0)
 		return nil
 	}
 	c.began = time.Now()
@@ -202,16 +202,13 @@ func (c *call) try() (a *answer) {
 
 // judge says once how an attempt ended.
 func (c *call) judge(a *answer, err error) {
-	if a != nil {
-		a.judge(c.origin())
-		if a.failure == nil && c.decoder != nil {
-			a.failure = c.decoder.decode(a, c.origin())
-			a.undecoded = a.failure != nil
-		}
+	if a != nil && a.judge(c.origin()) == nil && c.decoder != nil {
+		a.failure = c.decoder.decode(a, c.origin())
+		a.undecoded = a.failure != nil
 	}
-	c.outcome = classify(a, err, c.info.Duration)
+	c.outcome = classify(a, err, c.origin(), c.info.Duration)
 	if a == nil || !a.undecoded {
-		c.info.Reason = c.reasonOf(c.outcome.Err)
+		c.info.Reason = c.reasonOf(&c.outcome)
 	}
 }
 
@@ -268,11 +265,11 @@ func (c *call) report(a *answer, next retry.Decision) {
 	c.attemptDone(failure)
 }
 
-// reasonOf says why an attempt failed. The end of the caller's context is that, whatever it broke off.
-func (c *call) reasonOf(failure error) Reason {
-	reason := reasonOf(failure)
-	if failure == nil || reason == ReasonStatus || c.ctx.Err() == nil {
-		return reason
+// reasonOf returns why an attempt failed. The end of the caller's context is that, whatever it broke off, unless a status came.
+func (c *call) reasonOf(o *attempt.Outcome) Reason {
+	_, answered := o.Err.(*Error) //nolint:errorlint // of this attempt
+	if o.Err == nil || answered || c.ctx.Err() == nil {
+		return Reason(o.Reason)
 	}
 	return reasonOfEnd(c.ctx.Err())
 }

@@ -200,9 +200,9 @@ func TestCallbackHandlerAnswers(t *testing.T) {
 		"not a profile":                 {sid, trusthubtest.Fault{Body: "null"}, nil, 500, 0},
 		"another profile":               {sid, trusthubtest.Fault{Body: `{"sid":"` + otherSID + `"}`}, nil, 500, 0},
 		"handle fails":                  {sid, trusthubtest.Fault{}, failWith(errors.New("disk full")), 500, 1},
-		"handle finds nothing":          {sid, trusthubtest.Fault{}, failWith(&trusthub.Error{StatusCode: 404}), 500, 1},
+		"handle finds nothing":          {sid, trusthubtest.Fault{}, failWith(&trusthub.Error{StatusCode: 404, RequestID: "RQ1"}), 500, 1},
 		"handle may succeed next time":  {sid, trusthubtest.Fault{}, failWith(fmt.Errorf("x: %w", &trusthub.Error{StatusCode: 503})), 503, 1},
-		"handle is refused credentials": {sid, trusthubtest.Fault{}, failWith(&trusthub.Error{StatusCode: 401}), 500, 1},
+		"handle is refused credentials": {sid, trusthubtest.Fault{}, failWith(&trusthub.Error{StatusCode: 401, RequestID: "RQ1"}), 500, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			app := newApp(t)
@@ -257,11 +257,12 @@ func TestCallbackHandlerEndsInTime(t *testing.T) {
 	for name, test := range map[string]struct {
 		delay, client time.Duration // of the fetch; until Twilio hangs up
 		took          time.Duration
+		status        int
 	}{
-		"fetch is slow":  {time.Hour, time.Hour, 10 * time.Second},
-		"handle is slow": {0, time.Hour, 10 * time.Second},
-		"both are":       {6 * time.Second, time.Hour, 10 * time.Second},
-		"Twilio is gone": {0, time.Second, time.Second},
+		"fetch is slow":  {time.Hour, time.Hour, 10 * time.Second, http.StatusServiceUnavailable},
+		"handle is slow": {0, time.Hour, 10 * time.Second, http.StatusInternalServerError},
+		"both are":       {6 * time.Second, time.Hour, 10 * time.Second, http.StatusInternalServerError},
+		"Twilio is gone": {0, time.Second, time.Second, http.StatusInternalServerError},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -272,7 +273,7 @@ func TestCallbackHandlerEndsInTime(t *testing.T) {
 				defer cancel()
 				start := time.Now()
 				status := app.call(signedFor(http.MethodPost, "/"+sid, "").WithContext(ctx))
-				if took := time.Since(start); status != http.StatusInternalServerError || took != test.took {
+				if took := time.Since(start); status != test.status || took != test.took {
 					t.Errorf("status %d after %v", status, took)
 				}
 			})

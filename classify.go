@@ -1,50 +1,61 @@
 package trusthub
 
 import (
-	"crypto/tls"
 	"errors"
+	"net"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/seed07fc1495/trusthub/internal/attempt"
 	"github.com/seed07fc1495/trusthub/internal/decode"
 )
 
-// classify says once how an attempt ended, for all that decide what follows.
-func classify(a *answer, err error, took time.Duration) attempt.Outcome {
+// classify says once how an attempt ended, for all that decide what follows: by the response, or by the
+// error that came in its place.
+func classify(a *answer, err error, from origin, took time.Duration) attempt.Outcome {
 	if a != nil {
-		err = a.failure
+		err = a.judge(from)
 	}
-	o := attempt.Outcome{Took: took, Err: err}
+	o := attempt.Outcome{Took: took}
+	if err == nil {
+		return o
+	}
+	o.Err = asFailure(err, from)
+	kind, reason := o.Err.(failure).verdict() //nolint:errorlint // what asFailure returns
+	o.Kind, o.Reason, o.Local = kind, string(reason), isLocal(err)
 	if apiErr, ok := errors.AsType[*Error](err); ok {
 		o.RetryAfter = apiErr.RetryAfter
-		if apiErr.StatusCode == http.StatusTooManyRequests {
-			o.Kind = attempt.Throttled
-			return o
-		}
-	}
-	switch {
-	case err == nil:
-		o.Kind = attempt.Succeeded
-	case errors.Is(err, ErrUnauthorized):
-		o.Kind = attempt.Unauthorized
-	case isCertificate(err), isUnsent(err) && !isTransient(err):
-		o.Kind = attempt.Fatal
-	case isTransient(err):
-		o.Kind = attempt.Transient
-	case a != nil:
-		o.Kind = attempt.Rejected
-	default:
-		o.Kind = attempt.Final
 	}
 	return o
 }
 
+// failure is an error of a call. It knows what it means, so that nothing has to search its chain, which may hold errors of other calls.
+type failure interface {
+	error
+	verdict() (attempt.Kind, Reason)
+}
+
+// asFailure makes a failure of this call of any error.
+func asFailure(err error, from origin) error {
+	if _, ok := err.(failure); ok { //nolint:errorlint // one that is whole by itself
+		return err
+	}
+	sent := &sendError{from: from, err: err}
+	if inner, ok := errors.AsType[failure](err); ok { // of the batch that ended
+		sent.kind, sent.reason = inner.verdict()
+	} else {
+		sent.kind, sent.reason = kindOfUnanswered(err), reasonOfUnanswered(err)
+	}
+	return sent
+}
+
 // judge says what is wrong with an answer before it is decoded.
-func (a *answer) judge(from origin) {
+func (a *answer) judge(from origin) error {
+	if a.failure != nil { // judged before
+		return a.failure
+	}
 	if a.bodyErr != nil && !errors.Is(a.bodyErr, ErrResponseTooLarge) {
-		a.bodyErr = &sendError{from: from, err: a.bodyErr}
+		a.bodyErr = asFailure(a.bodyErr, from)
 	}
 	switch {
 	case a.StatusCode/100 != 2:
@@ -52,42 +63,97 @@ func (a *answer) judge(from origin) {
 	case a.bodyErr != nil:
 		a.failure = newDecodeError(a, from, "", a.bodyErr)
 	}
+	return a.failure
 }
 
-// isTransient reports whether another attempt may end better than with failure.
-func isTransient(failure error) bool {
-	if apiErr, ok := errors.AsType[*Error](failure); ok {
-		return slices.Contains([]int{
-			http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusBadGateway,
-			http.StatusServiceUnavailable, http.StatusGatewayTimeout,
-		}, apiErr.StatusCode)
+// isLocal reports whether a failure is probably one of the program's own configuration, which waiting does not mend.
+func isLocal(err error) bool {
+	switch err := err.(type) { //nolint:errorlint // one of this call
+	case *Error:
+		return err.kind() == attempt.Gateway
+	case *DecodeError:
+		return false
 	}
-	if opinion, ok := errors.AsType[retryable](failure); ok {
-		return opinion.Retryable()
+	unknown, ok := errors.AsType[*net.DNSError](err)
+	return ok && unknown.IsNotFound
+}
+
+func (e *Error) verdict() (attempt.Kind, Reason) {
+	reason := ReasonGateway
+	if e.FromTwilio() {
+		reason = ReasonStatus
 	}
-	if decodeErr, ok := errors.AsType[*DecodeError](failure); ok {
-		return isTorn(decodeErr.Err)
+	return e.kind(), reason
+}
+
+func (e *Error) kind() attempt.Kind {
+	switch e.StatusCode {
+	case http.StatusTooManyRequests:
+		return attempt.Throttled
+	case http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return attempt.Transient
 	}
-	return !isCertificate(failure) && !isUnsent(failure)
+	switch {
+	case !e.FromTwilio():
+		return attempt.Gateway
+	case e.StatusCode == http.StatusUnauthorized:
+		return attempt.Unauthorized
+	case e.StatusCode == http.StatusBadRequest, e.StatusCode == http.StatusNotFound:
+		return attempt.Rejected
+	}
+	return attempt.Final
 }
 
-func isCertificate(failure error) bool {
-	_, certificate := errors.AsType[*tls.CertificateVerificationError](failure)
-	return certificate
+func (e *DecodeError) verdict() (attempt.Kind, Reason) {
+	truncated := isTruncated(e.Err)
+	switch {
+	case truncated && isFinalByItself(e.Err):
+		return attempt.Final, reasonOfBody(e.Err)
+	case truncated:
+		return attempt.Transient, reasonOfBody(e.Err)
+	case e.RequestID == "":
+		return attempt.Gateway, reasonOfBody(e.Err)
+	}
+	return attempt.Rejected, reasonOfBody(e.Err)
 }
 
-func isUnsent(err error) bool {
-	_, unsent := errors.AsType[*unsentError](err)
-	return unsent
-}
-
-// isTorn reports whether the cause of a DecodeError is what happened to the body on its way, and not what it holds.
-func isTorn(cause error) bool {
+// isTruncated reports whether the cause of a DecodeError is what happened to the body on its way, and not what it holds.
+func isTruncated(cause error) bool {
 	return cause != nil && !decode.IsContent(cause) && !errors.Is(cause, ErrResponseTooLarge)
+}
+
+func (e *sendError) verdict() (attempt.Kind, Reason) { return e.kind, e.reason }
+
+// kindOfUnanswered is the kind of an error that came in place of a response.
+func kindOfUnanswered(err error) attempt.Kind {
+	opinion, hasOpinion := errors.AsType[retryable](err)
+	switch {
+	case errors.Is(err, ErrUnauthorized):
+		return attempt.Unauthorized
+	case isCertificate(err):
+		return attempt.Fatal
+	case hasOpinion && opinion.Retryable():
+		return attempt.Transient
+	case isUnsent(err):
+		return attempt.Fatal
+	case hasOpinion:
+		return attempt.Final
+	}
+	return attempt.Transient
 }
 
 // retryable is an error, of middleware for example, that knows whether another attempt may help.
 type retryable interface {
 	error
 	Retryable() bool
+}
+
+func isFinalByItself(err error) bool {
+	opinion, ok := errors.AsType[retryable](err)
+	return ok && !opinion.Retryable()
+}
+
+func isUnsent(err error) bool {
+	_, unsent := errors.AsType[*unsentError](err)
+	return unsent
 }

@@ -10,12 +10,15 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seed07fc1495/trusthub/internal/apierror"
+	"github.com/seed07fc1495/trusthub/internal/attempt"
 	"github.com/seed07fc1495/trusthub/internal/decode"
 	"github.com/seed07fc1495/trusthub/internal/text"
 	"github.com/seed07fc1495/trusthub/internal/transport"
 )
 
-// The refusals that programs tell apart, by HTTP status: errors.Is(err, trusthub.ErrNotFound).
+// What Twilio answers, by HTTP status: errors.Is(err, trusthub.ErrNotFound). A status alone is not enough: a gateway that has lost its
+// route answers 404, too. So an *[Error] is one of these only when it is [Error.FromTwilio].
 var (
 	ErrUnauthorized    = errors.New("trusthub: unauthorized")      // 401
 	ErrForbidden       = errors.New("trusthub: forbidden")         // 403
@@ -35,23 +38,25 @@ var ErrInvalidSID = errors.New("trusthub: invalid Customer Profile SID")
 // error around it.
 var ErrResponseTooLarge = errors.New("trusthub: response too large")
 
-// IsRetryable reports whether the same call may succeed when it is made again later; the attempts that a call makes by
-// itself are over by then. Yes: no answer, an answer that did not come in time or broke off, and the statuses 429, 500,
-// 502, 503 and 504. No: nil, the end of the caller's own context, a bad certificate, failed authentication, another
-// status, a complete answer that is not the profile asked for, [ErrInvalidSID], and what is not the error of a call. An
-// error of an [Auth], a middleware or a transport decides for itself if it has a method Retryable() bool.
+// IsRetryable reports whether the same call may succeed when it is made again later. The attempts that a call makes by itself are over
+// by then.
+//
+// It is true when there was no response, or none in time, or not all of it; when the deadline of the caller's context passed; with the
+// statuses 429, 500, 502, 503 and 504; and with any response that bears no sign of Twilio ([Error.FromTwilio]). It is false when the
+// caller's context was canceled; with a bad certificate and failed authentication; with another status of Twilio, and a complete 2xx of
+// Twilio that is not the profile asked for; with [ErrInvalidSID], nil, and what is not the error of a call. An error of an [Auth], a
+// middleware or a transport decides for itself if it has a method Retryable() bool.
 func IsRetryable(err error) bool {
-	sent, unanswered := errors.AsType[*sendError](err)
-	if unanswered && sent.ended {
+	f, ok := errors.AsType[failure](err)
+	if !ok {
 		return false
 	}
-	_, refused := errors.AsType[*Error](err)
-	_, undecoded := errors.AsType[*DecodeError](err)
-	return (unanswered || refused || undecoded) && isTransient(err)
+	kind, _ := f.verdict()
+	return kind == attempt.Throttled || kind == attempt.Transient || kind == attempt.Gateway
 }
 
-// Error is an answer with a status other than 2xx. Its text holds request, status, code, message and request id, in less
-// than 500 bytes.
+// Error is a response with a status other than 2xx. Its text holds request, status, code, message and request id, in less than 500
+// bytes. When nothing says that Twilio sent it, the text says so, with content type and Server header in place of code and message.
 //
 // See https://www.twilio.com/docs/usage/twilios-response.
 type Error struct {
@@ -63,13 +68,32 @@ type Error struct {
 	RetryAfter time.Duration // how long Twilio asked to wait; 0 when it did not
 	Body       Body          // as received, cut at the limit
 
-	from origin
+	from    origin
+	twilios bool   // the body is evidence for Twilio
+	gateway string // who has answered in place of Twilio, as far as can be seen
+	detail  string // of the body, beside Message
 }
+
+// FromTwilio reports whether there is evidence that Twilio sent the response, and not a proxy, a gateway or a firewall on the way: the
+// Twilio-Request-Id header, or a body in one of Twilio's error shapes with an address on twilio.com or with a code that Twilio documents
+// for its API as a whole. A body whose status is another than that of HTTP is no evidence. This guards against accidents; whoever is on
+// the way to Twilio can fake it.
+//
+// When it is false, the response says nothing about the profile, the credentials or the permissions, whatever its status: the same call
+// may succeed later ([IsRetryable]), and Code, Message and MoreInfo are not Twilio's. A test server that is to be taken for Twilio
+// sends the header, as package trusthubtest does.
+func (e *Error) FromTwilio() bool { return e.RequestID != "" || e.twilios }
 
 func (e *Error) Error() string {
 	said := describe(e.from, strings.TrimSpace(fmt.Sprintf("%d %s", e.StatusCode, http.StatusText(e.StatusCode))))
+	if e.gateway != "" {
+		return said + " from a gateway, not from Twilio" + text.InBrackets([]string{e.gateway})
+	}
 	if e.Message != "" {
 		said += ": " + text.Printable(e.Message, 180)
+	}
+	if e.detail != "" {
+		said += ": " + text.Printable(e.detail, 120)
 	}
 	var notes []string
 	if e.Code != 0 {
@@ -78,8 +102,11 @@ func (e *Error) Error() string {
 	return said + text.InBrackets(append(notes, requestNote(e.RequestID)...))
 }
 
-// Is reports whether target is the named error of e's status.
+// Is reports whether target is the named error of e's status, and e is [Error.FromTwilio].
 func (e *Error) Is(target error) bool {
+	if !e.FromTwilio() {
+		return false
+	}
 	switch e.StatusCode {
 	case http.StatusUnauthorized:
 		return target == ErrUnauthorized
@@ -98,7 +125,7 @@ func (e Error) Format(f fmt.State, verb rune) { text.Format(f, verb, e.Error()) 
 
 // LogValue logs what [WithLogger] does of an attempt, and how many there were.
 func (e Error) LogValue() slog.Value {
-	return logValue(e.from, ReasonStatus, slog.Int("status", e.StatusCode), slog.String("request_id", text.Printable(e.RequestID, 64)))
+	return logValue(e.from, reasonOf(&e), slog.Int("status", e.StatusCode), slog.String("request_id", text.Printable(e.RequestID, 64)))
 }
 
 // DecodeError is a 2xx answer that is not what was asked for: another content type, malformed or truncated JSON, a value
@@ -134,11 +161,24 @@ func (e DecodeError) LogValue() slog.Value {
 }
 
 func newError(a *answer, from origin) *Error {
-	body := decode.Error(a.body)
-	return &Error{
+	body := apierror.Read(a.body)
+	e := &Error{
 		StatusCode: a.StatusCode, RequestID: a.requestID(), RetryAfter: transport.RetryAfter(a.Header.Get("Retry-After")), Body: a.body, from: from,
-		Code: body.Code, Message: body.Message, MoreInfo: body.MoreInfo,
+		Code: body.Code, Message: body.Message, MoreInfo: body.MoreInfo, detail: body.Detail, twilios: body.IsTwilios(a.StatusCode),
 	}
+	if !e.FromTwilio() {
+		e.gateway = describeGateway(a.Header)
+	}
+	return e
+}
+
+// describeGateway names what has answered, without its words.
+func describeGateway(header http.Header) string {
+	said := "content type " + cmp.Or(text.Printable(header.Get("Content-Type"), 40), "none")
+	if server := text.Printable(header.Get("Server"), 40); server != "" {
+		said += ", server " + server
+	}
+	return said
 }
 
 func newDecodeError(a *answer, from origin, pointer string, err error) *DecodeError {
@@ -160,9 +200,10 @@ func describeCause(err error) string {
 
 // sendError is a request that got no answer, or not all of it.
 type sendError struct {
-	from  origin
-	err   error
-	ended bool // with the caller's context
+	from   origin
+	err    error
+	kind   attempt.Kind
+	reason Reason
 }
 
 func (e *sendError) Error() string {
@@ -177,7 +218,7 @@ func (e *sendError) Unwrap() error { return e.err }
 
 func (e *sendError) Format(f fmt.State, verb rune) { text.Format(f, verb, e.Error()) }
 
-func (e *sendError) LogValue() slog.Value { return logValue(e.from, reasonOf(e)) }
+func (e *sendError) LogValue() slog.Value { return logValue(e.from, e.reason) }
 
 func logValue(from origin, reason Reason, more ...slog.Attr) slog.Value {
 	return slog.GroupValue(append([]slog.Attr{
@@ -192,16 +233,12 @@ func (e *unsentError) Error() string { return "not sent: " + e.err.Error() }
 
 func (e *unsentError) Unwrap() error { return e.err }
 
-// notAnswered is the error of a call that ends without an answer. One that its fleet has ended tells why it failed before.
+// notAnswered is the error of a call that ends without an answer. One that its batch has ended says why it failed before.
 func notAnswered(from origin, failure, previous error) error {
 	if _, ended := errors.AsType[*endedError](failure); ended && previous != nil {
 		failure = previous
 	}
-	switch failure.(type) { //nolint:errorlint // those that are whole by themselves, and not what wraps one
-	case *Error, *DecodeError:
-		return failure
-	}
-	return &sendError{from: from, err: failure}
+	return asFailure(failure, from)
 }
 
 // interrupted is the error of a call whose context ended: that of the context, its cause, and why the last complete attempt
@@ -214,12 +251,16 @@ func interrupted(ctx context.Context, from origin, failure, previous error) erro
 	}
 	err := ended
 	if !errors.Is(ended, cause) {
-		err = fmt.Errorf("%w: %w", ended, cause)
+		err = fmt.Errorf("%w: %w", ended, quoteCause(cause))
 	}
 	if !errors.Is(why, ended) && !errors.Is(why, cause) {
 		err = fmt.Errorf("%w, after %w", err, why)
 	}
-	return &sendError{from: from, err: err, ended: true}
+	kind := attempt.Final
+	if errors.Is(ended, context.DeadlineExceeded) {
+		kind = attempt.Transient
+	}
+	return &sendError{from, err, kind, reasonOfEnd(ended)}
 }
 
 // timeoutError says that one attempt took longer than WithTimeout permits, while the caller's context goes on.

@@ -34,7 +34,7 @@ func TestErrorAnswers(t *testing.T) {
 		"text called JSON":  {503, jsonType, "upstream secret", 0, "", "", "503 Service Unavailable (request RQ1)"},
 		"HTML":              {502, "text/html", "<html>secret", 0, "", "", "502 Bad Gateway (request RQ1)"},
 		"array":             {500, jsonType, `["secret"]`, 0, "", "", "500 Internal Server Error (request RQ1)"},
-		"wrong types":       {400, jsonType, `{"code":"secret","message":"secret"}`, 0, "", "", "400 Bad Request (request RQ1)"},
+		"wrong types":       {400, jsonType, `{"code":"secret","message":"m","status":[]}`, 0, "m", "", "400 Bad Request: m (request RQ1)"},
 		"empty":             {401, textType, "", 0, "", "", "401 Unauthorized (request RQ1)"},
 		"unknown status":    {499, textType, "", 0, "", "", "499 (request RQ1)"},
 		"redirect":          {302, textType, "", 0, "", "", "302 Found (request RQ1)"},
@@ -66,7 +66,7 @@ func TestErrorsByStatus(t *testing.T) {
 		404: trusthub.ErrNotFound, 429: trusthub.ErrTooManyRequests,
 	}
 	for _, status := range []int{400, 401, 403, 404, 429, 500} {
-		err := fmt.Errorf("wrapped: %w", &trusthub.Error{StatusCode: status})
+		err := fmt.Errorf("wrapped: %w", &trusthub.Error{StatusCode: status, RequestID: "RQ1"})
 		for of, target := range named {
 			if errors.Is(err, target) != (of == status) {
 				t.Errorf("status %d, error of %d: %v", status, of, !errors.Is(err, target))

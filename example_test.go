@@ -119,6 +119,7 @@ func ExampleClient_FetchCustomerProfile_cancellation() {
 	ctx, cancel := context.WithCancel(context.Background())
 	busy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Retry-After", "10")
+		w.Header().Set("Twilio-Request-Id", "RQ1") // without it, a 429 is a gateway's
 		w.WriteHeader(http.StatusTooManyRequests)
 		time.AfterFunc(10*time.Millisecond, cancel)
 	}))

@@ -264,7 +264,7 @@ func TestContextEndIsYielded(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
 		for i, result := range fetchAll(ctx, t, over(t, server), 2) {
-			if !errors.Is(result.Err, context.DeadlineExceeded) || trusthub.IsRetryable(result.Err) {
+			if !errors.Is(result.Err, context.DeadlineExceeded) || !trusthub.IsRetryable(result.Err) {
 				t.Errorf("%d: got %v, retryable %v", i, result.Err, trusthub.IsRetryable(result.Err))
 			}
 		}

@@ -415,7 +415,7 @@ func TestFleetRenewsAToken(t *testing.T) {
 			time.Sleep(time.Second)
 			if req.Header.Get("Authorization") != "Bearer "+time.Now().Truncate(time.Minute).String() {
 				refused.Add(1)
-				return canned(401, http.Header{"Content-Type": {jsonType}}, "{}")(req)
+				return canned(401, http.Header{"Content-Type": {jsonType}, "Twilio-Request-Id": {"RQ1"}}, "{}")(req)
 			}
 			return canned(200, http.Header{"Content-Type": {jsonType}}, acme)(req)
 		})}))

@@ -78,21 +78,32 @@ func (p *pipeline) send(ctx context.Context, req *http.Request) (*answer, error)
 	case err != nil && errors.Is(context.Cause(ctx), p.timeout):
 		return nil, &unsentError{fmt.Errorf("authentication: %w", p.timeout)}
 	case err != nil:
-		return nil, &unsentError{fmt.Errorf("authentication: %w", err)}
+		return nil, &unsentError{fmt.Errorf("authentication: %w", fromOutside(ctx, err))}
 	}
 	response, err := p.next.RoundTrip(signed)
 	switch {
 	case errors.Is(err, context.DeadlineExceeded) && errors.Is(context.Cause(ctx), p.timeout):
 		return nil, p.timeout // whatever words the transport has for it
 	case err != nil:
-		return nil, err
+		return nil, fromOutside(ctx, err)
 	case response == nil || response.Body == nil:
 		return nil, errors.New("the transport returned neither a whole answer nor an error")
 	}
 	response.Request = req
 	a := &answer{Response: response}
 	a.body, a.bodyErr = transport.ReadBody(ctx, response, p.cfg.maxResponseBytes, ErrResponseTooLarge)
+	if a.bodyErr != nil && !errors.Is(a.bodyErr, p.timeout) {
+		a.bodyErr = fromOutside(ctx, a.bodyErr)
+	}
 	return a, nil
+}
+
+// fromOutside returns an error that is not of this package: that of a context which has ended, if that is what it comes from.
+func fromOutside(ctx context.Context, err error) error {
+	if ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
+		return ctx.Err()
+	}
+	return quote(err)
 }
 
 // distrustIdle closes idle connections when an attempt has run out of time: they may be as dead as the one that it waited for,

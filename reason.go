@@ -17,6 +17,7 @@ type Reason string
 // The reasons.
 const (
 	ReasonStatus   Reason = "status"    // a status other than 2xx, which is told beside it
+	ReasonGateway  Reason = "gateway"   // a status other than 2xx, and no evidence that Twilio sent it: see [Error.FromTwilio]
 	ReasonTimeout  Reason = "timeout"   // no complete answer in the time of an attempt
 	ReasonCanceled Reason = "canceled"  // the caller's context was canceled
 	ReasonDeadline Reason = "deadline"  // the deadline of the caller's context passed
@@ -32,38 +33,55 @@ const (
 	ReasonOther    Reason = "other"     // an error of middleware, for example
 )
 
-// reasonOf says why a call or an attempt ended with err.
+// reasonOf returns the reason that was found when the attempt that failed with err was classified.
 func reasonOf(err error) Reason {
-	sent, unanswered := errors.AsType[*sendError](err)
-	_, refused := errors.AsType[*Error](err)
-	undecoded, isUndecoded := errors.AsType[*DecodeError](err)
-	switch {
-	case err == nil:
+	if err == nil {
 		return ""
-	case unanswered && sent.ended:
-		return reasonOfEnd(err)
+	}
+	if f, ok := errors.AsType[failure](err); ok {
+		_, reason := f.verdict()
+		return reason
+	}
+	return ReasonOther
+}
+
+// reasonOfUnanswered is the reason of an error that came in place of a response.
+func reasonOfUnanswered(err error) Reason {
+	switch {
 	case isUnsent(err):
 		return ReasonAuth
-	case refused:
-		return ReasonStatus
 	case errors.Is(err, ErrResponseTooLarge):
 		return ReasonTooLarge
 	case isTimeout(err):
 		return ReasonTimeout
-	case isUndecoded && isTorn(undecoded.Err):
-		return ReasonTorn
-	case isUndecoded:
-		return ReasonDecode
 	}
 	return reasonOfNetwork(err)
 }
 
-// reasonOfEnd says how a caller's context ended.
+// reasonOfBody is the reason of a 2xx whose body is not what was asked for.
+func reasonOfBody(cause error) Reason {
+	switch {
+	case errors.Is(cause, ErrResponseTooLarge):
+		return ReasonTooLarge
+	case isTimeout(cause):
+		return ReasonTimeout
+	case isTruncated(cause):
+		return ReasonTorn
+	}
+	return ReasonDecode
+}
+
+// reasonOfEnd is the reason of a call whose context ended with err.
 func reasonOfEnd(err error) Reason {
-	if errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled) {
+	if errors.Is(err, context.DeadlineExceeded) {
 		return ReasonDeadline
 	}
 	return ReasonCanceled
+}
+
+func isCertificate(failure error) bool {
+	_, certificate := errors.AsType[*tls.CertificateVerificationError](failure)
+	return certificate
 }
 
 func isTimeout(err error) bool {

@@ -29,7 +29,8 @@ func TestReasons(t *testing.T) {
 		reply roundTripFunc
 		want  trusthub.Reason
 	}{
-		"503":                {canned(503, nil, ""), trusthub.ReasonStatus},
+		"503":                {canned(503, http.Header{"Twilio-Request-Id": {"RQ1"}}, ""), trusthub.ReasonStatus},
+		"503 of a gateway":   {canned(503, nil, ""), trusthub.ReasonGateway},
 		"no answer":          {hang, trusthub.ReasonTimeout},
 		"dial time-out":      {broken(&net.OpError{Op: "dial", Err: os.ErrDeadlineExceeded}), trusthub.ReasonTimeout},
 		"connection refused": {broken(&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}), trusthub.ReasonRefused},

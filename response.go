@@ -7,6 +7,8 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+
+	"github.com/seed07fc1495/trusthub/internal/apierror"
 )
 
 // Response is what came over HTTP, filled by [WithResponseInto].
@@ -51,7 +53,7 @@ type answer struct {
 	undecoded bool  // the failure is of a whole 2xx
 }
 
-func (a *answer) requestID() string { return a.Header.Get("Twilio-Request-Id") }
+func (a *answer) requestID() string { return a.Header.Get(apierror.RequestID) }
 
 // callOptions are the Responses to fill.
 type callOptions []*Response

@@ -81,8 +81,8 @@ func TestTornBodyOfTheGeneratedClientIsRetryable(t *testing.T) {
 	checkText(t, err)
 }
 
-// However far a call has come when its caller's context ends, it is not for the client to say that it should be made again.
-func TestEndedContextIsNotRetryable(t *testing.T) {
+// However far a call has come when its caller's context ends: a deadline may be met by the same call later, a cancellation was meant.
+func TestEndedContexts(t *testing.T) {
 	hang := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 	stall := func(w http.ResponseWriter, r *http.Request) {
 		_ = http.NewResponseController(w).Flush()
@@ -104,6 +104,13 @@ func TestEndedContextIsNotRetryable(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 			_, err := fetch(ctx, over(t, inMemory(t, s.ServeHTTP), defaults, trusthub.WithTimeout(2*time.Second)))
 			cancel()
+			if ctx.Err() == nil || !trusthub.IsRetryable(err) {
+				t.Errorf("%s: got %v", name, err)
+			}
+			s = &script{handlers: handlers}
+			ctx, cancel = context.WithCancel(t.Context())
+			time.AfterFunc(3*time.Second, cancel)
+			_, err = fetch(ctx, over(t, inMemory(t, s.ServeHTTP), defaults, trusthub.WithTimeout(2*time.Second)))
 			if err == nil || ctx.Err() == nil || trusthub.IsRetryable(err) {
 				t.Errorf("%s: got %v", name, err)
 			}
@@ -172,6 +179,7 @@ func TestErrorsWorthAnotherCall(t *testing.T) {
 		"refused connection":   {nil, transport(errors.New("connection refused")), true},
 		"transport says yes":   {nil, transport(fmt.Errorf("wrapped: %w", opinion(true))), true},
 		"transport says no":    {nil, transport(fmt.Errorf("wrapped: %w", opinion(false))), false},
+		"transport names 401":  {nil, transport(fmt.Errorf("wrapped: %w", trusthub.ErrUnauthorized)), false},
 		"authentication":       {io.EOF, transport(nil), false},
 		"authentication later": {fmt.Errorf("wrapped: %w", opinion(true)), transport(nil), true},
 		"authentication never": {opinion(false), transport(nil), false},

@@ -10,13 +10,13 @@ type Kind int
 
 // The kinds.
 const (
-	Succeeded    Kind = iota // a 2xx that is what was asked for
-	Rejected                 // Twilio's final verdict on the request: 400, 404, its 2xx that cannot be decoded
-	Final                    // final for this call, and no evidence about the API: Twilio's 403, an error that is not retryable
-	Throttled                // 429
-	Transient                // another attempt may end better: 5xx, no response, a timeout, a truncated body
-	Gateway                  // the response of a proxy, gateway or firewall; final for a single call
-	Unauthorized             // 401
+	Succeeded    Kind = iota // a 2xx, decoded where the caller decodes
+	Rejected                 // a verdict of Twilio on the request: its 400, its 404, a 2xx of its own that cannot be decoded
+	Final                    // final for this call, and no evidence about the API: Twilio's 403, another status, an error that says so
+	Throttled                // 429, whoever sent it
+	Transient                // another attempt may end better: 500, 502 to 504, no response, a time-out, a truncated body
+	Gateway                  // a response that bears no sign of Twilio, and is final for a single call: 403, 3xx, an undecodable 200
+	Unauthorized             // Twilio's 401, or an error that says as much
 	Fatal                    // every other call would end the same way: a bad certificate, an Auth that fails for good
 )
 
@@ -24,12 +24,13 @@ const (
 type Outcome struct {
 	Kind       Kind
 	Local      bool          // the cause is probably the program's own configuration: an unknown host, a gateway's 4xx
+	Reason     string        // for people: metrics and logs; "" when it succeeded
 	RetryAfter time.Duration // as the server asked; 0: it did not
 	Took       time.Duration
 	Err        error // nil when it succeeded
 }
 
-// Retryable reports whether another attempt may end better.
+// Retryable reports whether the call may make another attempt.
 func (o *Outcome) Retryable() bool { return o.Kind == Throttled || o.Kind == Transient }
 
 // Conclusive reports whether the API is up and has answered the request.

@@ -62,15 +62,6 @@ func isForeign(body []byte, value any) bool {
 	return true
 }
 
-// Error reads what a body of Twilio's says of an error: both of its shapes have code and message. A body of any other kind says nothing
-// that fits.
-func Error(body []byte) (e gen.Error) {
-	if json.Unmarshal(body, &e, options) != nil {
-		return gen.Error{}
-	}
-	return e
-}
-
 // IsContent reports whether a cause is about what a document holds, and not about how it arrived.
 func IsContent(err error) bool {
 	_, ours := errors.AsType[Problem](err)

@@ -1,0 +1,97 @@
+// Package apierror reads the bodies of error responses, and looks in them for evidence that Twilio has sent them and not a proxy, a
+// gateway or a firewall on the way.
+package apierror
+
+import (
+	"math"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// RequestID is the header that Twilio sends with every response.
+const RequestID = "Twilio-Request-Id"
+
+// Body is what an error body says. What it does not say, or says in another type than is documented, is zero.
+type Body struct {
+	Code     int
+	Status   int // of HTTP, by the body
+	Message  string
+	MoreInfo string
+	Detail   string // what Message does not say
+}
+
+// Read reads an error body in one of Twilio's shapes, {code, message, more_info, status} and {code, message, httpStatusCode}, or in
+// that of RFC 9457. Each member is read by itself: an odd one costs only itself.
+func Read(body []byte) (b Body) {
+	var members map[string]jsontext.Value
+	if json.Unmarshal(body, &members, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)) != nil {
+		return Body{}
+	}
+	b.Code = integer(members["code"])
+	if b.Status = integer(members["status"]); b.Status == 0 {
+		b.Status = integer(members["httpStatusCode"])
+	}
+	b.Message, b.Detail = text(members["message"]), text(members["detail"])
+	if b.Message == "" {
+		b.Message, b.Detail = b.Detail, ""
+	}
+	if b.Message == "" {
+		b.Message = text(members["title"])
+	}
+	if b.MoreInfo = text(members["more_info"]); b.MoreInfo == "" {
+		b.MoreInfo = text(members["type"])
+	}
+	return b
+}
+
+// FromTwilio reports whether there is evidence that Twilio sent a response: the header with its request id, or an error body in one of
+// its shapes. It guards against accidents: whoever sits on the way can send the same.
+func FromTwilio(status int, header http.Header, body []byte) bool {
+	return header.Get(RequestID) != "" || status/100 != 2 && Read(body).IsTwilios(status)
+}
+
+// IsTwilios reports whether the body of a response with this status has something that only Twilio says: an address of twilio.com, or a
+// code that Twilio documents for its API as a whole. A body that contradicts the status is somebody else's.
+func (b Body) IsTwilios(status int) bool {
+	if b.Status != 0 && b.Status != status {
+		return false
+	}
+	return isTwilios(b.MoreInfo) || slices.Contains(codes(), b.Code)
+}
+
+// codes are those that any operation of Twilio's API may answer with (https://www.twilio.com/docs/api/errors). Others of five digits
+// are anybody's.
+func codes() []int {
+	return []int{20001, 20003, 20004, 20005, 20006, 20008, 20403, 20404, 20429, 20500, 20503}
+}
+
+func isTwilios(address string) bool {
+	u, err := url.Parse(address)
+	if err != nil {
+		return false
+	}
+	host := strings.ToLower(u.Hostname())
+	return host == "twilio.com" || strings.HasSuffix(host, ".twilio.com")
+}
+
+// integer reads an integer, also as 20404.0.
+func integer(value jsontext.Value) int {
+	number, err := strconv.ParseFloat(string(value), 64)
+	if err != nil || math.Abs(number) > 1<<53 || number != math.Trunc(number) {
+		return 0
+	}
+	return int(number)
+}
+
+func text(value jsontext.Value) (s string) {
+	if json.Unmarshal(value, &s, jsontext.AllowInvalidUTF8(true)) != nil {
+		return ""
+	}
+	return s
+}
