@@ -32,7 +32,8 @@ func grid(seed uint64) (all []scenario) {
 					}
 					s.name = fmt.Sprintf("%d%% bad, %v, bound %d, %v", share, kind, bound, every)
 					all = append(all, s)
-					from := time.Duration((0.1 + 0.4*random.Float64()) * float64(s.lowerBound()))
+					_, least := s.lowerBound()
+					from := time.Duration((0.1 + 0.4*random.Float64()) * float64(least))
 					s.outage = span{from, from + time.Minute}
 					s.name += ", outage"
 					all = append(all, s)
