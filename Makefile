@@ -27,8 +27,8 @@ torture: ## harm the line between client and server for TORTURE (50s a protocol)
 simulate: ## have clients share an account in virtual time, and write the table and the picture of docs/SCALE.md
 	@cd lab && RUNS=$(or $(RUNS),20) PICTURE=$(CURDIR)/docs go test -count=1 -v -timeout 30m -run 'Table|Picture|Loss' ./simulation
 
-grid: ## run batches against random faults in virtual time, and write the table of docs/BATCH.md; ROWS for so many of each list, SEED for other faults
-	@cd lab && GRID=1 ROWS=$(ROWS) SEED=$(SEED) go test -count=1 -v -timeout 30m -run 'Grid|Faults|Memory' ./simulation
+grid: ## run batches against random faults in virtual time, and print the tables of docs/BATCH.md; ROWS of each list, SEED for other faults
+	@cd lab/simulation && GRID=1 ROWS=$(ROWS) SEED=$(SEED) go test -count=1 -timeout 30m -run 'Grid|Faults|Memory'
 
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 dist: ## build the command for all platforms into dist/, with checksums

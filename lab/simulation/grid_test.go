@@ -3,9 +3,6 @@ package simulation
 import (
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -25,14 +22,14 @@ func grid(seed uint64) (all []scenario) {
 			}
 			for _, bound := range []int{0, 16, 64} {
 				for _, every := range []time.Duration{0, 200 * ms} {
-					random := rand.New(rand.NewPCG(seed, uint64(len(all)))) //nolint:gosec // a seed
+					random := rand.New(rand.NewPCG(seed, uint64(len(all))))
 					s := scenario{
 						cell: cell(share, kind), bound: bound, every: every, fault: kind, ratio: 1.4,
 						bad: scattered(random, 5000, float64(share)/100),
 					}
 					s.name = fmt.Sprintf("%d%% bad, %v, bound %d, %v", share, kind, bound, every)
 					all = append(all, s)
-					_, least := s.lowerBound()
+					_, least := s.bounds()
 					from := time.Duration((0.1 + 0.4*random.Float64()) * float64(least))
 					s.outage = span{from, from + time.Minute}
 					s.name += ", outage"
@@ -54,12 +51,22 @@ func scattered(random *rand.Rand, n int, share float64) []bool {
 	return bad
 }
 
-// TestGrid prints the table of docs/BATCH.md: the worst of each cell, alone and with an outage of one minute. Without GRID it runs a few of the rows.
+// TestGrid prints the tables of docs/BATCH.md: the worst of each share and kind of bad SIDs, alone and with an outage of a minute.
 func TestGrid(t *testing.T) {
-	all := grid(seed(t))
-	tallies := runAll(t, all)
+	seed := seed(t)
+	all := grid(seed)
+	tallies := runAll(t, seed, all)
 	for _, outage := range []bool{false, true} {
 		var table strings.Builder
+		table.WriteString("The longest time ÷ bound, and what was lost")
+		if outage {
+			table.WriteString("; an outage of a minute on top (most requests during it)")
+		}
+		table.WriteString(":\n\n| bad SIDs |")
+		for _, kind := range kinds {
+			fmt.Fprintf(&table, " %v |", kind)
+		}
+		fmt.Fprintf(&table, "\n|--|%s\n", strings.Repeat("--|", len(kinds)))
 		for _, share := range shares {
 			fmt.Fprintf(&table, "| %d%% |", share)
 			for _, kind := range kinds {
@@ -67,30 +74,25 @@ func TestGrid(t *testing.T) {
 			}
 			table.WriteByte('\n')
 		}
-		t.Logf("the longest time ÷ lower bound of each cell; with an outage: %v\n| bad SIDs |", outage)
-		var columns, line strings.Builder
-		for _, kind := range kinds {
-			fmt.Fprintf(&columns, " %v |", kind)
-			line.WriteString("--|")
-		}
-		t.Logf("\n| bad SIDs |%s\n|--|%s\n%s", columns.String(), line.String(), table.String())
+		show(t, table.String())
 	}
 }
 
 // worst sums up a cell of the table.
 func worst(all []scenario, tallies []*tally, cell string, outage bool) string {
 	var w tally
-	ratio, rows := 0., 0
+	ratio := 0.
 	for i, s := range all {
-		if o := tallies[i]; o != nil && s.cell == cell && (s.outage.to > 0) == outage {
-			rows++
-			ratio = max(ratio, s.timeRatio(*o))
-			w.lost, w.notOwn, w.outages = max(w.lost, o.lost), max(w.notOwn, o.notOwn), max(w.outages, o.outages)
-			w.during = max(w.during, o.during)
+		o := tallies[i]
+		if o == nil || s.cell != cell || (s.outage.to > 0) != outage {
+			continue
 		}
+		ratio = max(ratio, s.timeRatio(*o))
+		w.lost, w.notOwn, w.outages = max(w.lost, o.lost), max(w.notOwn, o.notOwn), max(w.outages, o.outages)
+		w.during = max(w.during, o.during)
 	}
-	if rows == 0 {
-		return ""
+	if ratio == 0 {
+		return "" // not run
 	}
 	text := fmt.Sprintf("%.2f", ratio)
 	if w.lost+w.notOwn+w.outages > 0 {
@@ -100,60 +102,4 @@ func worst(all []scenario, tallies []*tally, cell string, outage bool) string {
 		text += fmt.Sprintf(" (%d)", w.during)
 	}
 	return text
-}
-
-// runAll runs all scenarios, or without GRID in the environment ROWS of them (6) at random, and prints a row for each. Those that were not run have no outcome.
-func runAll(t *testing.T, all []scenario) []*tally {
-	seed := seed(t)
-	tallies := make([]*tally, len(all))
-	chosen := chosen(t, seed, len(all))
-	t.Run("rows", func(t *testing.T) {
-		for _, i := range chosen {
-			t.Run(all[i].name, func(t *testing.T) {
-				t.Parallel()
-				o := all[i].run(t, seed, uint64(i)) //nolint:gosec // a seed
-				tallies[i] = &o
-				all[i].check(t, o)
-				if t.Failed() {
-					t.Logf("to repeat: GRID=1 SEED=%d go test -run '%s' ./simulation", seed, t.Name())
-				}
-			})
-		}
-	})
-	var table strings.Builder
-	for i, s := range all {
-		if tallies[i] != nil {
-			table.WriteString(s.row(*tallies[i]))
-		}
-	}
-	t.Logf("SEED=%d\n%s%s", seed, head, table.String())
-	return tallies
-}
-
-func chosen(t *testing.T, seed uint64, n int) []int {
-	order := rand.New(rand.NewPCG(seed, 0)).Perm(n)
-	size := 6
-	switch rows, err := strconv.Atoi(os.Getenv("ROWS")); {
-	case os.Getenv("ROWS") != "" && err != nil:
-		t.Fatal(err)
-	case err == nil:
-		size = min(rows, n)
-	case os.Getenv("GRID") != "":
-		size = n
-	}
-	order = order[:min(size, n)]
-	slices.Sort(order)
-	return order
-}
-
-// seed is the SEED of the environment, or 1. It fixes the faults; the client's own jitter and the order of goroutines stay random.
-func seed(t *testing.T) uint64 {
-	if os.Getenv("SEED") == "" {
-		return 1
-	}
-	n, err := strconv.ParseUint(os.Getenv("SEED"), 10, 64)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
 }

@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"fmt"
 	"runtime"
 	"testing"
 	"testing/synctest"
@@ -22,19 +23,21 @@ func TestMemoryOfWaiting(t *testing.T) {
 		return fault{}, false
 	}}
 	synctest.Test(t, func(t *testing.T) {
-		_, client := s.world(t, 1, 0)
+		w, client := s.world(t, 1, 0)
 		var before, after uint64
 		waiting := 0
 		for range client.FetchCustomerProfiles(t.Context(), func(yield func(string) bool) {
 			before = used()
 			time.AfterFunc(9*time.Second, func() { // when each was sent once
+				w.mu.Lock()
+				defer w.mu.Unlock()
 				after, waiting = used(), failed
 			})
 			s.input(yield)
 		}) {
 			continue
 		}
-		t.Logf("%d SIDs wait, %d bytes each", waiting, (after-before)/uint64(max(waiting, 1)))
+		show(t, fmt.Sprintf("%d SIDs wait, %d bytes each", waiting, (after-before)/uint64(max(waiting, 1))))
 	})
 }
 
