@@ -51,7 +51,8 @@ func scattered(random *rand.Rand, n int, share float64) []bool {
 	return bad
 }
 
-// TestGrid prints the tables of docs/BATCH.md: the worst of each share and kind of bad SIDs, alone and with an outage of a minute.
+// TestGrid prints the tables of docs/BATCH.md: the worst of each share and kind of bad SIDs, alone
+// and with an outage of a minute.
 func TestGrid(t *testing.T) {
 	seed := seed(t)
 	all := grid(seed)

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// TestMemoryOfWaiting prints what a bad SID takes in memory while it waits for its next attempt: 300 of them among as many good
-// ones, since in a row they would be an outage.
+// TestMemoryOfWaiting prints what a bad SID takes in memory while it waits for its next attempt:
+// 300 of them among as many good ones, since in a row they would be an outage.
 func TestMemoryOfWaiting(t *testing.T) {
 	s := scenario{bound: 64, bad: make([]bool, 601), fault: fault{status: 503, retryAfter: 10}}
 	for i := range s.bad {

@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// These tests run all scenarios when GRID is set in the environment, with the seed 1, and a few with a random seed otherwise. ROWS
-// and SEED say how many and which seed.
+// These tests run all scenarios when GRID is set in the environment, with the seed 1, and a few
+// with a random seed otherwise. ROWS and SEED say how many and which seed.
 
 // runAll runs scenarios, checks them and shows a row for each. One that is not chosen has no tally.
 func runAll(t *testing.T, seed uint64, all []scenario) []*tally {

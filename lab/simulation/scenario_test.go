@@ -15,8 +15,8 @@ import (
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
-// scenario is one batch against an API with faults, and what must come of it. Always asserted: no good profile is lost, every
-// bad SID has its own error, and nothing is ErrOutage.
+// scenario is one batch against an API with faults, and what must come of it. Always asserted: no
+// good profile is lost, every bad SID has its own error, and nothing is ErrOutage.
 type scenario struct {
 	name   string
 	bound  int           // WithMaxConcurrency; 0: without
@@ -81,7 +81,7 @@ func (s scenario) run(t *testing.T, seed, stream uint64) (o tally) {
 
 // world returns the API and a client of it.
 func (s scenario) world(t *testing.T, seed, stream uint64) (*world, *trusthub.Client) {
-	w := &world{outage: s.outage, start: time.Now(), random: rand.New(rand.NewPCG(seed, stream))}
+	w := &world{outage: s.outage, start: time.Now(), random: rand.New(rand.NewPCG(seed, ^stream))} // not those that chose the bad SIDs
 	w.rules = append(append(w.rules, s.rules...), always(s.bad, s.fault))
 	opts := []trusthub.Option{trusthub.WithHTTPClient(&http.Client{Transport: w}), trusthub.WithRetry(s.retry)}
 	if s.bound > 0 {
@@ -128,12 +128,14 @@ const (
 // bounds returns what the time of a batch is compared with: the longest of
 //
 //   - the time of all requests, three for a bad SID, ÷ the requests that may be in flight,
-//   - the waits of all bad SIDs ÷ the SIDs that a batch has in progress, two for each request in flight and 256,
+//   - the waits of all bad SIDs ÷ the SIDs that a batch has in progress, two for each request in
+//     flight and 256,
 //   - the input,
 //
-// and the requests and waits of one bad SID, and the outage. Times are averages. The parts that are added overlap in a good
-// schedule. No schedule is faster than least: there, the last bad SID of the input begins once all before it were sent, one wait
-// passes during the outage, and an input goes on in it.
+// and the requests and waits of one bad SID, and the outage. Times are averages. The parts that are
+// added overlap in a good schedule. No schedule is faster than least: there, the last bad SID of
+// the input begins once all before it were sent, one wait passes during the outage, and an input
+// goes on in it.
 func (s scenario) bounds() (bound, least time.Duration) {
 	places := time.Duration(cmp.Or(s.bound, concurrency))
 	inFlight := time.Duration(cmp.Or(s.slots, int(places)))

@@ -27,8 +27,8 @@ func (f fault) String() string {
 	return strconv.Itoa(f.status)
 }
 
-// rule returns the fault of a request for the SID at index that arrives at a time; false: it is not the rule's. A rule runs
-// with the lock of the world held.
+// rule returns the fault of a request for the SID at index that arrives at a time; false: it is not
+// the rule's. A rule runs with the lock of the world held.
 type rule func(w *world, index int, at time.Duration) (fault, bool)
 
 // span is a time of a run.
@@ -36,8 +36,8 @@ type span struct{ from, to time.Duration }
 
 func (s span) contains(at time.Duration) bool { return s.from <= at && at < s.to }
 
-// world is a transport to an API with faults. The first rule that applies answers a request; without one, it succeeds. A
-// response takes 50 to 150 ms, a fault too.
+// world is a transport to an API with faults. The first rule that applies answers a request;
+// without one, it succeeds. A response takes 50 to 150 ms, a fault too.
 type world struct {
 	outage span // all requests are answered 503
 	rules  []rule
