@@ -5,7 +5,7 @@ PORTABLE := . trusthubotel cmd/trusthub examples
 PEER := lab/bench/peers/ogenclient/oas_client_gen.go
 LINT := go tool -modfile=$(CURDIR)/tools/go.mod golangci-lint
 
-.PHONY: help run test check bench torture simulate dist release-check fuzz generate lint breaking drift check-generated check-tidy check-modules check-peer check-platforms check-32-bit race
+.PHONY: help run test check bench torture simulate grid dist release-check fuzz generate lint breaking drift check-generated check-tidy check-modules check-peer check-platforms check-32-bit race
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,7 +25,10 @@ torture: ## harm the line between client and server for TORTURE (50s a protocol)
 	@cd lab && TORTURE=$(or $(TORTURE),50s) go test -race -count=1 -v -timeout 1h ./torture
 
 simulate: ## have clients share an account in virtual time, and write the table and the picture of docs/SCALE.md
-	@cd lab && RUNS=$(or $(RUNS),20) PICTURE=$(CURDIR)/docs go test -count=1 -v -timeout 30m ./simulation
+	@cd lab && RUNS=$(or $(RUNS),20) PICTURE=$(CURDIR)/docs go test -count=1 -v -timeout 30m -run 'Table|Picture|Loss' ./simulation
+
+grid: ## run batches against random faults in virtual time, and print the tables of docs/BATCH.md; ROWS of each list, SEED for other faults
+	@cd lab/simulation && GRID=1 ROWS=$(ROWS) SEED=$(SEED) go test -count=1 -timeout 30m -run 'Grid|Faults|Memory'
 
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 dist: ## build the command for all platforms into dist/, with checksums

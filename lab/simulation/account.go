@@ -1,15 +1,17 @@
-// Package simulation has real clients share an account in virtual time. It chose the constants of the limiter, and its table and its
-// picture are in docs/SCALE.md:
+// Package simulation runs real clients in virtual time. Clients that share an account chose the constants of the limiter; their
+// table and their picture are in docs/SCALE.md:
 //
 //	make simulate
+//
+// Batches against APIs with faults chose the rules of FetchCustomerProfiles and their constants; their table is in docs/BATCH.md:
+//
+//	make grid
 package simulation
 
 import (
-	"io"
 	"math/rand/v2"
 	"net/http"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 )
@@ -88,12 +90,4 @@ func (a *account) permit(slots int) {
 	}
 	a.offered += max(now.Sub(a.since), 0) * time.Duration(a.slots)
 	a.slots, a.since = slots, now
-}
-
-func answer(req *http.Request, status int, header http.Header, body string) *http.Response {
-	header.Set("Content-Type", "application/json")
-	return &http.Response{
-		StatusCode: status, Status: http.StatusText(status), Header: header, ContentLength: int64(len(body)),
-		Body: io.NopCloser(strings.NewReader(body)), Request: req,
-	}
 }

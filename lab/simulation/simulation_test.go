@@ -30,6 +30,7 @@ type row struct {
 	retryAfter               time.Duration
 	moves                    []move
 	used, refusals, fairness float64 // at least, at most, at least
+	always, mostly           float64 // fairness over 10 s: at least, and at least in the median
 }
 
 // move changes the number of slots.
@@ -42,8 +43,8 @@ var rows = []row{
 	{name: "1 on 10", clients: 1, slots: 10, used: .70, refusals: .03},
 	{name: "1 on 100", clients: 1, slots: 100, used: .82, refusals: .01},
 	{name: "3 on 30, 180 ms travel, 60 ms service", clients: 3, slots: 30, travel: 180 * ms, service: 60 * ms, used: .60, refusals: .04, fairness: .90},
-	{name: "4 on 40", clients: 4, slots: 40, used: .80, refusals: .02, fairness: .90},
-	{name: "8 on 16", clients: 8, slots: 16, used: .72, refusals: .05, fairness: .90},
+	{name: "4 on 40", clients: 4, slots: 40, used: .80, refusals: .02, fairness: .90, always: .85},
+	{name: "8 on 16", clients: 8, slots: 16, used: .72, refusals: .05, fairness: .90, mostly: .85},
 	{name: "8 on 4", clients: 8, slots: 4, used: .60, refusals: .45, fairness: .88},
 	{name: "16 on 4", clients: 16, slots: 4, used: .60, refusals: .45, fairness: .88},
 	{name: "32 on 4", clients: 32, slots: 4, used: .60, refusals: .60, fairness: .80},
@@ -58,6 +59,7 @@ var rows = []row{
 // outcome is what came of one run, or the medians of several.
 type outcome struct {
 	used, refusals, fairness float64
+	windows                  []float64 // fairness over each 10 s, of all runs
 	lost                     int
 }
 
@@ -90,7 +92,13 @@ func TestTable(t *testing.T) {
 			t.Errorf("%s: %d lost", r.name, o.lost)
 		}
 		if runs >= 10 && (o.used < r.used || o.refusals > r.refusals || o.fairness < r.fairness) {
-			t.Errorf("%s: got %+v, want %.2f used, %.2f refusals, fairness %.2f", r.name, o, r.used, r.refusals, r.fairness)
+			t.Errorf("%s: got %.2f used, %.3f refusals, fairness %.2f; want %.2f, %.2f, %.2f", r.name, o.used, o.refusals, o.fairness,
+				r.used, r.refusals, r.fairness)
+		}
+		if least, middle := slices.Min(o.windows), median(o.windows); runs >= 10 && (least < r.always || middle < r.mostly) {
+			t.Errorf("%s: fairness over 10 s is %.2f at least and %.2f in the median, want %.2f and %.2f", r.name, least, middle, r.always, r.mostly)
+		} else if r.always+r.mostly > 0 {
+			t.Logf("%s: fairness over 10 s is %.2f at least and %.2f in the median", r.name, least, middle)
 		}
 	}
 	t.Logf("medians of %d runs\n| clients on slots | slots used | refusals a profile | fairness | Erlang | Engset |\n|--|--:|--:|--:|--:|--:|\n%s", runs, table.String())
@@ -114,6 +122,7 @@ func (r row) medians(t *testing.T, runs int) (o outcome) {
 		one := r.run(t, uint64(seed), func(*account) {})
 		used, refusals, fairness = append(used, one.used), append(refusals, one.refusals), append(fairness, one.fairness)
 		o.lost += one.lost
+		o.windows = append(o.windows, one.windows...)
 	}
 	o.used, o.refusals, o.fairness = median(used), median(refusals), median(fairness)
 	return o
@@ -137,16 +146,17 @@ func (r row) run(t *testing.T, seed uint64, watch func(*account)) (o outcome) {
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), r.lasts)
 		defer cancel()
-		fetched, lost := make([]int, r.clients), make([]int, r.clients)
+		fetched, lost := make([][]int, r.clients), make([]int, r.clients)
 		var all sync.WaitGroup
 		all.Go(func() { watch(a) })
 		for i := range r.clients {
-			all.Go(func() { fetched[i], lost[i] = fetch(ctx, t, a) })
+			fetched[i] = make([]int, int((r.lasts+time.Minute)/time.Second)) // with what is under way
+			all.Go(func() { lost[i] = fetch(ctx, t, a, fetched[i]) })
 		}
 		all.Wait()
 		a.permit(0)
 		time.Sleep(time.Minute) // for what is under way
-		o = a.outcome(fetched)
+		o = a.outcome(fetched, int(r.lasts/time.Second))
 		for _, n := range lost {
 			o.lost += n
 		}
@@ -154,13 +164,14 @@ func (r row) run(t *testing.T, seed uint64, watch func(*account)) (o outcome) {
 	return o
 }
 
-// fetch is one client, which fetches until ctx ends. It returns how many came after counting began, and how many were lost.
-func fetch(ctx context.Context, t *testing.T, a *account) (fetched, lost int) {
+// fetch is one client, which fetches until ctx ends. It counts the profiles of each second, and returns how many were lost.
+func fetch(ctx context.Context, t *testing.T, a *account, fetched []int) (lost int) {
+	start := time.Now()
 	client, err := trusthub.NewClient(trusthub.BasicAuth(trusthubtest.Username, trusthubtest.Password),
 		trusthub.WithHTTPClient(&http.Client{Transport: a}), trusthub.WithMaxConcurrency(128))
 	if err != nil {
 		t.Error(err)
-		return 0, 0
+		return 0
 	}
 	endless := func(yield func(string) bool) {
 		for n := 0; yield(fmt.Sprintf("BU%032x", n)); n++ {
@@ -170,23 +181,35 @@ func fetch(ctx context.Context, t *testing.T, a *account) (fetched, lost int) {
 		switch {
 		case result.Err != nil && ctx.Err() == nil:
 			lost++
-		case result.Err == nil && time.Now().After(a.from):
-			fetched++
+		case result.Err == nil:
+			fetched[time.Since(start)/time.Second]++
 		}
 	}
-	return fetched, lost
+	return lost
 }
 
-// outcome sums up. Fairness is Jain's: 1 when all got the same, 1/n when one of n got all.
-func (a *account) outcome(fetched []int) outcome {
-	var sum, squares float64
-	for _, n := range fetched {
-		sum += float64(n)
-		squares += float64(n) * float64(n)
-	}
-	return outcome{
+// outcome sums up what the clients fetched in each second.
+func (a *account) outcome(fetched [][]int, seconds int) outcome {
+	o := outcome{
 		used:     float64(a.used) / float64(a.offered),
 		refusals: float64(a.refused) / float64(a.served),
-		fairness: sum * sum / squares / float64(len(fetched)),
+		fairness: fairness(fetched, seconds/4, seconds),
 	}
+	for from := 10; from+10 <= seconds; from++ {
+		o.windows = append(o.windows, fairness(fetched, from, from+10))
+	}
+	return o
+}
+
+// fairness is Jain's, from a second to another: 1 when all clients got the same, 1/n when one of n got all.
+func fairness(fetched [][]int, from, to int) float64 {
+	var sum, squares float64
+	for _, client := range fetched {
+		n := 0.
+		for _, count := range client[from:to] {
+			n += float64(count)
+		}
+		sum, squares = sum+n, squares+n*n
+	}
+	return sum * sum / squares / float64(len(fetched))
 }

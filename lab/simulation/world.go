@@ -1,0 +1,150 @@
+package simulation
+
+import (
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// fault is how a request fails.
+type fault struct {
+	status     int // 0: no response until the client's time-out
+	retryAfter int // in seconds; 0: no such header
+}
+
+func (f fault) String() string {
+	switch {
+	case f.status == 0:
+		return "hang"
+	case f.retryAfter > 0:
+		return fmt.Sprintf("%d Retry-After %d", f.status, f.retryAfter)
+	}
+	return strconv.Itoa(f.status)
+}
+
+// rule returns the fault of a request for the SID at index that arrives at a time; false: it is not
+// the rule's. A rule runs with the lock of the world held.
+type rule func(w *world, index int, at time.Duration) (fault, bool)
+
+// span is a time of a run.
+type span struct{ from, to time.Duration }
+
+func (s span) contains(at time.Duration) bool { return s.from <= at && at < s.to }
+
+// world is a transport to an API with faults. The first rule that applies answers a request;
+// without one, it succeeds. A response takes 50 to 150 ms, a fault too.
+type world struct {
+	outage span // all requests are answered 503
+	rules  []rule
+	start  time.Time
+
+	mu      sync.Mutex
+	random  *rand.Rand
+	sent    int           // requests
+	during  int           // requests in the outage
+	serving int           // requests that are not throttled and not answered yet
+	back    time.Duration // when the first request after the outage has succeeded
+}
+
+const (
+	responseTime = 100 * ms // the average
+	failure      = `{"code":20500,"message":"An internal server error has occurred","status":500}`
+)
+
+func (w *world) RoundTrip(req *http.Request) (*http.Response, error) {
+	sid := req.URL.Path[strings.LastIndexByte(req.URL.Path, '/')+1:]
+	index, err := strconv.ParseUint(sid[len("BU"):], 16, 64)
+	if err != nil {
+		return nil, err
+	}
+	at := time.Since(w.start)
+	f, failed, takes := w.arrive(int(index), at) //nolint:gosec // an index of the input
+	if failed && f.status == 0 {
+		<-req.Context().Done()
+	} else {
+		time.Sleep(takes)
+	}
+	w.leave(f, failed, at)
+	switch {
+	case !failed:
+		header := http.Header{"Twilio-Request-Id": {"RQ00000000000000000000000000000000"}}
+		return answer(req, http.StatusOK, header, `{"sid":"`+sid+`","status":"draft"}`), nil
+	case f.status == 0:
+		return nil, req.Context().Err()
+	}
+	header := make(http.Header)
+	if f.retryAfter > 0 {
+		header.Set("Retry-After", strconv.Itoa(f.retryAfter))
+	}
+	return answer(req, f.status, header, failure), nil
+}
+
+// arrive counts a request and decides on its response.
+func (w *world) arrive(index int, at time.Duration) (f fault, failed bool, takes time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.sent++
+	takes = responseTime/2 + time.Duration(w.random.Int64N(int64(responseTime)+1))
+	if w.outage.contains(at) {
+		w.during++
+		f, failed = fault{status: http.StatusServiceUnavailable}, true
+	}
+	for i := 0; !failed && i < len(w.rules); i++ {
+		f, failed = w.rules[i](w, index, at)
+	}
+	if f.status != http.StatusTooManyRequests {
+		w.serving++
+	}
+	return f, failed, takes
+}
+
+func (w *world) leave(f fault, failed bool, at time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if f.status != http.StatusTooManyRequests {
+		w.serving--
+	}
+	if !failed && at >= w.outage.to && w.back == 0 {
+		w.back = time.Since(w.start)
+	}
+}
+
+// always fails the SIDs that are bad.
+func always(bad []bool, f fault) rule {
+	return func(_ *world, index int, _ time.Duration) (fault, bool) { return f, bad[index] }
+}
+
+// sometimes fails a share of all requests at random.
+func sometimes(share float64, f fault) rule {
+	return func(w *world, _ int, _ time.Duration) (fault, bool) { return f, w.random.Float64() < share }
+}
+
+// flapping fails every second of equally long times.
+func flapping(each time.Duration, f fault) rule {
+	return func(_ *world, _ int, at time.Duration) (fault, bool) { return f, at/each%2 == 1 }
+}
+
+// throttled answers 429 to what exceeds the account's limit of concurrent requests.
+func throttled(slots int) rule {
+	return func(w *world, _ int, _ time.Duration) (fault, bool) {
+		return fault{status: http.StatusTooManyRequests}, w.serving >= slots
+	}
+}
+
+// once fails the first request of all.
+func once(f fault) rule {
+	return func(w *world, _ int, _ time.Duration) (fault, bool) { return f, w.sent == 1 }
+}
+
+func answer(req *http.Request, status int, header http.Header, body string) *http.Response {
+	header["Content-Type"] = []string{"application/json"}
+	return &http.Response{
+		StatusCode: status, Status: http.StatusText(status), Header: header, ContentLength: int64(len(body)),
+		Body: io.NopCloser(strings.NewReader(body)), Request: req,
+	}
+}
