@@ -104,8 +104,8 @@ func mixed(seed uint64) []scenario {
 		{name: "16 in front always throttled", bad: first(16, 1000), fault: throttling, attempts: 50},
 		{name: "one 429 with Retry-After 11", bad: make([]bool, 100_000), rules: []rule{once(fault{429, 11})}},
 		{
-			name: "one 429 with Retry-After 11, MaxOutage < 0", bad: make([]bool, 100_000), rules: []rule{once(fault{429, 11})},
-			retry: trusthub.RetryPolicy{MaxOutage: -1},
+			name: "one 429 with Retry-After 11, MaxOutage 0", bad: make([]bool, 100_000), rules: []rule{once(fault{429, 11})},
+			opts: []trusthub.BatchOption{trusthub.WithMaxOutage(0)},
 		},
 	}
 }

@@ -26,7 +26,7 @@ type scenario struct {
 	fault  fault         // of the bad ones
 	outage span
 	rules  []rule // further faults
-	retry  trusthub.RetryPolicy
+	opts   []trusthub.BatchOption
 
 	cell     string        // of the table
 	attempts int           // of a bad SID, at least
@@ -61,7 +61,7 @@ func (s scenario) run(t *testing.T, seed, stream uint64) (o tally) {
 				o.lost++
 			}
 		}
-		for result := range client.FetchCustomerProfiles(ctx, s.input) {
+		for result := range client.FetchCustomerProfiles(ctx, s.input, s.opts...) {
 			switch bad := s.bad[result.Index]; {
 			case !bad && result.Err == nil:
 				o.lost--
@@ -83,7 +83,7 @@ func (s scenario) run(t *testing.T, seed, stream uint64) (o tally) {
 func (s scenario) world(t *testing.T, seed, stream uint64) (*world, *trusthub.Client) {
 	w := &world{outage: s.outage, start: time.Now(), random: rand.New(rand.NewPCG(seed, ^stream))} // not those that chose the bad SIDs
 	w.rules = append(append(w.rules, s.rules...), always(s.bad, s.fault))
-	opts := []trusthub.Option{trusthub.WithHTTPClient(&http.Client{Transport: w}), trusthub.WithRetry(s.retry)}
+	opts := []trusthub.Option{trusthub.WithHTTPClient(&http.Client{Transport: w})}
 	if s.bound > 0 {
 		opts = append(opts, trusthub.WithMaxConcurrency(s.bound))
 	}
