@@ -39,7 +39,7 @@ dist: ## build the command for all platforms into dist/, with checksums
 	@cd dist && if command -v sha256sum > /dev/null; then sha256sum trusthub_*; else shasum -a 256 trusthub_*; fi > SHA256SUMS
 
 release-check: ## try a release without publishing it
-	@cd lab && go run ./release
+	@lab/release.sh
 
 fuzz: ## fuzz each target for FUZZTIME (30s)
 	@set -e; for target in $$(grep -ho 'func Fuzz[A-Za-z]*' *_test.go | cut -d ' ' -f 2); do \
