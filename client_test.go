@@ -257,6 +257,7 @@ func TestContractAndClientAgree(t *testing.T) {
 		date("2019-07-30T22:29:24,5Z"):                                   false,
 		date("2019-07-30T22:29:24+24:00"):                                false,
 		date("2019-07-30T22:29:24+00:60"):                                false,
+		date("2016-12-31T23:59:60Z"):                                     false,
 		date("2019-07-30t22:29:24z"):                                     false,
 		date("2019-07-30 22:29:24Z"):                                     false,
 		date("2019-07-30"):                                               false,
