@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/internal/apitest"
 )
 
 func TestCredentialsThatCannotWork(t *testing.T) {
@@ -37,9 +38,9 @@ func TestCredentialsThatCannotWork(t *testing.T) {
 func TestBasicAuthSendsAnyPassword(t *testing.T) {
 	const password = `p:ä"\ %41&`
 	var got string
-	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+	url := apitest.Serve(t, func(w http.ResponseWriter, r *http.Request) {
 		_, got, _ = r.BasicAuth()
-		answer(200, jsonType, acme)(w, r)
+		apitest.Answer(200, apitest.JSON, apitest.Profile)(w, r)
 	})
 	client, err := trusthub.NewClient(trusthub.BasicAuth("SK1", password), trusthub.WithBaseURL(url))
 	if err != nil {
@@ -51,7 +52,7 @@ func TestBasicAuthSendsAnyPassword(t *testing.T) {
 }
 
 func TestFailedAuthenticationSendsNothing(t *testing.T) {
-	url := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("sent") })
+	url := apitest.Serve(t, func(http.ResponseWriter, *http.Request) { t.Error("sent") })
 	failure := errors.New("no token")
 	client, err := trusthub.NewClient(trusthub.AuthFunc(func(*http.Request) error { return failure }), trusthub.WithBaseURL(url))
 	if err != nil {
@@ -69,7 +70,7 @@ func TestFailedAuthenticationSendsNothing(t *testing.T) {
 func TestNothingPrintsSecrets(t *testing.T) {
 	const secret = "hunter2-hunter2"
 	auth := trusthub.BasicAuth("AC1", secret)
-	client, err := trusthub.NewClient(auth, trusthub.WithBaseURL(serve(t, answer(200, jsonType, acme))))
+	client, err := trusthub.NewClient(auth, trusthub.WithBaseURL(apitest.Serve(t, apitest.Answer(200, apitest.JSON, apitest.Profile))))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,9 +114,9 @@ func TestEachAttemptIsSigned(t *testing.T) {
 			req.Header.Set("Authorization", fmt.Sprint("Bearer ", signed))
 			return nil
 		})
-		client := withAuth(t, auth, roundTripFunc(func(req *http.Request) (*http.Response, error) {
+		client := apitest.Client(t, auth, apitest.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
 			sent = append(sent, req.Header.Get("Authorization"))
-			return handled(answer(503, textType, ""))(req)
+			return apitest.Unavailable()(req)
 		}))
 		_, _ = fetch(t.Context(), client)
 		if want := []string{"Bearer 1", "Bearer 2", "Bearer 3"}; !slices.Equal(sent, want) {
@@ -135,10 +136,10 @@ func TestTimeoutOfAToken(t *testing.T) {
 			}
 			return nil
 		})
-		server := newScene(100*time.Millisecond, func(time.Duration, string) roundTripFunc { return nil })
-		results := fetchAll(t.Context(), t, withAuth(t, auth, server), 10000)
-		if len(results) != 10000 || lost(results) > 0 {
-			t.Errorf("%d of 10000 results, %d lost", len(results), lost(results))
+		server := apitest.NewScene(100*time.Millisecond, func(time.Duration, string) apitest.RoundTripFunc { return nil })
+		results := apitest.FetchAll(t.Context(), t, apitest.Client(t, auth, server), 10000)
+		if len(results) != 10000 || apitest.Failed(results) > 0 {
+			t.Errorf("%d of 10000 results, %d lost", len(results), apitest.Failed(results))
 		}
 	})
 }

@@ -16,9 +16,8 @@ import (
 
 	"github.com/seed07fc1495/trusthub"
 	"github.com/seed07fc1495/trusthub/contract"
+	"github.com/seed07fc1495/trusthub/internal/apitest"
 )
-
-const jsonType = "application/json"
 
 // A 2xx answer that is not the profile asked for is a *DecodeError that names the field and keeps the evidence.
 func TestBadAnswers(t *testing.T) {
@@ -33,32 +32,32 @@ func TestBadAnswers(t *testing.T) {
 		"looks like JSON":        {200, "text/not-json", "{}", "", "unexpected content type"},
 		"no content type":        {200, "", "{}", "", "unexpected content type"},
 		"broken content type":    {200, "application/", "{}", "", "unexpected content type"},
-		"null":                   {200, jsonType, "null", "", "JSON null in place of an object"},
-		"empty object":           {200, jsonType, "{}", "", "JSON object without any documented key"},
-		"of something else":      {200, jsonType, `{"code":20500,"message":"maintenance"}`, "", "JSON object without any documented key"},
-		"keys in other case":     {200, jsonType, `{"SID":"secret"}`, "", "JSON object without any documented key"},
-		"empty":                  {200, jsonType, "", "", "truncated JSON"},
-		"white space":            {200, jsonType, " \n", "", "truncated JSON"},
-		"array":                  {200, jsonType, "[]", "", "JSON [ does not fit gen.CustomerProfile"},
-		"truncated":              {200, jsonType, `{"email":"secret@exam`, "/email", "truncated JSON"},
-		"trailing bytes":         {200, jsonType, `{"email":"secret@example.com"} x`, "", "malformed JSON"},
-		"duplicate key":          {200, jsonType, `{"email":"secret@example.com","email":"b"}`, "/email", "duplicate name"},
-		"invalid UTF-8":          {200, jsonType, "{\"email\":\"secret@\xff\"}", "/email", "malformed JSON"},
-		"half of a pair":         {200, jsonType, `{"email":"secret\ud83d"}`, "/email", "malformed JSON"},
-		"wrong type":             {200, jsonType, `{"friendly_name":5}`, "/friendly_name", "JSON number does not fit string"},
-		"bad date":               {200, jsonType, `{"valid_until":"2026-02-30T00:00:00Z"}`, "/valid_until", "JSON string does not fit time.Time"},
-		"errors not an array":    {200, jsonType, `{"errors":{"code":18601}}`, "/errors", "JSON { does not fit []gen.CustomerProfileError"},
-		"torn in an item":        {200, jsonType, `{"errors":["secret`, "/errors/0", "truncated JSON"},
-		"duplicate in an item":   {200, jsonType, `{"errors":[{"a":1,"a":2}]}`, "/errors/0/a", "duplicate name"},
-		"duplicate in a list":    {200, jsonType, `{"errors":[[{"a":1,"a":2}]]}`, "/errors/0/0/a", "duplicate name"},
-		"another profile":        {200, jsonType, `{"sid":"BUbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"}`, "/sid", "another profile's SID"},
-		"status 201":             {201, jsonType, `{"email":"secret@example.com"}`, "", "unexpected status"},
-		"status 204":             {204, jsonType, "", "", "unexpected status"},
-		"status 299":             {299, jsonType, "{}", "", "unexpected status"},
-		"a link that is no text": {200, jsonType, `{"links":{"a/b":1}}`, "/links/a~1b", "JSON number does not fit string"},
+		"null":                   {200, apitest.JSON, "null", "", "JSON null in place of an object"},
+		"empty object":           {200, apitest.JSON, "{}", "", "JSON object without any documented key"},
+		"of something else":      {200, apitest.JSON, `{"code":20500,"message":"maintenance"}`, "", "JSON object without any documented key"},
+		"keys in other case":     {200, apitest.JSON, `{"SID":"secret"}`, "", "JSON object without any documented key"},
+		"empty":                  {200, apitest.JSON, "", "", "truncated JSON"},
+		"white space":            {200, apitest.JSON, " \n", "", "truncated JSON"},
+		"array":                  {200, apitest.JSON, "[]", "", "JSON [ does not fit gen.CustomerProfile"},
+		"truncated":              {200, apitest.JSON, `{"email":"secret@exam`, "/email", "truncated JSON"},
+		"trailing bytes":         {200, apitest.JSON, `{"email":"secret@example.com"} x`, "", "malformed JSON"},
+		"duplicate key":          {200, apitest.JSON, `{"email":"secret@example.com","email":"b"}`, "/email", "duplicate name"},
+		"invalid UTF-8":          {200, apitest.JSON, "{\"email\":\"secret@\xff\"}", "/email", "malformed JSON"},
+		"half of a pair":         {200, apitest.JSON, `{"email":"secret\ud83d"}`, "/email", "malformed JSON"},
+		"wrong type":             {200, apitest.JSON, `{"friendly_name":5}`, "/friendly_name", "JSON number does not fit string"},
+		"bad date":               {200, apitest.JSON, `{"valid_until":"2026-02-30T00:00:00Z"}`, "/valid_until", "JSON string does not fit time.Time"},
+		"errors not an array":    {200, apitest.JSON, `{"errors":{"code":18601}}`, "/errors", "JSON { does not fit []gen.CustomerProfileError"},
+		"torn in an item":        {200, apitest.JSON, `{"errors":["secret`, "/errors/0", "truncated JSON"},
+		"duplicate in an item":   {200, apitest.JSON, `{"errors":[{"a":1,"a":2}]}`, "/errors/0/a", "duplicate name"},
+		"duplicate in a list":    {200, apitest.JSON, `{"errors":[[{"a":1,"a":2}]]}`, "/errors/0/0/a", "duplicate name"},
+		"another profile":        {200, apitest.JSON, `{"sid":"BUbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"}`, "/sid", "another profile's SID"},
+		"status 201":             {201, apitest.JSON, `{"email":"secret@example.com"}`, "", "unexpected status"},
+		"status 204":             {204, apitest.JSON, "", "", "unexpected status"},
+		"status 299":             {299, apitest.JSON, "{}", "", "unexpected status"},
+		"a link that is no text": {200, apitest.JSON, `{"links":{"a/b":1}}`, "/links/a~1b", "JSON number does not fit string"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			client := newClient(t, serve(t, answer(test.status, test.contentType, test.body)))
+			client := apitest.At(t, apitest.Serve(t, apitest.Answer(test.status, test.contentType, test.body)))
 			var response trusthub.Response
 			profile, err := client.FetchCustomerProfile(t.Context(), sid, trusthub.WithResponseInto(&response))
 			var decodeErr *trusthub.DecodeError
@@ -86,7 +85,7 @@ func TestDecodeErrorText(t *testing.T) {
 		"[]":             "JSON [ does not fit gen.CustomerProfile (request RQ1)",
 		`{"email":true}`: "/email: JSON true does not fit string (request RQ1)",
 	} {
-		_, err := newClient(t, serve(t, answer(200, jsonType, body))).FetchCustomerProfile(t.Context(), sid)
+		_, err := apitest.At(t, apitest.Serve(t, apitest.Answer(200, apitest.JSON, body))).FetchCustomerProfile(t.Context(), sid)
 		if want = "trusthub: GET /v1/CustomerProfiles/" + sid + ": cannot decode the answer with status 200: " + want; err == nil || err.Error() != want {
 			t.Errorf("got %v", err)
 		}
@@ -98,18 +97,18 @@ func TestAcceptedAnswers(t *testing.T) {
 		"upper case, parameter": {"APPLICATION/JSON; charset=utf-8", `{"sid":"` + sid + `"}`},
 		"broken parameter":      {"application/json; charset", `{"sid":"` + sid + `"}`},
 		"JSON suffix":           {"application/x+json", `{"sid":"` + sid + `"}`},
-		"sid in other case":     {jsonType, `{"sid":"BU` + strings.ToUpper(sid[2:]) + `"}`},
-		"no sid":                {jsonType, `{"email":"x"}`},
-		"sid null":              {jsonType, `{"sid":null}`},
-		"unknown key":           {jsonType, `{"email":null,"new":[1],"SID":5}`},
-		"unknown status":        {jsonType, `{"status":"on-hold"}`},
-		"number out of range":   {jsonType, `{"errors":[{"code":1,"a":1e400}]}`},
-		"all null":              {jsonType, `{"valid_until":null,"links":null,"errors":null}`},
-		"one null":              {jsonType, `{"valid_until":null}`},
-		"one empty":             {jsonType, `{"code":5,"email":""}`},
+		"sid in other case":     {apitest.JSON, `{"sid":"BU` + strings.ToUpper(sid[2:]) + `"}`},
+		"no sid":                {apitest.JSON, `{"email":"x"}`},
+		"sid null":              {apitest.JSON, `{"sid":null}`},
+		"unknown key":           {apitest.JSON, `{"email":null,"new":[1],"SID":5}`},
+		"unknown status":        {apitest.JSON, `{"status":"on-hold"}`},
+		"number out of range":   {apitest.JSON, `{"errors":[{"code":1,"a":1e400}]}`},
+		"all null":              {apitest.JSON, `{"valid_until":null,"links":null,"errors":null}`},
+		"one null":              {apitest.JSON, `{"valid_until":null}`},
+		"one empty":             {apitest.JSON, `{"code":5,"email":""}`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			client := newClient(t, serve(t, answer(200, test.contentType, test.body)))
+			client := apitest.At(t, apitest.Serve(t, apitest.Answer(200, test.contentType, test.body)))
 			if profile, err := client.FetchCustomerProfile(t.Context(), sid); err != nil || profile == nil {
 				t.Fatalf("got %v, %v", profile, err)
 			}
@@ -118,7 +117,7 @@ func TestAcceptedAnswers(t *testing.T) {
 }
 
 func TestUnknownStatusIsPassedThrough(t *testing.T) {
-	client := newClient(t, serve(t, answer(200, jsonType, `{"status":"on-hold"}`)))
+	client := apitest.At(t, apitest.Serve(t, apitest.Answer(200, apitest.JSON, `{"status":"on-hold"}`)))
 	profile, err := client.FetchCustomerProfile(t.Context(), sid)
 	if err != nil || profile.Status != "on-hold" || profile.Status.Valid() {
 		t.Errorf("got %v, %v", profile, err)
@@ -126,7 +125,7 @@ func TestUnknownStatusIsPassedThrough(t *testing.T) {
 }
 
 func TestUnknownKeysOfErrorItemsAreKept(t *testing.T) {
-	client := newClient(t, serve(t, answer(200, jsonType, `{"errors":[{"code":18601,"message":"m"}]}`)))
+	client := apitest.At(t, apitest.Serve(t, apitest.Answer(200, apitest.JSON, `{"errors":[{"code":18601,"message":"m"}]}`)))
 	profile, err := client.FetchCustomerProfile(t.Context(), sid)
 	if err != nil {
 		t.Fatal(err)
@@ -174,8 +173,8 @@ func TestErrorItemsOfAnyShape(t *testing.T) {
 	} {
 		t.Run(item, func(t *testing.T) {
 			body := `{"email":"e","errors":[{"code":1},` + item + `]}`
-			transport := canned(200, http.Header{"Content-Type": {jsonType}}, body)
-			profile, err := over(t, transport).FetchCustomerProfile(t.Context(), sid)
+			transport := apitest.CannedJSON(body)
+			profile, err := apitest.Over(t, transport).FetchCustomerProfile(t.Context(), sid)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -186,15 +185,15 @@ func TestErrorItemsOfAnyShape(t *testing.T) {
 			if err != nil || string(written) != want.json {
 				t.Errorf("written as %s, %v", written, err)
 			}
-			again := canned(200, http.Header{"Content-Type": {jsonType}}, `{"errors":[`+string(written)+`]}`)
-			if reread, err := over(t, again).FetchCustomerProfile(t.Context(), sid); err != nil || !reflect.DeepEqual(reread.Errors, profile.Errors[1:]) {
+			again := apitest.CannedJSON(`{"errors":[` + string(written) + `]}`)
+			if reread, err := apitest.Over(t, again).FetchCustomerProfile(t.Context(), sid); err != nil || !reflect.DeepEqual(reread.Errors, profile.Errors[1:]) {
 				t.Errorf("read again: %+v, %v", reread, err)
 			}
 			var stored trusthub.CustomerProfileError
 			if err := json.Unmarshal(written, &stored); err != nil || stored.Code != want.code {
 				t.Errorf("read again from elsewhere: %+v, %v", stored, err)
 			}
-			_, err = over(t, transport, trusthub.WithMiddleware(contract.NewTransport)).FetchCustomerProfile(t.Context(), sid)
+			_, err = apitest.Over(t, transport, trusthub.WithMiddleware(contract.NewTransport)).FetchCustomerProfile(t.Context(), sid)
 			if _, broken := errors.AsType[*contract.Violation](err); broken != want.broken || !broken && err != nil {
 				t.Errorf("contract: %v", err)
 			}
@@ -204,12 +203,12 @@ func TestErrorItemsOfAnyShape(t *testing.T) {
 
 // 20404.0 is an integer, in JSON Schema and so in the contract.
 func TestIntegersMayHaveAPoint(t *testing.T) {
-	_, err := newClient(t, serve(t, answer(404, jsonType, `{"code":20404.0,"message":"m","status":4.04e2}`))).FetchCustomerProfile(t.Context(), sid)
+	_, err := apitest.At(t, apitest.Serve(t, apitest.Answer(404, apitest.JSON, `{"code":20404.0,"message":"m","status":4.04e2}`))).FetchCustomerProfile(t.Context(), sid)
 	if apiErr, ok := errors.AsType[*trusthub.Error](err); !ok || apiErr.Code != 20404 || apiErr.Message != "m" {
 		t.Errorf("got %v", err)
 	}
 	for _, code := range []string{"20404.5", "1e30", `"20404"`} {
-		_, err := newClient(t, serve(t, answer(404, jsonType, `{"code":`+code+`}`))).FetchCustomerProfile(t.Context(), sid)
+		_, err := apitest.At(t, apitest.Serve(t, apitest.Answer(404, apitest.JSON, `{"code":`+code+`}`))).FetchCustomerProfile(t.Context(), sid)
 		if apiErr, ok := errors.AsType[*trusthub.Error](err); !ok || apiErr.Code != 0 {
 			t.Errorf("%s: got %v", code, err)
 		}
@@ -221,7 +220,7 @@ func TestResponseTooLarge(t *testing.T) {
 	const limit = 1 << 20
 	endless := func(status int, header ...string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Type", jsonType)
+			w.Header().Set("Content-Type", apitest.JSON)
 			w.Header().Set("Twilio-Request-Id", "RQ1")
 			for i := 0; i < len(header); i += 2 {
 				w.Header().Set(header[i], header[i+1])
@@ -251,7 +250,7 @@ func TestResponseTooLarge(t *testing.T) {
 		"error, huge announce": endless(400, "Content-Length", strconv.FormatInt(1<<60, 10)),
 	} {
 		t.Run(name, func(t *testing.T) {
-			client := newClient(t, serve(t, handler))
+			client := apitest.At(t, apitest.Serve(t, handler))
 			profile, err := client.FetchCustomerProfile(t.Context(), sid)
 			if profile != nil {
 				t.Fatalf("got a profile: %v", profile)
@@ -276,35 +275,35 @@ func TestResponseTooLarge(t *testing.T) {
 
 // A body of exactly the limit is not too large, and the largest limit is none.
 func TestResponseLimits(t *testing.T) {
-	announcing := func(length int64, body string) roundTripFunc {
+	announcing := func(length int64, body string) apitest.RoundTripFunc {
 		return func(req *http.Request) (*http.Response, error) {
-			answer, err := canned(200, http.Header{"Content-Type": {jsonType}}, body)(req)
+			answer, err := apitest.CannedJSON(body)(req)
 			answer.ContentLength = length
 			return answer, err
 		}
 	}
 	for name, test := range map[string]struct {
-		transport roundTripFunc
+		transport apitest.RoundTripFunc
 		limit     int64
 		kept      string
 		tooLarge  bool
 	}{
-		"the limit":             {announcing(-1, acme), int64(len(acme)), acme, false},
-		"the limit, announced":  {announcing(int64(len(acme)), acme), int64(len(acme)), acme, false},
-		"one more":              {announcing(-1, acme), int64(len(acme)) - 1, acme[:len(acme)-1], true},
-		"one more, announced":   {announcing(int64(len(acme)), acme), int64(len(acme)) - 1, acme[:len(acme)-1], true},
-		"no limit":              {announcing(-1, acme), math.MaxInt64, acme, false},
-		"no limit, huge length": {announcing(math.MaxInt64, acme), math.MaxInt64, acme, false},
-		"one below no limit":    {announcing(-1, acme), math.MaxInt64 - 1, acme, false},
+		"the limit":             {announcing(-1, apitest.Profile), int64(len(apitest.Profile)), apitest.Profile, false},
+		"the limit, announced":  {announcing(int64(len(apitest.Profile)), apitest.Profile), int64(len(apitest.Profile)), apitest.Profile, false},
+		"one more":              {announcing(-1, apitest.Profile), int64(len(apitest.Profile)) - 1, apitest.Profile[:len(apitest.Profile)-1], true},
+		"one more, announced":   {announcing(int64(len(apitest.Profile)), apitest.Profile), int64(len(apitest.Profile)) - 1, apitest.Profile[:len(apitest.Profile)-1], true},
+		"no limit":              {announcing(-1, apitest.Profile), math.MaxInt64, apitest.Profile, false},
+		"no limit, huge length": {announcing(math.MaxInt64, apitest.Profile), math.MaxInt64, apitest.Profile, false},
+		"one below no limit":    {announcing(-1, apitest.Profile), math.MaxInt64 - 1, apitest.Profile, false},
 		"a byte, and one byte":  {announcing(-1, "{"), 1, "{", false},
 		"a byte, and two bytes": {announcing(-1, "{}"), 1, "{", true},
 		"a byte, and no body":   {announcing(0, ""), 1, "", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var response trusthub.Response
-			_, err := over(t, test.transport, trusthub.WithMaxResponseBytes(test.limit)).
+			_, err := apitest.Over(t, test.transport, trusthub.WithMaxResponseBytes(test.limit)).
 				FetchCustomerProfile(t.Context(), sid, trusthub.WithResponseInto(&response))
-			if string(response.Body) != test.kept || errors.Is(err, trusthub.ErrResponseTooLarge) != test.tooLarge || test.kept == acme && err != nil {
+			if string(response.Body) != test.kept || errors.Is(err, trusthub.ErrResponseTooLarge) != test.tooLarge || test.kept == apitest.Profile && err != nil {
 				t.Errorf("kept %q, %v", []byte(response.Body), err)
 			}
 		})
@@ -313,8 +312,8 @@ func TestResponseLimits(t *testing.T) {
 
 // A body that breaks off keeps what came before.
 func TestTornBody(t *testing.T) {
-	client := newClient(t, serve(t, func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", jsonType)
+	client := apitest.At(t, apitest.Serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", apitest.JSON)
 		w.Header().Set("Content-Length", "100")
 		w.Header().Set("Twilio-Request-Id", "RQ1")
 		_, _ = w.Write([]byte(`{"sid"`))
@@ -340,9 +339,9 @@ func TestTornBody(t *testing.T) {
 func TestMemoryIsBounded(t *testing.T) {
 	const limit = 1 << 20
 	for name, status := range map[string]int{"answer": 200, "error": 500} {
-		client := over(t, roundTripFunc(func(req *http.Request) (*http.Response, error) {
+		client := apitest.Over(t, apitest.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
 			return &http.Response{
-				StatusCode: status, Header: http.Header{"Content-Type": {jsonType}}, ContentLength: 1 << 60,
+				StatusCode: status, Header: http.Header{"Content-Type": {apitest.JSON}}, ContentLength: 1 << 60,
 				Body: io.NopCloser(endless{}), Request: req,
 			}, nil
 		}), trusthub.WithMaxResponseBytes(limit))
@@ -374,7 +373,7 @@ func TestNullAbsentAndEmptyAreTheSame(t *testing.T) {
 		`{"sid":"","account_sid":"","policy_sid":"","friendly_name":"","status":"","email":"","status_callback":"","url":""}`,
 		`{"links":null}`,
 	} {
-		profile, err := over(t, canned(200, http.Header{"Content-Type": {jsonType}}, body)).FetchCustomerProfile(t.Context(), sid)
+		profile, err := apitest.Over(t, apitest.CannedJSON(body)).FetchCustomerProfile(t.Context(), sid)
 		if err != nil || !reflect.DeepEqual(*profile, trusthub.CustomerProfile{}) {
 			t.Errorf("%s: got %+v, %v", body, profile, err)
 		}

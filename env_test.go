@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/internal/apitest"
 )
 
 func TestNewClientFromEnv(t *testing.T) {
@@ -40,8 +41,8 @@ func TestNewClientFromEnv(t *testing.T) {
 				t.Setenv("TWILIO_"+key, value)
 			}
 			var user, host string
-			client, err := trusthub.NewClientFromEnv(trusthub.WithRetry(once), trusthub.WithHTTPClient(&http.Client{
-				Transport: roundTripFunc(func(r *http.Request) (*http.Response, error) {
+			client, err := trusthub.NewClientFromEnv(trusthub.WithRetry(trusthub.RetryPolicy{MaxAttempts: 1}), trusthub.WithHTTPClient(&http.Client{
+				Transport: apitest.RoundTripFunc(func(r *http.Request) (*http.Response, error) {
 					username, password, _ := r.BasicAuth()
 					user, host = username+":"+password, r.URL.Scheme+"://"+r.URL.Host
 					return nil, http.ErrHandlerTimeout

@@ -11,9 +11,8 @@ import (
 	"unicode"
 
 	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/internal/apitest"
 )
-
-const textType = "text/plain"
 
 func TestErrorAnswers(t *testing.T) {
 	for name, test := range map[string]struct {
@@ -24,24 +23,24 @@ func TestErrorAnswers(t *testing.T) {
 		text              string
 	}{
 		"documented shape": {
-			404, jsonType, `{"code":20404,"message":"not here","more_info":"https://i","status":404}`,
+			404, apitest.JSON, `{"code":20404,"message":"not here","more_info":"https://i","status":404}`,
 			20404, "not here", "https://i", "404 Not Found: not here (code 20404, request RQ1)",
 		},
 		"newer shape": {
-			400, jsonType, `{"code":20001,"message":"bad","httpStatusCode":400,"params":{"a":1},"userError":true}`,
+			400, apitest.JSON, `{"code":20001,"message":"bad","httpStatusCode":400,"params":{"a":1},"userError":true}`,
 			20001, "bad", "", "400 Bad Request: bad (code 20001, request RQ1)",
 		},
-		"text called JSON":  {503, jsonType, "upstream secret", 0, "", "", "503 Service Unavailable (request RQ1)"},
+		"text called JSON":  {503, apitest.JSON, "upstream secret", 0, "", "", "503 Service Unavailable (request RQ1)"},
 		"HTML":              {502, "text/html", "<html>secret", 0, "", "", "502 Bad Gateway (request RQ1)"},
-		"array":             {500, jsonType, `["secret"]`, 0, "", "", "500 Internal Server Error (request RQ1)"},
-		"wrong types":       {400, jsonType, `{"code":"secret","message":"m","status":[]}`, 0, "m", "", "400 Bad Request: m (request RQ1)"},
-		"empty":             {401, textType, "", 0, "", "", "401 Unauthorized (request RQ1)"},
-		"unknown status":    {499, textType, "", 0, "", "", "499 (request RQ1)"},
-		"redirect":          {302, textType, "", 0, "", "", "302 Found (request RQ1)"},
-		"control character": {400, jsonType, `{"message":"a\u001b[31m\nb\u202ec"}`, 0, "a\x1b[31m\nb\u202ec", "", "400 Bad Request: a[31mbc (request RQ1)"},
+		"array":             {500, apitest.JSON, `["secret"]`, 0, "", "", "500 Internal Server Error (request RQ1)"},
+		"wrong types":       {400, apitest.JSON, `{"code":"secret","message":"m","status":[]}`, 0, "m", "", "400 Bad Request: m (request RQ1)"},
+		"empty":             {401, apitest.Text, "", 0, "", "", "401 Unauthorized (request RQ1)"},
+		"unknown status":    {499, apitest.Text, "", 0, "", "", "499 (request RQ1)"},
+		"redirect":          {302, apitest.Text, "", 0, "", "", "302 Found (request RQ1)"},
+		"control character": {400, apitest.JSON, `{"message":"a\u001b[31m\nb\u202ec"}`, 0, "a\x1b[31m\nb\u202ec", "", "400 Bad Request: a[31mbc (request RQ1)"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			client := newClient(t, serve(t, answer(test.status, test.contentType, test.body)))
+			client := apitest.At(t, apitest.Serve(t, apitest.Answer(test.status, test.contentType, test.body)))
 			profile, err := client.FetchCustomerProfile(t.Context(), sid)
 			var apiErr *trusthub.Error
 			if profile != nil || !errors.As(err, &apiErr) {
@@ -94,12 +93,12 @@ func TestErrorTextsAreShort(t *testing.T) {
 // So are those of the network, of a context's cause and of an option.
 func TestErrorTextsOfTheNetworkAreShort(t *testing.T) {
 	long := strings.Repeat("é\x1b\n", 1<<12)
-	_, network := over(t, broken(errors.New(long))).FetchCustomerProfile(t.Context(), sid)
+	_, network := apitest.Over(t, apitest.Broken(errors.New(long))).FetchCustomerProfile(t.Context(), sid)
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(errors.New(long))
-	_, ended := over(t, broken(nil)).FetchCustomerProfile(ctx, sid)
+	_, ended := apitest.Over(t, apitest.Broken(nil)).FetchCustomerProfile(ctx, sid)
 	auth := trusthub.AuthFunc(func(*http.Request) error { return errors.New(long) })
-	_, unsigned := withAuth(t, auth, broken(nil)).FetchCustomerProfile(t.Context(), sid)
+	_, unsigned := apitest.Client(t, auth, apitest.Broken(nil)).FetchCustomerProfile(t.Context(), sid)
 	_, option := trusthub.NewClient(auth, trusthub.WithUserAgent(long))
 	for name, err := range map[string]error{"network": network, "ended": ended, "unsigned": unsigned, "option": option} {
 		t.Run(name, func(t *testing.T) { checkText(t, err) })

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/internal/apitest"
 )
 
 // Who has answered is known by Twilio's header, or by what only Twilio's error bodies say.
@@ -33,7 +34,7 @@ func TestFromTwilio(t *testing.T) {
 			if test.header != "" {
 				header.Set("Twilio-Request-Id", test.header)
 			}
-			_, err := over(t, canned(404, header, test.body)).FetchCustomerProfile(t.Context(), sid)
+			_, err := apitest.Over(t, apitest.Canned(404, header, test.body)).FetchCustomerProfile(t.Context(), sid)
 			apiErr, ok := errors.AsType[*trusthub.Error](err)
 			if !ok || apiErr.FromTwilio() != test.want || errors.Is(err, trusthub.ErrNotFound) != test.want || trusthub.IsRetryable(err) == test.want {
 				t.Errorf("got %v", err)
@@ -45,12 +46,12 @@ func TestFromTwilio(t *testing.T) {
 // The text of a gateway's response names what can be seen of it, and none of its words.
 func TestTextOfAGateway(t *testing.T) {
 	header := http.Header{"Content-Type": {"text/html"}, "Server": {"nginx/1.29.3\x1b" + string(make([]byte, 100))}}
-	_, err := over(t, canned(404, header, `{"message":"secret"}`)).FetchCustomerProfile(t.Context(), sid)
+	_, err := apitest.Over(t, apitest.Canned(404, header, `{"message":"secret"}`)).FetchCustomerProfile(t.Context(), sid)
 	want := "trusthub: GET /v1/CustomerProfiles/" + sid + ": 404 Not Found from a gateway, not from Twilio (content type text/html, server nginx/1.29.3…)"
 	if err.Error() != want {
 		t.Errorf("got\n%v, want\n%s", err, want)
 	}
-	_, err = over(t, canned(503, http.Header{}, "")).FetchCustomerProfile(t.Context(), sid)
+	_, err = apitest.Over(t, apitest.Canned(503, http.Header{}, "")).FetchCustomerProfile(t.Context(), sid)
 	if want := "trusthub: GET /v1/CustomerProfiles/" + sid + ": 503 Service Unavailable from a gateway, not from Twilio (content type none)"; err.Error() != want {
 		t.Errorf("got\n%v, want\n%s", err, want)
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/internal/apitest"
 	"github.com/seed07fc1495/trusthub/internal/freeze"
 )
 
@@ -17,9 +18,9 @@ import (
 func onFreezableLine(t *testing.T, protocols *http.Protocols, opts ...trusthub.Option) (*trusthub.Client, *freeze.Line) {
 	t.Helper()
 	line := new(freeze.Line)
-	server := inMemory(t, func(w http.ResponseWriter, _ *http.Request) {
+	server := apitest.InMemory(t, func(w http.ResponseWriter, _ *http.Request) {
 		time.Sleep(time.Millisecond) // all that are made at once are under way at once
-		answer(200, jsonType, acme)(w, nil)
+		apitest.Answer(200, apitest.JSON, apitest.Profile)(w, nil)
 	})
 	replaceLine := func(next http.RoundTripper) http.RoundTripper {
 		own := next.(*http.Transport)
@@ -28,13 +29,13 @@ func onFreezableLine(t *testing.T, protocols *http.Protocols, opts ...trusthub.O
 		t.Cleanup(own.CloseIdleConnections)
 		return own
 	}
-	return newClient(t, "http://127.0.0.1", append(opts, defaults, trusthub.WithMiddleware(replaceLine))...), line
+	return apitest.At(t, "http://127.0.0.1", append(opts, apitest.Defaults(), trusthub.WithMiddleware(replaceLine))...), line
 }
 
 // inBothProtocols runs a test in a synctest bubble.
 func inBothProtocols(t *testing.T, test func(*testing.T, *http.Protocols)) {
 	t.Helper()
-	for name, protocols := range map[string]*http.Protocols{"HTTP/1.1": nil, "HTTP/2": onlyHTTP2()} {
+	for name, protocols := range map[string]*http.Protocols{"HTTP/1.1": nil, "HTTP/2": apitest.OnlyHTTP2()} {
 		t.Run(name, func(t *testing.T) { synctest.Test(t, func(t *testing.T) { test(t, protocols) }) })
 	}
 }
@@ -151,7 +152,7 @@ func TestHealthChecksFollowTheTimeout(t *testing.T) {
 // ownTransport returns the transport that a client makes for itself.
 func ownTransport(t *testing.T, opts ...trusthub.Option) (own *http.Transport) {
 	t.Helper()
-	newClient(t, "https://h", append(opts, trusthub.WithMiddleware(func(next http.RoundTripper) http.RoundTripper {
+	apitest.At(t, "https://h", append(opts, trusthub.WithMiddleware(func(next http.RoundTripper) http.RoundTripper {
 		own = next.(*http.Transport)
 		return next
 	}))...)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/seed07fc1495/trusthub"
 	"github.com/seed07fc1495/trusthub/contract"
+	"github.com/seed07fc1495/trusthub/internal/apitest"
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
@@ -62,16 +63,16 @@ func (d *diary) hooks() trusthub.Option {
 
 func TestHooks(t *testing.T) {
 	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
-		s := &script{handlers: []http.HandlerFunc{answer(503, jsonType, "{}"), refusal("4"), func(w http.ResponseWriter, r *http.Request) {
+		s := apitest.NewScript(apitest.Answer(503, apitest.JSON, "{}"), apitest.Throttle("4"), func(w http.ResponseWriter, r *http.Request) {
 			time.Sleep(time.Second)
-			answer(200, jsonType, acme)(w, r)
-		}}}
+			apitest.Answer(200, apitest.JSON, apitest.Profile)(w, r)
+		})
 		var d diary
-		if _, err := fetch(t.Context(), over(t, inMemory(t, s.ServeHTTP), defaults, d.hooks())); err != nil {
+		if _, err := fetch(t.Context(), apitest.Over(t, apitest.InMemory(t, s.ServeHTTP), apitest.Defaults(), d.hooks())); err != nil {
 			t.Fatal(err)
 		}
 		want := []string{
-			"call GET http://127.0.0.1/v1/CustomerProfiles/{Sid}",
+			"call GET https://trusthub.twilio.com/v1/CustomerProfiles/{Sid}",
 			"call: attempt 1 waited 0s", "attempt 1: 503 RQ1 status took 0s, final false",
 			"call: attempt 2 waited 0s", "attempt 2: 429 RQ1 status took 0s, final false",
 			"call: attempt 3 waited 4s", "attempt 3: 200 RQ1  took 1s, final true",
@@ -89,9 +90,9 @@ func TestHooks(t *testing.T) {
 
 // How a call of the facade ends is known when its answer is decoded; generated code decodes by itself.
 func TestHooksOfAnAnswerThatIsNoProfile(t *testing.T) {
-	for body, want := range map[string]string{`{"sid":"BUbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"}`: "decode", "<html>": "decode", acme: ""} {
+	for body, want := range map[string]string{`{"sid":"BUbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"}`: "decode", "<html>": "decode", apitest.Profile: ""} {
 		var d diary
-		client := over(t, canned(200, http.Header{"Content-Type": {jsonType}}, body), d.hooks())
+		client := apitest.Over(t, apitest.CannedJSON(body), d.hooks())
 		_, _ = client.FetchCustomerProfile(t.Context(), sid)
 		_, _ = client.Generated().FetchCustomerProfileWithResponse(t.Context(), sid)
 		if len(d.calls) != 2 || string(d.calls[0].Reason) != want || d.calls[1].Reason != "" || d.attempts[0].Reason != "" {
@@ -112,8 +113,8 @@ func TestHooksOfUnsentRequests(t *testing.T) {
 		_, _ = client.FetchCustomerProfile(t.Context(), sid)
 		ended, end := context.WithCancel(t.Context())
 		end()
-		_, _ = over(t, roundTripFunc(nil), d.hooks()).FetchCustomerProfile(ended, sid)
-		client = over(t, handled(refusal("60")), d.hooks())
+		_, _ = apitest.Over(t, apitest.RoundTripFunc(nil), d.hooks()).FetchCustomerProfile(ended, sid)
+		client = apitest.Over(t, apitest.Throttled("60"), d.hooks())
 		_, _ = client.FetchCustomerProfile(t.Context(), sid)
 		_, _ = client.FetchCustomerProfile(t.Context(), sid)
 		_, _ = client.FetchCustomerProfile(t.Context(), "malformed")
@@ -131,7 +132,7 @@ func TestHooksOfUnsentRequests(t *testing.T) {
 func TestHooksOfAPanic(t *testing.T) {
 	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
 		var d diary
-		client := over(t, roundTripFunc(func(*http.Request) (*http.Response, error) { panic("middleware") }), d.hooks())
+		client := apitest.Over(t, apitest.RoundTripFunc(func(*http.Request) (*http.Response, error) { panic("middleware") }), d.hooks())
 		func() {
 			defer func() { _ = recover() }()
 			_, _ = fetch(t.Context(), client)
@@ -145,15 +146,15 @@ func TestHooksOfAPanic(t *testing.T) {
 // A fetch that a fleet makes again after a hold is the same call.
 func TestHooksOfAFleet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		server := newScene(10*time.Millisecond, func(after time.Duration, _ string) roundTripFunc {
+		server := apitest.NewScene(10*time.Millisecond, func(after time.Duration, _ string) apitest.RoundTripFunc {
 			if after < time.Minute {
 				time.Sleep(time.Millisecond)
-				return handled(answer(503, textType, ""))
+				return apitest.Unavailable()
 			}
 			return nil
 		})
 		var d diary
-		if n := lost(fetchAll(t.Context(), t, over(t, server, defaults, d.hooks()), 20)); n > 0 {
+		if n := apitest.Failed(apitest.FetchAll(t.Context(), t, apitest.Over(t, server, apitest.Defaults(), d.hooks()), 20)); n > 0 {
 			t.Errorf("%d lost", n)
 		}
 		finals, sent := 0, 0
@@ -165,8 +166,8 @@ func TestHooksOfAFleet(t *testing.T) {
 		for _, info := range d.calls {
 			sent += info.Attempts
 		}
-		if len(d.calls) != 20 || finals != 20 || sent != len(server.sent) || len(d.attempts) != len(server.sent) {
-			t.Errorf("%d calls, %d final attempts of %d, %d sent", len(d.calls), finals, len(d.attempts), len(server.sent))
+		if len(d.calls) != 20 || finals != 20 || sent != len(server.Sent()) || len(d.attempts) != len(server.Sent()) {
+			t.Errorf("%d calls, %d final attempts of %d, %d sent", len(d.calls), finals, len(d.attempts), len(server.Sent()))
 		}
 	})
 }
@@ -174,13 +175,13 @@ func TestHooksOfAFleet(t *testing.T) {
 // Nothing that hooks are given shows a SID, a credential, a header or a body.
 func TestHooksGetNoSecrets(t *testing.T) {
 	body := `{"code":20404,"message":"The profile ` + sid + ` of secret@example.com"}`
-	for name, reply := range map[string]roundTripFunc{
-		"status":  canned(404, http.Header{"X-Secret": {"secret"}}, body),
-		"decode":  canned(200, http.Header{"Content-Type": {jsonType}}, `{"email":["secret"]}`),
-		"network": broken(errors.New("secret " + sid)),
+	for name, reply := range map[string]apitest.RoundTripFunc{
+		"status":  apitest.Canned(404, http.Header{"X-Secret": {"secret"}}, body),
+		"decode":  apitest.CannedJSON(`{"email":["secret"]}`),
+		"network": apitest.Broken(errors.New("secret " + sid)),
 	} {
 		var d diary
-		_, err := over(t, reply, d.hooks()).FetchCustomerProfile(t.Context(), sid)
+		_, err := apitest.Over(t, reply, d.hooks()).FetchCustomerProfile(t.Context(), sid)
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%d"} {
 			if text := fmt.Sprintf(verb+verb+verb+verb, d.attempts, d.calls, d.attempts[0].Err, d.calls[0].Err); strings.Contains(text, "secret") || strings.Contains(text, sid) || strings.Contains(text, trusthubtest.Password) {
 				t.Errorf("%s: %s", name, text)
@@ -203,7 +204,7 @@ func TestHooksAddUp(t *testing.T) {
 			CallDone:  func(context.Context, trusthub.CallInfo) { order = append(order, name) },
 		})
 	}
-	client := over(t, canned(200, http.Header{"Content-Type": {jsonType}}, acme), named("a"), trusthub.WithHooks(trusthub.Hooks{}), named("b"))
+	client := apitest.Over(t, apitest.OK(), named("a"), trusthub.WithHooks(trusthub.Hooks{}), named("b"))
 	if _, err := client.FetchCustomerProfile(t.Context(), sid); err != nil || !slices.Equal(order, []string{"a", "b", "a", "b"}) {
 		t.Errorf("got %v, %v", order, err)
 	}
@@ -213,15 +214,15 @@ func TestHooksAddUp(t *testing.T) {
 func TestReasonOfAnAttemptBeforeTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var d diary
-		server := newScene(0, func(_ time.Duration, sid string) roundTripFunc {
-			if number(sid) == 0 {
-				return after(10*time.Millisecond, broken(&net.OpError{Op: "read", Err: errors.New("reset")}))
+		server := apitest.NewScene(0, func(_ time.Duration, sid string) apitest.RoundTripFunc {
+			if apitest.Number(sid) == 0 {
+				return apitest.After(10*time.Millisecond, apitest.Broken(&net.OpError{Op: "read", Err: errors.New("reset")}))
 			}
-			return after(time.Hour, ok())
+			return apitest.After(time.Hour, apitest.OK())
 		})
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
-		_ = fetchAll(ctx, t, over(t, server, d.hooks()), 2)
+		_ = apitest.FetchAll(ctx, t, apitest.Over(t, server, d.hooks()), 2)
 		synctest.Wait()
 		broke := 0
 		for _, info := range d.attempts {
@@ -242,7 +243,7 @@ func TestReasonOfAnAttemptBeforeTheEnd(t *testing.T) {
 func TestPanicIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var d diary
-		client := over(t, roundTripFunc(func(*http.Request) (*http.Response, error) { time.Sleep(time.Second); panic("middleware") }), d.hooks())
+		client := apitest.Over(t, apitest.RoundTripFunc(func(*http.Request) (*http.Response, error) { time.Sleep(time.Second); panic("middleware") }), d.hooks())
 		func() {
 			defer func() { _ = recover() }()
 			_, _ = client.FetchCustomerProfile(t.Context(), sid)
@@ -260,7 +261,7 @@ func TestPanicIsTold(t *testing.T) {
 func TestEmptyMethod(t *testing.T) {
 	var d diary
 	server := trusthubtest.NewHandler()
-	client := over(t, server, d.hooks(), trusthub.WithMiddleware(contract.NewTransport))
+	client := apitest.Over(t, server, d.hooks(), trusthub.WithMiddleware(contract.NewTransport))
 	defer func() {
 		if value := recover(); value != nil {
 			t.Errorf("panic: %v", value)
@@ -282,13 +283,13 @@ func TestEmptyMethod(t *testing.T) {
 func TestHooksOfAWatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var d diary
-		s := &script{handlers: []http.HandlerFunc{answer(200, jsonType, acme)}}
+		s := apitest.NewScript(apitest.Answer(200, apitest.JSON, apitest.Profile))
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 		defer cancel()
-		for range over(t, inMemory(t, s.ServeHTTP), d.hooks()).WatchCustomerProfile(ctx, sid, time.Minute) {
+		for range apitest.Over(t, apitest.InMemory(t, s.ServeHTTP), d.hooks()).WatchCustomerProfile(ctx, sid, time.Minute) {
 			continue
 		}
-		if polls := s.requests(); polls < 9 || len(d.calls) != polls || len(d.attempts) != polls {
+		if polls := s.Requests(); polls < 9 || len(d.calls) != polls || len(d.attempts) != polls {
 			t.Errorf("%d calls and %d attempts in %d polls", len(d.calls), len(d.attempts), polls)
 		}
 	})

@@ -14,18 +14,19 @@ import (
 	"time"
 
 	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/internal/apitest"
 )
 
 // One record an attempt, of the listed attributes and nothing else.
 func TestLogger(t *testing.T) {
 	const secret = "hunter2"
-	s := &script{handlers: []http.HandlerFunc{
+	s := apitest.NewScript(
 		func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
-		answer(503, jsonType, `{"message":"`+secret+`"}`),
-		answer(200, jsonType, `{"email":"`+secret+`"}`),
-	}}
+		apitest.Answer(503, apitest.JSON, `{"message":"`+secret+`"}`),
+		apitest.Answer(200, apitest.JSON, `{"email":"`+secret+`"}`),
+	)
 	var out bytes.Buffer
-	client, err := trusthub.NewClient(trusthub.BasicAuth("AC1", secret), trusthub.WithBaseURL(serve(t, s.ServeHTTP)),
+	client, err := trusthub.NewClient(trusthub.BasicAuth("AC1", secret), trusthub.WithBaseURL(apitest.Serve(t, s.ServeHTTP)),
 		trusthub.WithHTTPClient(&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}),
 		trusthub.WithRetry(trusthub.RetryPolicy{MinWait: time.Nanosecond, MaxWait: time.Nanosecond}),
 		trusthub.WithLogger(slog.New(slog.NewJSONHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))))
@@ -65,7 +66,7 @@ func TestLogger(t *testing.T) {
 
 func TestLoggerBelowItsLevelIsSilent(t *testing.T) {
 	var out bytes.Buffer
-	client := newClient(t, serve(t, answer(200, jsonType, acme)), trusthub.WithLogger(slog.New(slog.NewTextHandler(&out, nil))))
+	client := apitest.At(t, apitest.Serve(t, apitest.Answer(200, apitest.JSON, apitest.Profile)), trusthub.WithLogger(slog.New(slog.NewTextHandler(&out, nil))))
 	if _, err := client.FetchCustomerProfile(t.Context(), sid); err != nil || out.Len() > 0 {
 		t.Errorf("got %v, %s", err, out.String())
 	}
@@ -88,15 +89,15 @@ func TestLoggerOfUnsentRequests(t *testing.T) {
 // Errors log what the records of their attempts do, and how many there were.
 func TestErrorsLogTheirCall(t *testing.T) {
 	for name, test := range map[string]struct {
-		reply roundTripFunc
+		reply apitest.RoundTripFunc
 		want  string
 	}{
-		"refusal": {canned(404, http.Header{"Twilio-Request-Id": {"RQ1"}}, `{"message":"secret"}`), "reason=status err.status=404 err.request_id=RQ1"},
-		"garbage": {canned(200, http.Header{"Twilio-Request-Id": {"RQ1"}}, "secret"), "reason=decode err.status=200 err.request_id=RQ1"},
-		"network": {broken(errors.New("secret")), "reason=other"},
+		"refusal": {apitest.Canned(404, http.Header{"Twilio-Request-Id": {"RQ1"}}, `{"message":"secret"}`), "reason=status err.status=404 err.request_id=RQ1"},
+		"garbage": {apitest.Canned(200, http.Header{"Twilio-Request-Id": {"RQ1"}}, "secret"), "reason=decode err.status=200 err.request_id=RQ1"},
+		"network": {apitest.Broken(errors.New("secret")), "reason=other"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := over(t, test.reply).FetchCustomerProfile(t.Context(), sid)
+			_, err := apitest.Over(t, test.reply).FetchCustomerProfile(t.Context(), sid)
 			var out bytes.Buffer
 			slog.New(slog.NewTextHandler(&out, nil)).Info("m", "err", err)
 			want := "err.method=GET err.path=/v1/CustomerProfiles/" + sid + " err.attempts=1 err." + test.want + "\n"
@@ -111,7 +112,7 @@ func TestErrorsLogTheirCall(t *testing.T) {
 func TestLoggedDuration(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
-		client := over(t, after(time.Second, ok()), trusthub.WithLogger(slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))))
+		client := apitest.Over(t, apitest.After(time.Second, apitest.OK()), trusthub.WithLogger(slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))))
 		_, _ = client.FetchCustomerProfile(t.Context(), sid)
 		if !strings.Contains(out.String(), " duration=1s ") {
 			t.Errorf("got %s", out.String())

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/internal/apitest"
 )
 
 func TestBaseURLs(t *testing.T) {
@@ -88,12 +89,12 @@ func TestOneAddressOnly(t *testing.T) {
 func TestBasePathIsKept(t *testing.T) {
 	for _, path := range []string{"", "/", "/base", "/base/", "/a%20b/c%2Fd"} {
 		var got string
-		url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		url := apitest.Serve(t, func(w http.ResponseWriter, r *http.Request) {
 			got = r.URL.EscapedPath()
-			answer(200, jsonType, acme)(w, r)
+			apitest.Answer(200, apitest.JSON, apitest.Profile)(w, r)
 		})
 		want := strings.TrimSuffix(path, "/") + "/v1/CustomerProfiles/" + sid
-		if _, err := newClient(t, url+path).FetchCustomerProfile(t.Context(), sid); err != nil || got != want {
+		if _, err := apitest.At(t, url+path).FetchCustomerProfile(t.Context(), sid); err != nil || got != want {
 			t.Errorf("%q: server saw %q, client %v", path, got, err)
 		}
 	}
@@ -101,7 +102,7 @@ func TestBasePathIsKept(t *testing.T) {
 
 // A port that is left out after its colon is none, as everywhere else.
 func TestBaseURLWithAnEmptyPort(t *testing.T) {
-	client := newClient(t, "https://h:", trusthub.WithHTTPClient(&http.Client{Transport: canned(200, http.Header{"Content-Type": {jsonType}}, acme)}))
+	client := apitest.At(t, "https://h:", trusthub.WithHTTPClient(&http.Client{Transport: apitest.OK()}))
 	if _, err := client.FetchCustomerProfile(t.Context(), sid); err != nil {
 		t.Error(err)
 	}
@@ -109,9 +110,9 @@ func TestBaseURLWithAnEmptyPort(t *testing.T) {
 
 // Redirects are answers to report: following one could take credentials to another host.
 func TestRedirectsAreNotFollowed(t *testing.T) {
-	elsewhere := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("followed") })
+	elsewhere := apitest.Serve(t, func(http.ResponseWriter, *http.Request) { t.Error("followed") })
 	for _, status := range []int{301, 302, 303, 304, 307, 308} {
-		client := newClient(t, serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		client := apitest.At(t, apitest.Serve(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Location", elsewhere)
 			w.WriteHeader(status)
 		}), trusthub.WithHTTPClient(&http.Client{}))
@@ -126,11 +127,11 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 func TestHTTPClientIsCopied(t *testing.T) {
 	theirs := &http.Client{
 		Timeout: time.Hour,
-		Transport: roundTripFunc(func(*http.Request) (*http.Response, error) {
+		Transport: apitest.RoundTripFunc(func(*http.Request) (*http.Response, error) {
 			return nil, errors.New("their transport")
 		}),
 	}
-	client := newClient(t, "https://h", trusthub.WithHTTPClient(theirs))
+	client := apitest.At(t, "https://h", trusthub.WithHTTPClient(theirs))
 	if _, err := client.FetchCustomerProfile(t.Context(), sid); err == nil || !strings.Contains(err.Error(), "their transport") {
 		t.Errorf("got %v", err)
 	}
@@ -142,8 +143,8 @@ func TestHTTPClientIsCopied(t *testing.T) {
 // A transport that breaks the rules of http.RoundTripper causes an error, not a panic.
 func TestTransportsThatReturnNothing(t *testing.T) {
 	for _, answer := range []*http.Response{nil, {StatusCode: 200}} {
-		client := newClient(t, "https://h", trusthub.WithHTTPClient(&http.Client{
-			Transport: roundTripFunc(func(*http.Request) (*http.Response, error) { return answer, nil }),
+		client := apitest.At(t, "https://h", trusthub.WithHTTPClient(&http.Client{
+			Transport: apitest.RoundTripFunc(func(*http.Request) (*http.Response, error) { return answer, nil }),
 		}))
 		if profile, err := client.FetchCustomerProfile(t.Context(), sid); profile != nil || err == nil {
 			t.Errorf("got %v, %v", profile, err)
@@ -174,7 +175,7 @@ func TestInvalidOptions(t *testing.T) {
 
 // No option at all is no reason to fail a call.
 func TestNilCallOption(t *testing.T) {
-	client := over(t, canned(200, http.Header{"Content-Type": {jsonType}}, acme))
+	client := apitest.Over(t, apitest.OK())
 	if _, err := client.FetchCustomerProfile(t.Context(), sid, nil); err != nil {
 		t.Error(err)
 	}
@@ -182,11 +183,11 @@ func TestNilCallOption(t *testing.T) {
 
 func TestUserAgentIsAppended(t *testing.T) {
 	var got string
-	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+	url := apitest.Serve(t, func(w http.ResponseWriter, r *http.Request) {
 		got = r.UserAgent()
-		answer(200, jsonType, acme)(w, r)
+		apitest.Answer(200, apitest.JSON, apitest.Profile)(w, r)
 	})
-	client := newClient(t, url, trusthub.WithUserAgent("billing/2.1"), trusthub.WithUserAgent("(nightly)"))
+	client := apitest.At(t, url, trusthub.WithUserAgent("billing/2.1"), trusthub.WithUserAgent("(nightly)"))
 	if _, err := client.FetchCustomerProfile(t.Context(), sid); err != nil || !strings.HasSuffix(got, " billing/2.1 (nightly)") {
 		t.Errorf("got %q, %v", got, err)
 	}
@@ -194,14 +195,14 @@ func TestUserAgentIsAppended(t *testing.T) {
 
 func TestRequestHeaders(t *testing.T) {
 	var got http.Header
-	client := newClient(t, serve(t, func(w http.ResponseWriter, r *http.Request) {
+	client := apitest.At(t, apitest.Serve(t, func(w http.ResponseWriter, r *http.Request) {
 		got = r.Header
-		answer(200, jsonType, acme)(w, r)
+		apitest.Answer(200, apitest.JSON, apitest.Profile)(w, r)
 	}))
 	if _, err := client.FetchCustomerProfile(t.Context(), sid); err != nil {
 		t.Fatal(err)
 	}
-	if got.Get("Accept") != jsonType || !strings.HasPrefix(got.Get("User-Agent"), "trusthub-go/") {
+	if got.Get("Accept") != apitest.JSON || !strings.HasPrefix(got.Get("User-Agent"), "trusthub-go/") {
 		t.Errorf("got %v", got)
 	}
 }

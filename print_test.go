@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/internal/apitest"
 )
 
 // cause is an error with fields that fmt shows, if it gets at them.
@@ -25,7 +26,7 @@ func TestValuesPrintNoSecrets(t *testing.T) {
 	response := trusthub.Response{StatusCode: 200, Body: body, Header: header}
 	apiErr := &trusthub.Error{StatusCode: 503, Body: body}
 	decodeErr := &trusthub.DecodeError{StatusCode: 200, Body: body, Err: cause{secret}}
-	_, sendErr := over(t, roundTripFunc(func(*http.Request) (*http.Response, error) {
+	_, sendErr := apitest.Over(t, apitest.RoundTripFunc(func(*http.Request) (*http.Response, error) {
 		return nil, fmt.Errorf("transport connection broken: %w", cause{secret})
 	})).FetchCustomerProfile(t.Context(), sid)
 	auth := trusthub.BasicAuth(secret, secret)

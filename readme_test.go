@@ -21,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seed07fc1495/trusthub/internal/apitest"
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
@@ -81,7 +82,7 @@ func impersonateTwilio(t *testing.T) []string {
 	twilio.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}}
 	twilio.StartTLS()
 	t.Cleanup(twilio.Close)
-	proxy := serve(t, func(w http.ResponseWriter, r *http.Request) {
+	proxy := apitest.Serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodConnect || r.Host != "trusthub.twilio.com:443" {
 			t.Errorf("asked for %s %s", r.Method, r.Host)
 			return

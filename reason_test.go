@@ -18,39 +18,40 @@ import (
 	"time"
 
 	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/internal/apitest"
 )
 
 func TestReasons(t *testing.T) {
-	hang := roundTripFunc(func(req *http.Request) (*http.Response, error) {
+	hang := apitest.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
 		<-req.Context().Done()
 		return nil, context.Cause(req.Context())
 	})
 	for name, test := range map[string]struct {
-		reply roundTripFunc
+		reply apitest.RoundTripFunc
 		want  trusthub.Reason
 	}{
-		"503":                {canned(503, http.Header{"Twilio-Request-Id": {"RQ1"}}, ""), trusthub.ReasonStatus},
-		"503 of a gateway":   {canned(503, nil, ""), trusthub.ReasonGateway},
+		"503":                {apitest.Canned(503, http.Header{"Twilio-Request-Id": {"RQ1"}}, ""), trusthub.ReasonStatus},
+		"503 of a gateway":   {apitest.Canned(503, nil, ""), trusthub.ReasonGateway},
 		"no answer":          {hang, trusthub.ReasonTimeout},
-		"dial time-out":      {broken(&net.OpError{Op: "dial", Err: os.ErrDeadlineExceeded}), trusthub.ReasonTimeout},
-		"connection refused": {broken(&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}), trusthub.ReasonRefused},
-		"unreachable":        {broken(&net.OpError{Op: "dial", Err: syscall.EHOSTUNREACH}), trusthub.ReasonRefused},
-		"reset":              {broken(&net.OpError{Op: "read", Err: syscall.ECONNRESET}), trusthub.ReasonReset},
-		"end of file":        {broken(io.EOF), trusthub.ReasonReset},
-		"torn":               {torn, trusthub.ReasonTorn},
-		"unknown host":       {broken(&net.OpError{Op: "dial", Err: &net.DNSError{Name: "h", IsNotFound: true}}), trusthub.ReasonDNS},
-		"certificate":        {broken(&tls.CertificateVerificationError{Err: errors.New("expired")}), trusthub.ReasonTLS},
-		"alert":              {broken(&net.OpError{Op: "remote error", Err: errors.New("tls: handshake failure")}), trusthub.ReasonTLS},
-		"proxy refused":      {broken(&net.OpError{Op: "proxyconnect", Err: &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}}), trusthub.ReasonRefused},
-		"proxy without TLS":  {broken(&net.OpError{Op: "proxyconnect", Err: &net.OpError{Op: "remote error", Err: errors.New("tls: alert")}}), trusthub.ReasonTLS},
-		"not TLS":            {broken(tls.RecordHeaderError{}), trusthub.ReasonTLS},
-		"too large":          {canned(200, nil, "0123456789ab"), trusthub.ReasonTooLarge},
-		"unknown":            {broken(errors.New("middleware")), trusthub.ReasonOther},
+		"dial time-out":      {apitest.Broken(&net.OpError{Op: "dial", Err: os.ErrDeadlineExceeded}), trusthub.ReasonTimeout},
+		"connection refused": {apitest.Broken(&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}), trusthub.ReasonRefused},
+		"unreachable":        {apitest.Broken(&net.OpError{Op: "dial", Err: syscall.EHOSTUNREACH}), trusthub.ReasonRefused},
+		"reset":              {apitest.Broken(&net.OpError{Op: "read", Err: syscall.ECONNRESET}), trusthub.ReasonReset},
+		"end of file":        {apitest.Broken(io.EOF), trusthub.ReasonReset},
+		"torn":               {apitest.Torn(), trusthub.ReasonTorn},
+		"unknown host":       {apitest.Broken(&net.OpError{Op: "dial", Err: &net.DNSError{Name: "h", IsNotFound: true}}), trusthub.ReasonDNS},
+		"certificate":        {apitest.Broken(&tls.CertificateVerificationError{Err: errors.New("expired")}), trusthub.ReasonTLS},
+		"alert":              {apitest.Broken(&net.OpError{Op: "remote error", Err: errors.New("tls: handshake failure")}), trusthub.ReasonTLS},
+		"proxy refused":      {apitest.Broken(&net.OpError{Op: "proxyconnect", Err: &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}}), trusthub.ReasonRefused},
+		"proxy without TLS":  {apitest.Broken(&net.OpError{Op: "proxyconnect", Err: &net.OpError{Op: "remote error", Err: errors.New("tls: alert")}}), trusthub.ReasonTLS},
+		"not TLS":            {apitest.Broken(tls.RecordHeaderError{}), trusthub.ReasonTLS},
+		"too large":          {apitest.Canned(200, nil, "0123456789ab"), trusthub.ReasonTooLarge},
+		"unknown":            {apitest.Broken(errors.New("middleware")), trusthub.ReasonOther},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var d diary
-				_, err := over(t, test.reply, d.hooks(), trusthub.WithMaxResponseBytes(10)).FetchCustomerProfile(t.Context(), sid)
+				_, err := apitest.Over(t, test.reply, d.hooks(), trusthub.WithMaxResponseBytes(10)).FetchCustomerProfile(t.Context(), sid)
 				if err == nil || len(d.attempts) != 1 || d.attempts[0].Reason != test.want || d.calls[0].Reason != test.want {
 					t.Errorf("got %v, %+v, %+v", err, d.attempts, d.calls)
 				}
@@ -63,7 +64,7 @@ func TestReasons(t *testing.T) {
 func TestReasonOfAnEndedContext(t *testing.T) {
 	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
 		var d diary
-		client := over(t, roundTripFunc(func(req *http.Request) (*http.Response, error) {
+		client := apitest.Over(t, apitest.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
 			<-req.Context().Done()
 			return nil, context.Cause(req.Context())
 		}), d.hooks())
@@ -89,28 +90,29 @@ func TestReasonsOverTheWire(t *testing.T) {
 		return d.attempts[0].Reason, err
 	}
 	abort := func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
-	for name, protocols := range map[string]*http.Protocols{"reset over HTTP/1.1": nil, "reset over HTTP/2": onlyHTTP2()} {
+	for name, protocols := range map[string]*http.Protocols{"reset over HTTP/1.1": nil, "reset over HTTP/2": apitest.OnlyHTTP2()} {
 		t.Run(name, func(t *testing.T) {
-			transport := inMemory(t, abort)
+			transport := apitest.InMemory(t, abort)
 			transport.Protocols = protocols
-			if got, _ := reasonOver(t, func(o trusthub.Option) *trusthub.Client { return over(t, transport, o) }); got != trusthub.ReasonReset {
-				_, err := over(t, transport).FetchCustomerProfile(t.Context(), sid)
+			if got, _ := reasonOver(t, func(o trusthub.Option) *trusthub.Client { return apitest.Over(t, transport, o) }); got != trusthub.ReasonReset {
+				_, err := apitest.Over(t, transport).FetchCustomerProfile(t.Context(), sid)
 				t.Errorf("got %q of %v", got, err)
 			}
 		})
 	}
 	t.Run("connection lost over HTTP/2", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			transport := inMemory(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
-			transport.Protocols = onlyHTTP2()
+			transport := apitest.InMemory(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+			transport.Protocols = apitest.OnlyHTTP2()
 			dial := transport.DialContext
 			transport.HTTP2 = &http.HTTP2Config{SendPingTimeout: time.Second, PingTimeout: time.Second}
 			transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
 				conn, err := dial(ctx, network, address)
 				return &deafConn{Conn: conn, after: time.Now().Add(500 * time.Millisecond), closed: make(chan struct{})}, err
 			}
+			transport.DialTLSContext = transport.DialContext
 			var d diary
-			_, err := over(t, transport, d.hooks()).FetchCustomerProfile(t.Context(), sid)
+			_, err := apitest.Over(t, transport, d.hooks()).FetchCustomerProfile(t.Context(), sid)
 			if d.attempts[0].Reason != trusthub.ReasonReset {
 				t.Errorf("got %q of %v", d.attempts[0].Reason, err)
 			}
@@ -125,19 +127,19 @@ func TestReasonsOverTheWire(t *testing.T) {
 		_ = listener.Close()
 		transport := &http.Transport{Proxy: http.ProxyURL(proxy)}
 		client := func(o trusthub.Option) *trusthub.Client {
-			return newClient(t, "https://127.0.0.1:1", o, trusthub.WithHTTPClient(&http.Client{Transport: transport}))
+			return apitest.At(t, "https://127.0.0.1:1", o, trusthub.WithHTTPClient(&http.Client{Transport: transport}))
 		}
 		if got, _ := reasonOver(t, client); got != trusthub.ReasonRefused {
-			_, err := client(trusthub.WithRetry(once)).FetchCustomerProfile(t.Context(), sid)
+			_, err := client(trusthub.WithRetry(trusthub.RetryPolicy{MaxAttempts: 1})).FetchCustomerProfile(t.Context(), sid)
 			t.Errorf("got %q of %v", got, err)
 		}
 	})
 	t.Run("bad certificate", func(t *testing.T) {
-		server := httptest.NewUnstartedServer(answer(200, jsonType, acme))
+		server := httptest.NewUnstartedServer(apitest.Answer(200, apitest.JSON, apitest.Profile))
 		server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, 0)
 		server.StartTLS()
 		defer server.Close()
-		if got, err := reasonOver(t, func(o trusthub.Option) *trusthub.Client { return newClient(t, server.URL, o) }); got != trusthub.ReasonTLS {
+		if got, err := reasonOver(t, func(o trusthub.Option) *trusthub.Client { return apitest.At(t, server.URL, o) }); got != trusthub.ReasonTLS {
 			t.Errorf("got %q of %v", got, err)
 		}
 	})

@@ -15,12 +15,13 @@ import (
 
 	"github.com/seed07fc1495/trusthub"
 	"github.com/seed07fc1495/trusthub/contract"
+	"github.com/seed07fc1495/trusthub/internal/apitest"
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
 func TestAnswersWorthAnotherCall(t *testing.T) {
 	torn := func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", jsonType)
+		w.Header().Set("Content-Type", apitest.JSON)
 		w.Header().Set("Content-Length", "100")
 		_, _ = w.Write([]byte(`{"sid"`))
 	}
@@ -33,24 +34,24 @@ func TestAnswersWorthAnotherCall(t *testing.T) {
 		handler http.HandlerFunc
 		want    bool
 	}{
-		"a profile":       {answer(200, jsonType, acme), false},
-		"302":             {answer(302, textType, ""), false},
-		"400":             {answer(400, jsonType, `{"code":20001}`), false},
-		"401":             {answer(401, jsonType, `{"code":20003}`), false},
-		"403":             {answer(403, jsonType, `{"code":20003}`), false},
-		"404":             {answer(404, jsonType, `{"code":20404}`), false},
-		"429":             {answer(429, jsonType, `{"code":20429}`), true},
-		"429, for long":   {refusal("3600"), true},
-		"500":             {answer(500, textType, ""), true},
-		"501":             {answer(501, textType, ""), false},
-		"502":             {answer(502, textType, ""), true},
-		"503":             {answer(503, textType, ""), true},
-		"504":             {answer(504, textType, ""), true},
-		"HTML":            {answer(200, "text/html", "<html>"), false},
-		"JSON cut short":  {answer(200, jsonType, `{"sid"`), false},
-		"a wrong type":    {answer(200, jsonType, `{"email":5}`), false},
-		"another profile": {answer(200, jsonType, `{"sid":"`+unknownSID+`"}`), false},
-		"too large":       {answer(200, jsonType, fmt.Sprintf("%1100s", acme)), false},
+		"a profile":       {apitest.Answer(200, apitest.JSON, apitest.Profile), false},
+		"302":             {apitest.Answer(302, apitest.Text, ""), false},
+		"400":             {apitest.Answer(400, apitest.JSON, `{"code":20001}`), false},
+		"401":             {apitest.Answer(401, apitest.JSON, `{"code":20003}`), false},
+		"403":             {apitest.Answer(403, apitest.JSON, `{"code":20003}`), false},
+		"404":             {apitest.Answer(404, apitest.JSON, `{"code":20404}`), false},
+		"429":             {apitest.Answer(429, apitest.JSON, `{"code":20429}`), true},
+		"429, for long":   {apitest.Throttle("3600"), true},
+		"500":             {apitest.Answer(500, apitest.Text, ""), true},
+		"501":             {apitest.Answer(501, apitest.Text, ""), false},
+		"502":             {apitest.Answer(502, apitest.Text, ""), true},
+		"503":             {apitest.Answer(503, apitest.Text, ""), true},
+		"504":             {apitest.Answer(504, apitest.Text, ""), true},
+		"HTML":            {apitest.Answer(200, "text/html", "<html>"), false},
+		"JSON cut short":  {apitest.Answer(200, apitest.JSON, `{"sid"`), false},
+		"a wrong type":    {apitest.Answer(200, apitest.JSON, `{"email":5}`), false},
+		"another profile": {apitest.Answer(200, apitest.JSON, `{"sid":"`+apitest.UnknownSID+`"}`), false},
+		"too large":       {apitest.Answer(200, apitest.JSON, fmt.Sprintf("%1100s", apitest.Profile)), false},
 		"no answer":       {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, true},
 		"torn body":       {torn, true},
 		"late answer":     {hang, true},
@@ -58,7 +59,7 @@ func TestAnswersWorthAnotherCall(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				client := over(t, inMemory(t, test.handler), trusthub.WithTimeout(time.Second), trusthub.WithMaxResponseBytes(1<<10))
+				client := apitest.Over(t, apitest.InMemory(t, test.handler), trusthub.WithTimeout(time.Second), trusthub.WithMaxResponseBytes(1<<10))
 				_, err := client.FetchCustomerProfile(t.Context(), sid)
 				if got := trusthub.IsRetryable(err); got != test.want || trusthub.IsRetryable(fmt.Errorf("wrapped: %w", err)) != test.want {
 					t.Errorf("got %v for %v", got, err)
@@ -70,7 +71,7 @@ func TestAnswersWorthAnotherCall(t *testing.T) {
 
 // What ends the reading of a body is worth another call in the generated client as in the facade.
 func TestTornBodyOfTheGeneratedClientIsRetryable(t *testing.T) {
-	client := newClient(t, serve(t, func(w http.ResponseWriter, _ *http.Request) {
+	client := apitest.At(t, apitest.Serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "100")
 		_, _ = w.Write([]byte(`{"sid"`))
 	}))
@@ -92,32 +93,32 @@ func TestEndedContexts(t *testing.T) {
 		for name, handlers := range map[string][]http.HandlerFunc{
 			"in the first attempt": {hang},
 			"in the first body":    {stall},
-			"after an answer":      {answer(503, textType, ""), hang},
+			"after an answer":      {apitest.Answer(503, apitest.Text, ""), hang},
 			"after a late answer":  {hang, hang, hang},
-			"while waiting":        {refusal("9")},
+			"while waiting":        {apitest.Throttle("9")},
 			"in the body of an error": {func(w http.ResponseWriter, r *http.Request) {
 				w.WriteHeader(503)
 				stall(w, r)
 			}},
 		} {
-			s := &script{handlers: handlers}
+			s := apitest.NewScript(handlers...)
 			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
-			_, err := fetch(ctx, over(t, inMemory(t, s.ServeHTTP), defaults, trusthub.WithTimeout(2*time.Second)))
+			_, err := fetch(ctx, apitest.Over(t, apitest.InMemory(t, s.ServeHTTP), apitest.Defaults(), trusthub.WithTimeout(2*time.Second)))
 			cancel()
 			if ctx.Err() == nil || !trusthub.IsRetryable(err) {
 				t.Errorf("%s: got %v", name, err)
 			}
-			s = &script{handlers: handlers}
+			s = apitest.NewScript(handlers...)
 			ctx, cancel = context.WithCancel(t.Context())
 			time.AfterFunc(3*time.Second, cancel)
-			_, err = fetch(ctx, over(t, inMemory(t, s.ServeHTTP), defaults, trusthub.WithTimeout(2*time.Second)))
+			_, err = fetch(ctx, apitest.Over(t, apitest.InMemory(t, s.ServeHTTP), apitest.Defaults(), trusthub.WithTimeout(2*time.Second)))
 			if err == nil || ctx.Err() == nil || trusthub.IsRetryable(err) {
 				t.Errorf("%s: got %v", name, err)
 			}
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if _, err := fetch(ctx, over(t, roundTripFunc(nil))); err == nil || trusthub.IsRetryable(err) {
+		if _, err := fetch(ctx, apitest.Over(t, apitest.RoundTripFunc(nil))); err == nil || trusthub.IsRetryable(err) {
 			t.Errorf("before anything: got %v", err)
 		}
 	})
@@ -127,7 +128,7 @@ func TestEndedContexts(t *testing.T) {
 func TestTimeoutsLookTheSame(t *testing.T) {
 	late := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 	lateBody := func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", jsonType)
+		w.Header().Set("Content-Type", apitest.JSON)
 		_, _ = w.Write([]byte(`{"sid"`))
 		_ = http.NewResponseController(w).Flush()
 		<-r.Context().Done()
@@ -142,12 +143,12 @@ func TestTimeoutsLookTheSame(t *testing.T) {
 		"body":               {lateBody, nil, "cannot decode the answer with status 200: the body did not arrive in time"},
 		"body in middleware": {lateBody, []trusthub.Option{contracted}, "cannot decode the answer with status 200: the body did not arrive in time"},
 	} {
-		for protocol, protocols := range map[string]*http.Protocols{"HTTP/1.1": nil, "HTTP/2": onlyHTTP2()} {
+		for protocol, protocols := range map[string]*http.Protocols{"HTTP/1.1": nil, "HTTP/2": apitest.OnlyHTTP2()} {
 			t.Run(name+" over "+protocol, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					transport := inMemory(t, test.handler)
+					transport := apitest.InMemory(t, test.handler)
 					transport.Protocols = protocols
-					_, err := over(t, transport, append(test.opts, trusthub.WithTimeout(time.Second))...).FetchCustomerProfile(t.Context(), sid)
+					_, err := apitest.Over(t, transport, append(test.opts, trusthub.WithTimeout(time.Second))...).FetchCustomerProfile(t.Context(), sid)
 					var timeout net.Error
 					if !errors.As(err, &timeout) || !timeout.Timeout() || !errors.Is(err, context.DeadlineExceeded) || !trusthub.IsRetryable(err) {
 						t.Errorf("got %v", err)
@@ -169,7 +170,7 @@ func (o opinion) Retryable() bool { return bool(o) }
 
 func TestErrorsWorthAnotherCall(t *testing.T) {
 	transport := func(err error) trusthub.Option {
-		return trusthub.WithHTTPClient(&http.Client{Transport: roundTripFunc(func(*http.Request) (*http.Response, error) { return nil, err })})
+		return trusthub.WithHTTPClient(&http.Client{Transport: apitest.RoundTripFunc(func(*http.Request) (*http.Response, error) { return nil, err })})
 	}
 	for name, test := range map[string]struct {
 		auth error
@@ -186,7 +187,7 @@ func TestErrorsWorthAnotherCall(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			auth := trusthub.AuthFunc(func(*http.Request) error { return test.auth })
-			client, err := trusthub.NewClient(auth, trusthub.WithRetry(once), test.opt)
+			client, err := trusthub.NewClient(auth, trusthub.WithRetry(trusthub.RetryPolicy{MaxAttempts: 1}), test.opt)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -207,7 +208,7 @@ func TestRetryableAuthentication(t *testing.T) {
 			}
 			return nil
 		})
-		client, err := trusthub.NewClient(auth, trusthub.WithHTTPClient(&http.Client{Transport: canned(200, http.Header{"Content-Type": {jsonType}}, acme)}))
+		client, err := trusthub.NewClient(auth, trusthub.WithHTTPClient(&http.Client{Transport: apitest.OK()}))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -219,18 +220,18 @@ func TestRetryableAuthentication(t *testing.T) {
 }
 
 func TestBadCertificatesAreNotRetryable(t *testing.T) {
-	server := httptest.NewUnstartedServer(answer(200, jsonType, acme))
+	server := httptest.NewUnstartedServer(apitest.Answer(200, apitest.JSON, apitest.Profile))
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)
 	server.StartTLS()
 	defer server.Close()
-	if _, err := newClient(t, server.URL).FetchCustomerProfile(t.Context(), sid); err == nil || trusthub.IsRetryable(err) {
+	if _, err := apitest.At(t, server.URL).FetchCustomerProfile(t.Context(), sid); err == nil || trusthub.IsRetryable(err) {
 		t.Errorf("got %v", err)
 	}
 }
 
 // What is not the outcome of a call is not for this package to judge.
 func TestOtherErrorsAreNotRetryable(t *testing.T) {
-	client := over(t, trusthubtest.NewHandler())
+	client := apitest.Over(t, trusthubtest.NewHandler())
 	_, malformed := client.FetchCustomerProfile(t.Context(), "BU1")
 	_, noClient := trusthub.NewClient(nil)
 	for _, err := range []error{nil, malformed, noClient, context.Canceled, context.DeadlineExceeded, io.ErrUnexpectedEOF, errors.New("other"), opinion(true)} {
@@ -249,7 +250,7 @@ func TestOtherErrorsAreNotRetryable(t *testing.T) {
 // A middleware may return the named error: "errors.Is(err, trusthub.ErrTooManyRequests)" is how programs tell.
 func TestNamedRefusalOfMiddleware(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		client := over(t, broken(fmt.Errorf("budget is used up: %w", trusthub.ErrTooManyRequests)), defaults)
+		client := apitest.Over(t, apitest.Broken(fmt.Errorf("budget is used up: %w", trusthub.ErrTooManyRequests)), apitest.Defaults())
 		defer func() {
 			if value := recover(); value != nil {
 				t.Errorf("panic: %v", value)

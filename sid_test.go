@@ -9,6 +9,7 @@ import (
 
 	"github.com/seed07fc1495/trusthub"
 	"github.com/seed07fc1495/trusthub/gen"
+	"github.com/seed07fc1495/trusthub/internal/apitest"
 )
 
 var malformedSIDs = []string{
@@ -19,7 +20,7 @@ var malformedSIDs = []string{
 
 // A malformed SID never leaves the program, neither through the facade nor through the generated client.
 func TestMalformedSIDsAreNotSent(t *testing.T) {
-	client := newClient(t, serve(t, func(_ http.ResponseWriter, r *http.Request) {
+	client := apitest.At(t, apitest.Serve(t, func(_ http.ResponseWriter, r *http.Request) {
 		t.Errorf("sent to %q", r.URL)
 	}))
 	for _, sid := range malformedSIDs {
@@ -40,8 +41,8 @@ func TestMalformedSIDsAreNotSent(t *testing.T) {
 
 // Credentials go to the configured host alone, and only to read, even when a request editor aims elsewhere.
 func TestRequestEditorsCannotRedirect(t *testing.T) {
-	elsewhere := strings.TrimPrefix(serve(t, func(http.ResponseWriter, *http.Request) { t.Error("reached another host") }), "http://")
-	client := newClient(t, serve(t, func(_ http.ResponseWriter, r *http.Request) { t.Errorf("sent %s %s%s", r.Method, r.Host, r.URL) }))
+	elsewhere := strings.TrimPrefix(apitest.Serve(t, func(http.ResponseWriter, *http.Request) { t.Error("reached another host") }), "http://")
+	client := apitest.At(t, apitest.Serve(t, func(_ http.ResponseWriter, r *http.Request) { t.Errorf("sent %s %s%s", r.Method, r.Host, r.URL) }))
 	for name, edit := range map[string]func(*http.Request){
 		"host of the URL": func(r *http.Request) { r.URL.Host = elsewhere },
 		"host header":     func(r *http.Request) { r.Host = elsewhere },
@@ -65,9 +66,9 @@ func TestRequestEditorsCannotRedirect(t *testing.T) {
 // What a request editor does to the rest is its own affair.
 func TestRequestEditorsAreFree(t *testing.T) {
 	var got *http.Request
-	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+	url := apitest.Serve(t, func(w http.ResponseWriter, r *http.Request) {
 		got = r
-		answer(200, jsonType, acme)(w, r)
+		apitest.Answer(200, apitest.JSON, apitest.Profile)(w, r)
 	})
 	edit := editor(func(r *http.Request) {
 		r.Header.Set("User-Agent", "theirs")
@@ -75,7 +76,7 @@ func TestRequestEditorsAreFree(t *testing.T) {
 		r.Header.Set("Host", "ignored by net/http")
 		r.Method, r.Host = "", "" // mean the same
 	})
-	if _, err := newClient(t, url).Generated().FetchCustomerProfileWithResponse(t.Context(), sid, edit); err != nil {
+	if _, err := apitest.At(t, url).Generated().FetchCustomerProfileWithResponse(t.Context(), sid, edit); err != nil {
 		t.Fatal(err)
 	}
 	if got.Header.Get("User-Agent") != "theirs" || got.Header.Get("X-Theirs") != "1" || got.Method != http.MethodGet || got.Host != strings.TrimPrefix(url, "http://") {

@@ -11,15 +11,16 @@ import (
 	"time"
 
 	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/internal/apitest"
 )
 
 func TestStats(t *testing.T) {
 	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
-		s := &script{handlers: []http.HandlerFunc{answer(503, textType, ""), refusal("5"), func(w http.ResponseWriter, r *http.Request) {
+		s := apitest.NewScript(apitest.Answer(503, apitest.Text, ""), apitest.Throttle("5"), func(w http.ResponseWriter, r *http.Request) {
 			time.Sleep(10 * time.Second)
-			answer(200, jsonType, acme)(w, r)
-		}}}
-		client := over(t, inMemory(t, s.ServeHTTP), defaults, trusthub.WithMaxConcurrency(2))
+			apitest.Answer(200, apitest.JSON, apitest.Profile)(w, r)
+		})
+		client := apitest.Over(t, apitest.InMemory(t, s.ServeHTTP), apitest.Defaults(), trusthub.WithMaxConcurrency(2))
 		expectStats(t, client, trusthub.Stats{Limit: 2, RetriesLeft: 100})
 		for range 3 {
 			go func() { _, _ = fetch(t.Context(), client) }()
@@ -38,16 +39,16 @@ func TestStats(t *testing.T) {
 // A fleet on a client without a bound is counted in while it runs.
 func TestStatsOfFleets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		server := newScene(time.Second, func(after time.Duration, _ string) roundTripFunc {
+		server := apitest.NewScene(time.Second, func(after time.Duration, _ string) apitest.RoundTripFunc {
 			if after > 10*time.Second {
-				return handled(answer(503, textType, ""))
+				return apitest.Unavailable()
 			}
 			return nil
 		})
-		client := over(t, server, defaults)
+		client := apitest.Over(t, server, apitest.Defaults())
 		expectStats(t, client, trusthub.Stats{RetriesLeft: 100})
 		go func() {
-			for range client.FetchCustomerProfiles(t.Context(), numbered(1000, new(atomic.Int64))) {
+			for range client.FetchCustomerProfiles(t.Context(), apitest.Numbered(1000, new(atomic.Int64))) {
 				continue
 			}
 		}()
@@ -78,16 +79,16 @@ func TestStatsFromTheLogger(t *testing.T) { // in real time: a bubble does not s
 	var client *trusthub.Client
 	logger := slog.New(statsHandler{slog.NewTextHandler(new(bytes.Buffer), nil), func() { client.Stats() }})
 	var sent atomic.Int64
-	client = over(t, roundTripFunc(func(req *http.Request) (*http.Response, error) {
+	client = apitest.Over(t, apitest.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
 		if sent.Add(1) < 20 {
-			return unavailable()(req)
+			return apitest.Unavailable()(req)
 		}
-		return ok()(req)
+		return apitest.OK()(req)
 	}), trusthub.WithLogger(logger), trusthub.WithRetry(trusthub.RetryPolicy{MinWait: time.Millisecond, MaxWait: 2 * time.Millisecond}))
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		for range client.FetchCustomerProfiles(context.Background(), numbered(20, new(atomic.Int64))) {
+		for range client.FetchCustomerProfiles(context.Background(), apitest.Numbered(20, new(atomic.Int64))) {
 			continue
 		}
 	}()

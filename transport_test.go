@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/internal/apitest"
 )
 
 // Those who call at the same time have a connection each over HTTP/1.1, which stays theirs.
@@ -51,26 +52,26 @@ func TestCloseIdleConnections(t *testing.T) {
 }
 
 type idleCloser struct {
-	roundTripFunc
+	apitest.RoundTripFunc
 	t *testing.T
 }
 
 func (c idleCloser) CloseIdleConnections() { c.t.Error("closed what is another's") }
 
 func TestConnectionsOfOthersAreNotClosed(t *testing.T) {
-	theirs := idleCloser{canned(200, http.Header{"Content-Type": {jsonType}}, acme), t}
-	over(t, theirs).CloseIdleConnections()
+	theirs := idleCloser{apitest.OK(), t}
+	apitest.Over(t, theirs).CloseIdleConnections()
 	replaceDefaultTransport(t, theirs)
-	newClient(t, "https://h").CloseIdleConnections()
+	apitest.At(t, "https://h").CloseIdleConnections()
 }
 
 // Whatever the answer, its connection serves the next request.
 func TestConnectionsAreReleased(t *testing.T) {
 	status := 200
 	url, opened := countConnections(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		answer(status, jsonType, `{"code":1}`)(w, r)
+		apitest.Answer(status, apitest.JSON, `{"code":1}`)(w, r)
 	}))
-	client := newClient(t, url)
+	client := apitest.At(t, url)
 	for _, status = range []int{200, 201, 204, 302, 401, 404, 429, 500, 503} {
 		_, _ = client.FetchCustomerProfile(t.Context(), sid)
 	}
@@ -100,7 +101,7 @@ func TestOwnTransportSpeaksHTTP2AndModernTLS(t *testing.T) {
 	var protocol string
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		protocol = r.Proto
-		answer(200, jsonType, acme)(w, r)
+		apitest.Answer(200, apitest.JSON, apitest.Profile)(w, r)
 	}))
 	server.EnableHTTP2 = true
 	server.StartTLS()
@@ -126,7 +127,7 @@ func TestOwnTransportSpeaksHTTP2AndModernTLS(t *testing.T) {
 				}
 				return next
 			}
-			if _, err := newClient(t, server.URL, trusthub.WithMiddleware(trusting)).FetchCustomerProfile(t.Context(), sid); err != nil {
+			if _, err := apitest.At(t, server.URL, trusthub.WithMiddleware(trusting)).FetchCustomerProfile(t.Context(), sid); err != nil {
 				t.Fatal(err)
 			}
 			if protocol != "HTTP/2.0" {
@@ -142,10 +143,10 @@ func TestOwnTransportSpeaksHTTP2AndModernTLS(t *testing.T) {
 
 // The authorities that a program trusts are trusted.
 func TestOwnTransportKeepsTLSConfiguration(t *testing.T) {
-	server := httptest.NewTLSServer(answer(200, jsonType, acme))
+	server := httptest.NewTLSServer(apitest.Answer(200, apitest.JSON, apitest.Profile))
 	defer server.Close()
 	replaceDefaultTransport(t, server.Client().Transport)
-	if _, err := newClient(t, server.URL).FetchCustomerProfile(t.Context(), sid); err != nil {
+	if _, err := apitest.At(t, server.URL).FetchCustomerProfile(t.Context(), sid); err != nil {
 		t.Error(err)
 	}
 }
@@ -168,18 +169,18 @@ func TestReplacedDefaultTransportIsUsed(t *testing.T) {
 		"HTTP client and no transport": {trusthub.WithHTTPClient(new(http.Client))},
 	} {
 		sent := 0
-		replaceDefaultTransport(t, roundTripFunc(func(req *http.Request) (*http.Response, error) {
+		replaceDefaultTransport(t, apitest.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
 			sent++
-			return canned(200, http.Header{"Content-Type": {jsonType}}, acme)(req)
+			return apitest.OK()(req)
 		}))
-		client := newClient(t, "https://trusthub.invalid", opts...)
-		replaceDefaultTransport(t, roundTripFunc(nil)) // too late
+		client := apitest.At(t, "https://trusthub.invalid", opts...)
+		replaceDefaultTransport(t, apitest.RoundTripFunc(nil)) // too late
 		if _, err := client.FetchCustomerProfile(t.Context(), sid); err != nil || sent != 1 {
 			t.Errorf("%s: got %v, %d sent", name, err, sent)
 		}
 	}
-	given := trusthub.WithHTTPClient(&http.Client{Transport: canned(200, http.Header{"Content-Type": {jsonType}}, acme)})
-	if _, err := newClient(t, "https://h", given).FetchCustomerProfile(t.Context(), sid); err != nil {
+	given := trusthub.WithHTTPClient(&http.Client{Transport: apitest.OK()})
+	if _, err := apitest.At(t, "https://h", given).FetchCustomerProfile(t.Context(), sid); err != nil {
 		t.Errorf("a transport that is given: %v", err)
 	}
 }
@@ -188,7 +189,7 @@ func TestMiddlewareOrder(t *testing.T) {
 	var order []string
 	named := func(name string) func(http.RoundTripper) http.RoundTripper {
 		return func(next http.RoundTripper) http.RoundTripper {
-			return roundTripFunc(func(req *http.Request) (*http.Response, error) {
+			return apitest.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
 				if req.Header.Get("Authorization") == "" {
 					t.Error("called before authentication")
 				}
@@ -197,8 +198,8 @@ func TestMiddlewareOrder(t *testing.T) {
 			})
 		}
 	}
-	s := &script{handlers: []http.HandlerFunc{answer(503, textType, ""), answer(200, jsonType, acme)}}
-	client := newClient(t, serve(t, s.ServeHTTP), trusthub.WithRetry(trusthub.RetryPolicy{MinWait: time.Nanosecond, MaxWait: time.Nanosecond}),
+	s := apitest.NewScript(apitest.Answer(503, apitest.Text, ""), apitest.Answer(200, apitest.JSON, apitest.Profile))
+	client := apitest.At(t, apitest.Serve(t, s.ServeHTTP), trusthub.WithRetry(trusthub.RetryPolicy{MinWait: time.Nanosecond, MaxWait: time.Nanosecond}),
 		trusthub.WithMiddleware(named("a"), named("b")), trusthub.WithMiddleware(named("c")))
 	if _, err := client.FetchCustomerProfile(t.Context(), sid); err != nil {
 		t.Fatal(err)
@@ -223,7 +224,7 @@ func TestMalformedHTTPIsNotQuoted(t *testing.T) {
 		"location":       "HTTP/1.1 302 Found\r\nLocation: http://SECRET:x\r\nContent-Length: 0\r\n\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
-			client := newClient(t, serve(t, func(w http.ResponseWriter, _ *http.Request) {
+			client := apitest.At(t, apitest.Serve(t, func(w http.ResponseWriter, _ *http.Request) {
 				conn, _, err := w.(http.Hijacker).Hijack()
 				if err != nil {
 					t.Error(err)
@@ -262,13 +263,13 @@ func (c *closeCounter) CloseIdleConnections() { c.closed++ }
 // A transport that is given is neither tuned nor has its connections closed.
 func TestGivenTransportIsLeftAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		theirs := &closeCounter{RoundTripper: after(time.Hour, nil)}
-		_, err := over(t, theirs).FetchCustomerProfile(t.Context(), sid)
+		theirs := &closeCounter{RoundTripper: apitest.After(time.Hour, nil)}
+		_, err := apitest.Over(t, theirs).FetchCustomerProfile(t.Context(), sid)
 		if !errors.Is(err, context.DeadlineExceeded) || theirs.closed > 0 {
 			t.Errorf("%v, and its idle connections were closed %d times", err, theirs.closed)
 		}
 		given := new(http.Transport)
-		over(t, given)
+		apitest.Over(t, given)
 		if given.HTTP2 != nil || given.TLSClientConfig != nil || given.MaxIdleConnsPerHost != 0 {
 			t.Errorf("changed: %+v", given)
 		}
