@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 
 	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/internal/apitest"
 	"github.com/seed07fc1495/trusthub/trusthubotel"
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
@@ -18,7 +19,7 @@ func TestObserveStats(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := trusthubtest.NewHandler()
 		fake.Fail(trusthubtest.Fault{Status: 503}, trusthubtest.Fault{Status: 429, Header: http.Header{"Retry-After": {"5"}}}, trusthubtest.Fault{Delay: time.Minute})
-		client := over(t, fake, trusthub.WithMaxConcurrency(2))
+		client := apitest.Over(t, fake, apitest.Defaults(), trusthub.WithMaxConcurrency(2))
 		o := newObserver()
 		registration, err := trusthubotel.ObserveStats(client, o.options(trusthubotel.WithAttributes(attribute.String("account", "a")))...)
 		if err != nil {
@@ -47,7 +48,7 @@ func TestObserveStatsOfAFleet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := trusthubtest.NewHandler()
 		fake.Fail(trusthubtest.Fault{Status: 503}, trusthubtest.Fault{Status: 503}, trusthubtest.Fault{Status: 503})
-		client := over(t, fake)
+		client := apitest.Over(t, fake, apitest.Defaults())
 		o := newObserver()
 		if _, err := trusthubotel.ObserveStats(client, o.options()...); err != nil {
 			t.Fatal(err)
