@@ -43,18 +43,18 @@ func TestObserveStats(t *testing.T) {
 	})
 }
 
-// A fleet in an outage is seen.
-func TestObserveStatsOfAFleet(t *testing.T) {
+// Stats show that a batch waits out an outage.
+func TestObserveStatsOfABatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := trusthubtest.NewHandler()
-		fake.Fail(trusthubtest.Fault{Status: 503}, trusthubtest.Fault{Status: 503}, trusthubtest.Fault{Status: 503})
+		fake.Fail(slices.Repeat([]trusthubtest.Fault{{Status: 503}}, 20)...)
 		client := apitest.Over(t, fake, apitest.Defaults())
 		o := newObserver()
 		if _, err := trusthubotel.ObserveStats(client, o.options()...); err != nil {
 			t.Fatal(err)
 		}
 		go func() {
-			for range client.FetchCustomerProfiles(t.Context(), slices.Values([]string{sid, sid})) {
+			for range client.FetchCustomerProfiles(t.Context(), slices.Values(slices.Repeat([]string{sid}, 16))) {
 				continue
 			}
 		}()
