@@ -12,11 +12,11 @@ const module = "github.com/seed07fc1495/trusthub"
 // Who may import whom inside this module, tests aside. A program that only fetches must not carry a validator.
 func TestImports(t *testing.T) {
 	allowed := map[string][]string{
-		"":              {"/gen", "/internal/address", "/internal/apierror", "/internal/attempt", "/internal/decode", "/internal/fanout", "/internal/limiter", "/internal/outage", "/internal/retry", "/internal/sid", "/internal/text", "/internal/transport", "/internal/webhook"},
+		"":              {"/gen", "/internal/address", "/internal/apierror", "/internal/attempt", "/internal/decode", "/internal/fanout", "/internal/limiter", "/internal/outage", "/internal/retry", "/internal/sid", "/internal/sleep", "/internal/text", "/internal/transport", "/internal/webhook"},
 		"/api":          nil,
-		"/contract":     {"/api"},
+		"/contract":     {"/api", "/internal/mediatype", "/internal/properties"},
 		"/gen":          nil,
-		"/trusthubtest": {"", "/internal/properties", "/internal/webhook"},
+		"/trusthubtest": {"", "/internal/properties", "/internal/sid", "/internal/sleep", "/internal/webhook"},
 	}
 	for _, line := range goList(t, "-f", "{{.ImportPath}} {{join .Imports \" \"}}", "./...") {
 		words := strings.Fields(line)
