@@ -1,14 +1,19 @@
 package trusthub_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -130,7 +135,7 @@ func TestHooksOfUnsentRequests(t *testing.T) {
 
 // Each Start is followed by its Done, also in a panic.
 func TestHooksOfAPanic(t *testing.T) {
-	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+	synctest.Test(t, func(t *testing.T) {
 		var d diary
 		client := apitest.Over(t, apitest.RoundTripFunc(func(*http.Request) (*http.Response, error) { panic("middleware") }), d.hooks())
 		func() {
@@ -293,4 +298,192 @@ func TestHooksOfAWatch(t *testing.T) {
 			t.Errorf("%d calls and %d attempts in %d polls", len(d.calls), len(d.attempts), polls)
 		}
 	})
+}
+
+// One record an attempt, of the listed attributes and nothing else.
+func TestLogger(t *testing.T) {
+	const secret = "hunter2"
+	s := apitest.NewScript(
+		func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+		apitest.Answer(503, apitest.JSON, `{"message":"`+secret+`"}`),
+		apitest.Answer(200, apitest.JSON, `{"email":"`+secret+`"}`),
+	)
+	var out bytes.Buffer
+	client, err := trusthub.NewClient(trusthub.BasicAuth("AC1", secret), trusthub.WithBaseURL(apitest.Serve(t, s.ServeHTTP)),
+		trusthub.WithHTTPClient(&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}),
+		trusthub.WithRetry(trusthub.RetryPolicy{MinWait: time.Nanosecond, MaxWait: time.Nanosecond}),
+		trusthub.WithLogger(slog.New(slog.NewJSONHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.FetchCustomerProfile(t.Context(), sid); err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+	if len(lines) != 3 || strings.Contains(out.String(), secret) {
+		t.Fatalf("got\n%s", out.String())
+	}
+	for i, want := range []struct {
+		level, message          string
+		status, reason, retryIn any
+	}{
+		{"WARN", "trusthub: request failed", nil, "reset", 1.},
+		{"WARN", "trusthub: request failed", 503., "status", 1.},
+		{"DEBUG", "trusthub: request answered", 200., nil, nil},
+	} {
+		var record map[string]any
+		if err := json.Unmarshal([]byte(lines[i]), &record); err != nil {
+			t.Fatal(err)
+		}
+		if record["level"] != want.level || record["msg"] != want.message || record["status"] != want.status || record["attempt"] != float64(i+1) ||
+			record["reason"] != want.reason || record["retry_in"] != want.retryIn || record["method"] != "GET" || record["path"] != "/v1/CustomerProfiles/"+sid || (record["request_id"] == "RQ1") != (want.status != nil) {
+			t.Errorf("got %s", lines[i])
+		}
+		for key := range maps.Keys(record) {
+			if !slices.Contains([]string{"time", "level", "msg", "method", "path", "attempt", "duration", "status", "request_id", "reason", "retry_in"}, key) {
+				t.Errorf("%s is not on the list: %s", key, lines[i])
+			}
+		}
+	}
+}
+
+func TestLoggerBelowItsLevelIsSilent(t *testing.T) {
+	var out bytes.Buffer
+	client := apitest.At(t, apitest.Serve(t, apitest.Answer(200, apitest.JSON, apitest.Profile)), trusthub.WithLogger(slog.New(slog.NewTextHandler(&out, nil))))
+	if _, err := client.FetchCustomerProfile(t.Context(), sid); err != nil || out.Len() > 0 {
+		t.Errorf("got %v, %s", err, out.String())
+	}
+}
+
+// A request that could not be signed is logged without what its error says.
+func TestLoggerOfUnsentRequests(t *testing.T) {
+	var out bytes.Buffer
+	client, err := trusthub.NewClient(trusthub.AuthFunc(func(*http.Request) error { return errors.New("secret") }),
+		trusthub.WithLogger(slog.New(slog.NewTextHandler(&out, nil))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = client.FetchCustomerProfile(t.Context(), sid)
+	if err == nil || !strings.Contains(out.String(), "reason=auth") || strings.Contains(out.String(), "secret") {
+		t.Errorf("got %v, %s", err, out.String())
+	}
+}
+
+// Errors log what the records of their attempts do, and how many there were.
+func TestErrorsLogTheirCall(t *testing.T) {
+	for name, test := range map[string]struct {
+		reply apitest.RoundTripFunc
+		want  string
+	}{
+		"refusal": {apitest.Canned(404, http.Header{"Twilio-Request-Id": {"RQ1"}}, `{"message":"secret"}`), "reason=status err.status=404 err.request_id=RQ1"},
+		"garbage": {apitest.Canned(200, http.Header{"Twilio-Request-Id": {"RQ1"}}, "secret"), "reason=decode err.status=200 err.request_id=RQ1"},
+		"network": {apitest.Broken(errors.New("secret")), "reason=other"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := apitest.Over(t, test.reply).FetchCustomerProfile(t.Context(), sid)
+			var out bytes.Buffer
+			slog.New(slog.NewTextHandler(&out, nil)).Info("m", "err", err)
+			want := "err.method=GET err.path=/v1/CustomerProfiles/" + sid + " err.attempts=1 err." + test.want + "\n"
+			if !strings.HasSuffix(out.String(), want) {
+				t.Errorf("got %swant %s", out.String(), want)
+			}
+		})
+	}
+}
+
+// The duration is in the record, as what it is.
+func TestLoggedDuration(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		client := apitest.Over(t, apitest.After(time.Second, apitest.OK()), trusthub.WithLogger(slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))))
+		_, _ = client.FetchCustomerProfile(t.Context(), sid)
+		if !strings.Contains(out.String(), " duration=1s ") {
+			t.Errorf("got %s", out.String())
+		}
+	})
+}
+
+func TestStats(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := apitest.NewScript(apitest.Answer(503, apitest.Text, ""), apitest.Throttle("5"), func(w http.ResponseWriter, r *http.Request) {
+			time.Sleep(10 * time.Second)
+			apitest.Answer(200, apitest.JSON, apitest.Profile)(w, r)
+		})
+		client := apitest.Over(t, apitest.InMemory(t, s.ServeHTTP), apitest.Defaults(), trusthub.WithMaxConcurrency(2))
+		expectStats(t, client, trusthub.Stats{Limit: 2, RetriesLeft: 100})
+		for range 3 {
+			go func() { _, _ = fetch(t.Context(), client) }()
+			synctest.Wait()
+		}
+		expectStats(t, client, trusthub.Stats{Limit: 1.6, Waiting: 2, RetriesLeft: 98, Paused: 5 * time.Second})
+		time.Sleep(6 * time.Second)
+		expectStats(t, client, trusthub.Stats{Limit: 1.6, InFlight: 1, Waiting: 2, RetriesLeft: 98})
+		time.Sleep(time.Minute)
+		if got := client.Stats(); got.InFlight != 0 || got.Waiting != 0 || got.RetriesLeft != 98 {
+			t.Errorf("got %+v", got)
+		}
+	})
+}
+
+// A fleet on a client without a bound is counted in while it runs.
+func TestStatsOfFleets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := apitest.NewScene(time.Second, func(after time.Duration, _ string) apitest.RoundTripFunc {
+			if after > 10*time.Second {
+				return apitest.Unavailable()
+			}
+			return nil
+		})
+		client := apitest.Over(t, server, apitest.Defaults())
+		expectStats(t, client, trusthub.Stats{RetriesLeft: 100})
+		go func() {
+			for range client.FetchCustomerProfiles(t.Context(), apitest.Numbered(1000, new(atomic.Int64))) {
+				continue
+			}
+		}()
+		time.Sleep(9500 * time.Millisecond)
+		if got := client.Stats(); got.Limit != 16 || got.InFlight != 16 || got.Waiting != 16 || got.Holding {
+			t.Errorf("running: got %+v", got)
+		}
+		time.Sleep(20 * time.Second)
+		if got := client.Stats(); got.Limit != 16 || got.InFlight > 1 || got.Waiting < 16 || !got.Holding {
+			t.Errorf("in an outage: got %+v", got)
+		}
+		time.Sleep(time.Hour)
+		if got := client.Stats(); got.Limit != 0 || got.Waiting != 0 || got.Holding {
+			t.Errorf("ended: got %+v", got)
+		}
+	})
+}
+
+func expectStats(t *testing.T, client *trusthub.Client, want trusthub.Stats) {
+	t.Helper()
+	if got := client.Stats(); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+// Stats is "safe to call at any time", so that a log handler may add it to its records.
+func TestStatsFromTheLogger(t *testing.T) { // in real time: a bubble does not see who waits for a mutex
+	var client *trusthub.Client
+	logger := slog.New(statsHandler{slog.NewTextHandler(new(bytes.Buffer), nil), func() { client.Stats() }})
+	var sent atomic.Int64
+	client = apitest.Over(t, apitest.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
+		if sent.Add(1) < 20 {
+			return apitest.Unavailable()(req)
+		}
+		return apitest.OK()(req)
+	}), trusthub.WithLogger(logger), trusthub.WithRetry(trusthub.RetryPolicy{MinWait: time.Millisecond, MaxWait: 2 * time.Millisecond}))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range client.FetchCustomerProfiles(context.Background(), apitest.Numbered(20, new(atomic.Int64))) {
+			continue
+		}
+	}()
+	select {
+	case <-done:
+	case <-time.After(3 * time.Second):
+		t.Fatalf("the fleet and Stats are stuck after %d requests", sent.Load())
+	}
 }

@@ -89,7 +89,7 @@ func TestBodiesThatIgnoreTheContext(t *testing.T) {
 			})
 		}
 	}
-	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+	synctest.Test(t, func(t *testing.T) {
 		for name, transport := range map[string]func(*testing.T) http.RoundTripper{
 			"101":           func(t *testing.T) http.RoundTripper { return apitest.InMemory(t, switching) },
 			"profile":       stuck(200),

@@ -19,6 +19,7 @@ import (
 
 	"github.com/seed07fc1495/trusthub"
 	"github.com/seed07fc1495/trusthub/contract"
+	"github.com/seed07fc1495/trusthub/gen"
 	"github.com/seed07fc1495/trusthub/internal/apitest"
 )
 
@@ -46,7 +47,7 @@ func TestRecovery(t *testing.T) {
 		w.Header().Set("Content-Length", "100")
 		_, _ = w.Write([]byte(`{"sid"`))
 	}
-	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+	synctest.Test(t, func(t *testing.T) {
 		for name, failure := range map[string]http.HandlerFunc{"reset": reset, "torn": torn, "503": apitest.Answer(503, apitest.Text, "")} {
 			s := apitest.NewScript(failure, failure, apitest.Answer(200, apitest.JSON, apitest.Profile))
 			status, err := fetch(t.Context(), apitest.Over(t, apitest.InMemory(t, s.ServeHTTP), apitest.Defaults()))
@@ -58,7 +59,7 @@ func TestRecovery(t *testing.T) {
 }
 
 func TestGivesUp(t *testing.T) {
-	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+	synctest.Test(t, func(t *testing.T) {
 		failure := errors.New("connection refused")
 		sent := 0
 		client := apitest.Over(t, apitest.RoundTripFunc(func(*http.Request) (*http.Response, error) { sent++; return nil, failure }), apitest.Defaults())
@@ -74,7 +75,7 @@ func (finalError) Error() string   { return "final" }
 func (finalError) Retryable() bool { return false }
 
 func TestNeverRetried(t *testing.T) {
-	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+	synctest.Test(t, func(t *testing.T) {
 		sent := 0
 		client := apitest.Over(t, apitest.RoundTripFunc(func(*http.Request) (*http.Response, error) {
 			sent++
@@ -122,7 +123,7 @@ func TestCertificateErrorsAreNotRetried(t *testing.T) {
 
 // Waits double, spread from once to twice their least, and stay between MinWait and MaxWait.
 func TestSchedule(t *testing.T) {
-	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+	synctest.Test(t, func(t *testing.T) {
 		const least, most = 100 * time.Millisecond, 500 * time.Millisecond
 		seen := make(map[time.Duration]bool)
 		for range 20 {
@@ -149,7 +150,7 @@ func TestSchedule(t *testing.T) {
 
 // With one least and most wait, all are that.
 func TestScheduleWithoutSpread(t *testing.T) {
-	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+	synctest.Test(t, func(t *testing.T) {
 		s := apitest.NewScript(apitest.Answer(503, apitest.Text, ""))
 		client := apitest.Over(t, apitest.InMemory(t, s.ServeHTTP), trusthub.WithRetry(trusthub.RetryPolicy{MaxAttempts: 4, MinWait: time.Second, MaxWait: time.Second}))
 		_, _ = fetch(t.Context(), client)
@@ -160,7 +161,7 @@ func TestScheduleWithoutSpread(t *testing.T) {
 }
 
 func TestRetryAfter(t *testing.T) {
-	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+	synctest.Test(t, func(t *testing.T) {
 		for _, value := range []string{"1", "7", "date"} {
 			seconds, err := strconv.Atoi(value)
 			if err != nil {
@@ -182,7 +183,7 @@ func TestRetryAfter(t *testing.T) {
 
 // What cannot be a wait is ignored, and the schedule applies.
 func TestRetryAfterIgnored(t *testing.T) {
-	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+	synctest.Test(t, func(t *testing.T) {
 		for _, value := range []string{"", "0", "-5", "1.5", "soon", "+7", "1 s", "0x10", "18700000000000000000A", "Mon, 01 Jan 1990 00:00:00 GMT", "Mon, 99 Jan 2030 00:00:00 GMT"} {
 			s := apitest.NewScript(apitest.Throttle(value), apitest.Answer(200, apitest.JSON, apitest.Profile))
 			start := time.Now()
@@ -217,7 +218,7 @@ func TestRetryAfterTooLong(t *testing.T) {
 
 // The end of the context ends a wait, and the error tells both that and why the call was still waiting.
 func TestContextEndsWait(t *testing.T) {
-	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+	synctest.Test(t, func(t *testing.T) {
 		s := apitest.NewScript(apitest.Throttle("5"))
 		client := apitest.Over(t, apitest.InMemory(t, s.ServeHTTP), apitest.Defaults())
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
@@ -246,7 +247,7 @@ func TestContextEndsAttempt(t *testing.T) {
 		_ = http.NewResponseController(w).Flush()
 		<-r.Context().Done()
 	}
-	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+	synctest.Test(t, func(t *testing.T) {
 		for name, end := range map[string]http.HandlerFunc{"hang": hang, "stall": stall} {
 			s := apitest.NewScript(apitest.Answer(503, apitest.Text, ""), end)
 			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
@@ -264,7 +265,7 @@ func TestContextEndsAttempt(t *testing.T) {
 
 // When the context ends with an answer, the error has that answer, and not the one before.
 func TestContextEndsWithAnAnswer(t *testing.T) {
-	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		cause := errors.New("shutting down")
 		replies := []apitest.RoundTripFunc{apitest.Canned(503, nil, ""), func(req *http.Request) (*http.Response, error) {
@@ -285,7 +286,7 @@ func TestContextEndsWithAnAnswer(t *testing.T) {
 
 // The cause of the end of a context is found, whatever the call was waiting for.
 func TestCauseIsFound(t *testing.T) {
-	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+	synctest.Test(t, func(t *testing.T) {
 		cause := errors.New("shutting down")
 		hang := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 		for name, handler := range map[string]http.HandlerFunc{"backing off": apitest.Asking(503, "9"), "in a pause": apitest.Throttle("9"), "for an answer": hang, "for its turn": nil} {
@@ -328,7 +329,7 @@ func TestTimeoutBoundsOneAttempt(t *testing.T) {
 		_ = http.NewResponseController(w).Flush()
 		<-r.Context().Done()
 	}
-	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+	synctest.Test(t, func(t *testing.T) {
 		s := apitest.NewScript(hang, stall, apitest.Answer(200, apitest.JSON, apitest.Profile))
 		start := time.Now()
 		status, err := fetch(t.Context(), apitest.Over(t, apitest.InMemory(t, s.ServeHTTP), apitest.Defaults(), trusthub.WithTimeout(time.Second)))
@@ -355,7 +356,7 @@ func TestDefaultTimeout(t *testing.T) {
 }
 
 func TestHTTPClientTimeoutBoundsOneAttempt(t *testing.T) {
-	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+	synctest.Test(t, func(t *testing.T) {
 		s := apitest.NewScript(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, apitest.Answer(200, apitest.JSON, apitest.Profile))
 		client := apitest.At(t, "http://127.0.0.1", apitest.Defaults(), trusthub.WithHTTPClient(&http.Client{
 			Timeout: time.Second, Transport: apitest.InMemory(t, s.ServeHTTP),
@@ -368,7 +369,7 @@ func TestHTTPClientTimeoutBoundsOneAttempt(t *testing.T) {
 
 // In a total outage 4,000 calls that may try four times send at most 1.25 requests each.
 func TestQuotaBoundsAnOutage(t *testing.T) {
-	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+	synctest.Test(t, func(t *testing.T) {
 		const callers, calls = 40, 100
 		var sent atomic.Int64
 		client := apitest.Over(t, apitest.RoundTripFunc(func(*http.Request) (*http.Response, error) {
@@ -394,7 +395,7 @@ func TestQuotaBoundsAnOutage(t *testing.T) {
 }
 
 func TestSuccessesRefillTheQuota(t *testing.T) {
-	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+	synctest.Test(t, func(t *testing.T) {
 		down, sent := true, 0
 		client := apitest.Over(t, apitest.InMemory(t, func(w http.ResponseWriter, r *http.Request) {
 			sent++
@@ -437,7 +438,7 @@ func TestRetryPolicies(t *testing.T) {
 
 // The default waits are 200 to 400 ms, then twice that, and 10 s at most.
 func TestDefaultSchedule(t *testing.T) {
-	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+	synctest.Test(t, func(t *testing.T) {
 		var longest time.Duration
 		for range 20 {
 			s := apitest.NewScript(apitest.Answer(503, apitest.Text, ""))
@@ -458,7 +459,7 @@ func TestDefaultSchedule(t *testing.T) {
 
 // Whatever the status is that may pass, a Retry-After of MaxWait is heeded and one beyond ends the call.
 func TestRetryAfterOfAnyStatus(t *testing.T) {
-	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+	synctest.Test(t, func(t *testing.T) {
 		for _, status := range []int{429, 500, 502, 503, 504} {
 			for value, want := range map[string]time.Duration{"10": 10 * time.Second, "11": 0} {
 				s := apitest.NewScript(apitest.Asking(status, value), apitest.Answer(200, apitest.JSON, apitest.Profile))
@@ -474,7 +475,7 @@ func TestRetryAfterOfAnyStatus(t *testing.T) {
 
 // The error of a call whose context ends has the last failure, and no *Error that came before it.
 func TestContextEndsAfterAnotherFailure(t *testing.T) {
-	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		reset, n := errors.New("reset"), 0
 		client := apitest.Over(t, apitest.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
@@ -508,4 +509,80 @@ func TestContractAndRetries(t *testing.T) {
 			}
 		})
 	}
+}
+
+var malformedSIDs = []string{
+	"", ".", "..", "../x", "/", sid[:33], sid + "a", sid + "\t", " " + sid, sid + "/", sid + "/Evaluations", sid + "?x=1",
+	"AC" + sid[2:], "bu" + sid[2:], "BU" + strings.Repeat("g", 32), "BU" + strings.Repeat("é", 16), sid[:33] + "\x00",
+	sid[:31] + "%61", "..%2f" + sid, strings.Repeat("a", 1<<16),
+}
+
+// A malformed SID never leaves the program, neither through the facade nor through the generated client.
+func TestMalformedSIDsAreNotSent(t *testing.T) {
+	client := apitest.At(t, apitest.Serve(t, func(_ http.ResponseWriter, r *http.Request) {
+		t.Errorf("sent to %q", r.URL)
+	}))
+	for _, sid := range malformedSIDs {
+		var response trusthub.Response
+		if profile, err := client.FetchCustomerProfile(t.Context(), sid, trusthub.WithResponseInto(&response)); profile != nil || !errors.Is(err, trusthub.ErrInvalidSID) {
+			t.Errorf("%.40q: got %v, %v", sid, profile, err)
+		} else if len(err.Error()) > 200 {
+			t.Errorf("%.40q: the error has %d bytes", sid, len(err.Error()))
+		}
+		if response.Attempts != 0 || response.StatusCode != 0 {
+			t.Errorf("%.40q: response %v", sid, response)
+		}
+		if answer, err := client.Generated().FetchCustomerProfileWithResponse(t.Context(), sid); answer != nil || !errors.Is(err, trusthub.ErrInvalidSID) {
+			t.Errorf("%.40q, generated client: got %v, %v", sid, answer, err)
+		}
+	}
+}
+
+// Credentials go to the configured host alone, and only to read, even when a request editor aims elsewhere.
+func TestRequestEditorsCannotRedirect(t *testing.T) {
+	elsewhere := strings.TrimPrefix(apitest.Serve(t, func(http.ResponseWriter, *http.Request) { t.Error("reached another host") }), "http://")
+	client := apitest.At(t, apitest.Serve(t, func(_ http.ResponseWriter, r *http.Request) { t.Errorf("sent %s %s%s", r.Method, r.Host, r.URL) }))
+	for name, edit := range map[string]func(*http.Request){
+		"host of the URL": func(r *http.Request) { r.URL.Host = elsewhere },
+		"host header":     func(r *http.Request) { r.Host = elsewhere },
+		"scheme":          func(r *http.Request) { r.URL.Scheme = "https" },
+		"opaque":          func(r *http.Request) { r.URL.Opaque = "/v1/Accounts" },
+		"path":            func(r *http.Request) { r.URL.Path = "/v1/Accounts" },
+		"method":          func(r *http.Request) { r.Method = http.MethodDelete },
+		"method in lower": func(r *http.Request) { r.Method = "get" },
+		"method, printed": func(r *http.Request) { r.Method = "\x1b[31m" + strings.Repeat("X", 1000) },
+		"host, printed":   func(r *http.Request) { r.Host = "\x1b[31m" + strings.Repeat("x", 1000) },
+	} {
+		_, err := client.Generated().FetchCustomerProfileWithResponse(t.Context(), sid, editor(edit))
+		if err == nil {
+			t.Errorf("%s: no error", name)
+			continue
+		}
+		checkText(t, err)
+	}
+}
+
+// What a request editor does to the rest is its own affair.
+func TestRequestEditorsAreFree(t *testing.T) {
+	var got *http.Request
+	url := apitest.Serve(t, func(w http.ResponseWriter, r *http.Request) {
+		got = r
+		apitest.Answer(200, apitest.JSON, apitest.Profile)(w, r)
+	})
+	edit := editor(func(r *http.Request) {
+		r.Header.Set("User-Agent", "theirs")
+		r.Header.Set("X-Theirs", "1")
+		r.Header.Set("Host", "ignored by net/http")
+		r.Method, r.Host = "", "" // mean the same
+	})
+	if _, err := apitest.At(t, url).Generated().FetchCustomerProfileWithResponse(t.Context(), sid, edit); err != nil {
+		t.Fatal(err)
+	}
+	if got.Header.Get("User-Agent") != "theirs" || got.Header.Get("X-Theirs") != "1" || got.Method != http.MethodGet || got.Host != strings.TrimPrefix(url, "http://") {
+		t.Errorf("got %s %s %v", got.Method, got.Host, got.Header)
+	}
+}
+
+func editor(edit func(*http.Request)) gen.RequestEditorFn {
+	return func(_ context.Context, r *http.Request) error { edit(r); return nil }
 }
