@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
+
+	"github.com/seed07fc1495/trusthub/internal/sleep"
 )
 
 // WatchCustomerProfile yields the profile as it is, and again each time that one of its documented attributes has changed.
@@ -45,7 +47,7 @@ func (c *Client) WatchCustomerProfile(ctx context.Context, sid string, every tim
 				}
 			}
 			wait := every - every/10 + rand.N(every/5+1) //nolint:gosec // G404: spreads load, guards nothing
-			if sleep(ctx, max(wait, retryAfter(err))) != nil {
+			if sleep.For(ctx, max(wait, retryAfter(err))) != nil {
 				yield(nil, ctx.Err())
 				return
 			}

@@ -37,7 +37,7 @@ func decodeFault(r io.Reader) (*fault, error) {
 		return nil, err
 	}
 	f := &fault{trusthubtest.Fault{
-		Status: written.Status, Body: text(written.Body), Delay: time.Duration(written.Delay), Truncate: written.Truncate, Reset: written.Reset,
+		Status: written.Status, Body: bodyOf(written.Body), Delay: time.Duration(written.Delay), Truncate: written.Truncate, Reset: written.Reset,
 	}, written.SID, written.Times}
 	f.Header = make(http.Header)
 	for name, values := range written.Header {
@@ -75,8 +75,8 @@ func (s *Server) nextFault(r *http.Request) (trusthubtest.Fault, bool) {
 	return found.Fault, true
 }
 
-// text is a body: what a JSON string says, or other JSON as it is.
-func text(body json.RawMessage) string {
+// bodyOf returns a body: what a JSON string says, or other JSON as it is.
+func bodyOf(body json.RawMessage) string {
 	var said string
 	if len(body) == 0 || json.Unmarshal(body, &said) == nil { // null says nothing
 		return said
