@@ -80,7 +80,7 @@ func (p *pipeline) send(ctx context.Context, req *http.Request) (*answer, error)
 	case err != nil:
 		return nil, &unsentError{fmt.Errorf("authentication: %w", fromOutside(ctx, err))}
 	}
-	response, err := p.next.RoundTrip(signed)
+	response, err := p.next.RoundTrip(signed) //nolint:bodyclose // ReadBody closes it
 	switch {
 	case errors.Is(err, context.DeadlineExceeded) && errors.Is(context.Cause(ctx), p.timeout):
 		return nil, p.timeout // whatever words the transport has for it

@@ -5,13 +5,10 @@ import (
 	"context"
 
 	"github.com/seed07fc1495/trusthub"
-	"github.com/seed07fc1495/trusthub/internal/apitest"
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
 const sid = trusthubtest.ExampleSID
-
-type roundTripFunc = apitest.RoundTripFunc
 
 // fetch fetches the example, and returns the status of the response.
 func fetch(ctx context.Context, c *trusthub.Client) (status int, err error) {
