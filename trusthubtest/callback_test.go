@@ -69,10 +69,10 @@ func TestCallBackOnAChangeOfStatus(t *testing.T) {
 		t.Error("called after the end")
 	}
 	r := app.calls[0]
-	if err := trusthub.VerifyCallback(r, hook, trusthubtest.Password); err != nil {
+	if err := trusthub.VerifyCallback(r, hook, trusthub.AuthToken(trusthubtest.Password)); err != nil {
 		t.Error(err)
 	}
-	if body, err := io.ReadAll(r.Body); err != nil || string(body) != "Sid="+otherSID+"&Status=twilio-approved" || r.Method != http.MethodPost || r.URL.String() != hook {
+	if body, err := io.ReadAll(r.Body); err != nil || string(body) != "AccountSid="+trusthubtest.Username+"&BundleSid="+otherSID+"&FailureReason=&Status=twilio-approved" || r.Method != http.MethodPost || r.URL.String() != hook {
 		t.Errorf("got %s %s, %s, %v", r.Method, r.URL, body, err)
 	}
 }
