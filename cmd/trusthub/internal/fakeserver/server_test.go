@@ -243,7 +243,7 @@ func TestCallbacks(t *testing.T) {
 	for _, callBack := range []bool{true, false} {
 		var called []error
 		app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			called = append(called, trusthub.VerifyCallback(r, "http://"+r.Host+r.URL.Path, trusthubtest.Password))
+			called = append(called, trusthub.VerifyCallback(r, "http://"+r.Host+r.URL.Path, trusthub.AuthToken(trusthubtest.Password)))
 			w.WriteHeader(http.StatusNoContent)
 		}))
 		f := start(t, fakeserver.Config{CallBack: callBack})
