@@ -16,21 +16,25 @@ import (
 )
 
 const (
-	// callbackTime is what fetch and Handle have together. By default, Twilio waits 15 s for a response.
-	// See https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides.
+	// callbackTime is what fetch and Handle have together. By default, Twilio waits 15 s for a
+	// response. See https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides.
 	callbackTime = 10 * time.Second
-	// callbackAttempt is the longest attempt of the fetch, so that a dead connection leaves time for another one.
+	// callbackAttempt is the longest attempt of the fetch, so that a dead connection leaves time
+	// for another one.
 	callbackAttempt = 3 * time.Second
 )
 
 // CallbackConfig is what [Client.CallbackHandler] needs. All of its fields are required.
 type CallbackConfig struct {
-	// PublicURL is where Twilio reaches the handler, such as "https://app.example.com", which behind a proxy a request does not
-	// say. It may have a user and a password, which are never printed, and has no query and no fragment.
+	// PublicURL is where Twilio reaches the handler, such as "https://app.example.com", which
+	// behind a proxy a request does not say. It may have a user and a password, which are never
+	// printed, and has no query and no fragment.
 	PublicURL string
-	// Keys are what Twilio signs with, at most 4: those in use, and the next ones while they are rotated. Blank ones are ignored.
+	// Keys are what Twilio signs with, at most 4: those in use, and the next ones while they are
+	// rotated. Blank ones are ignored.
 	Keys []SigningKey
-	// Handle is called with the profile as it is now, and what Twilio has sent. It must be idempotent and safe for concurrent use.
+	// Handle is called with the profile as it is now, and what Twilio has sent. It must be
+	// idempotent and safe for concurrent use.
 	Handle func(context.Context, *CustomerProfile, CallbackEvent) error
 }
 
@@ -69,15 +73,17 @@ func isPublicURL(s string) bool {
 	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Hostname() != "" && !strings.ContainsAny(s, "?#")
 }
 
-// CallbackEvent is what Twilio has sent with a callback. It is verified, but Twilio does not document it; the names are those that public
-// code reads. Nothing in it says when it was sent, and it can come late, twice, or in another order than the changes: use FailureReason
-// only when Status is that of the fetched profile. It prints no values, since they may be personal data.
+// CallbackEvent is what Twilio has sent with a callback. It is verified, but Twilio does not
+// document it; the names are those that public code reads. Nothing in it says when it was sent, and
+// it can come late, twice, or in another order than the changes: use FailureReason only when Status
+// is that of the fetched profile. It prints no values, since they may be personal data.
 type CallbackEvent struct {
 	AccountSID    string // the parameter AccountSid; "" when absent, as of the others
 	BundleSID     string // BundleSid: the SID of the profile, or of another bundle that the URL is used for
 	Status        string // Status: of the profile when the callback was sent, such as "twilio-rejected"
 	FailureReason string // FailureReason: why the profile was rejected
-	// Values are the form of a POST, the query of a GET, or the texts of a JSON object, these and all others.
+	// Values are the form of a POST, the query of a GET, or the texts of a JSON object, these and
+	// all others.
 	Values url.Values
 }
 
@@ -100,30 +106,37 @@ func (e CallbackEvent) isOfAnother(account string) bool {
 	return account != "" && slices.ContainsFunc(e.Values["AccountSid"], func(sid string) bool { return !strings.EqualFold(sid, account) })
 }
 
-// CallbackHandler returns a handler for the status_callback of Customer Profiles. It verifies that Twilio has signed the request, as
-// [VerifyCallback] does, fetches the profile that the request is about, and calls Handle with both.
+// CallbackHandler returns a handler for the status_callback of Customer Profiles. It verifies that
+// Twilio has signed the request, as [VerifyCallback] does, fetches the profile that the request is
+// about, and calls Handle with both.
 //
-// The URL that Twilio called is PublicURL, then the whole path of the request, with one slash between, and then its query. A handler
-// that is mounted below a path goes under [http.StripPrefix], or has a PublicURL without that path:
+// The URL that Twilio called is PublicURL, then the whole path of the request, with one slash
+// between, and then its query. A handler that is mounted below a path goes under
+// [http.StripPrefix], or has a PublicURL without that path:
 //
 //	h, err := client.CallbackHandler(trusthub.CallbackConfig{PublicURL: "https://app.example.com/trusthub", Keys: keys, Handle: handle})
 //	http.Handle("/trusthub/", http.StripPrefix("/trusthub", h))
 //
-// The profile is the one whose SID is the last in the path; a status_callback such as https://app.example.com/trusthub/BU… is the sure way
-// to have it there. Without one in the path, it is the BundleSid, or else the only SID of a profile among the parameters of a POST or
-// the query of a GET.
+// The profile is the one whose SID is the last in the path; a status_callback such as
+// https://app.example.com/trusthub/BU… is the sure way to have it there. Without one in the path,
+// it is the BundleSid, or else the only SID of a profile among the parameters of a POST or the
+// query of a GET.
 //
-// Fetch and Handle together have 10 s, after which the context of Handle ends; an attempt of the fetch has 3 s, or the time of
-// [WithTimeout] if that is less. For that, the fetches have connections of their own, through one more call of each [WithMiddleware]
-// function. Do longer work elsewhere. By default, Twilio does not repeat a callback that got a response, so that one
-// whose fetch or Handle has failed is lost: poll the profiles as well, for example by [Client.WatchCustomerProfile].
+// Fetch and Handle together have 10 s, after which the context of Handle ends; an attempt of the
+// fetch has 3 s, or the time of [WithTimeout] if that is less. For that, the fetches have
+// connections of their own, through one more call of each [WithMiddleware] function. Do longer work
+// elsewhere. By default, Twilio does not repeat a callback that got a response, so that one whose
+// fetch or Handle has failed is lost: poll the profiles as well, for example by
+// [Client.WatchCustomerProfile].
 //
-// The response is 204 when Handle has returned nil, and when there is no such profile any more. It is 503 when fetch or Handle has failed
-// with an error that [IsRetryable], and 500 with any other. It is 403 without a valid signature and for an AccountSid that is not
-// the profile's, 400 when the request is not about exactly one profile, and 405 with another method than POST and GET.
+// The response is 204 when Handle has returned nil, and when there is no such profile any more. It
+// is 503 when fetch or Handle has failed with an error that [IsRetryable], and 500 with any other.
+// It is 403 without a valid signature and for an AccountSid that is not the profile's, 400 when the
+// request is not about exactly one profile, and 405 with another method than POST and GET.
 //
-// A request without a valid signature costs at most 2 ms of CPU time. [WithLogger] and [Hooks] have a record of each request, with one of
-// the reasons that [CallbackInfo] lists. The handler is safe for concurrent use. An invalid configuration is an error that names the field.
+// A request without a valid signature costs at most 2 ms of CPU time. [WithLogger] and [Hooks] have
+// a record of each request, with one of the reasons that [CallbackInfo] lists. The handler is safe
+// for concurrent use. An invalid configuration is an error that names the field.
 func (c *Client) CallbackHandler(cfg CallbackConfig) (http.Handler, error) {
 	keys := webhookKeys(cfg.Keys)
 	if err := cfg.check(keys); err != nil {

@@ -28,7 +28,8 @@ const (
 	sharedSecret   = "a-secret-of-a-shared-key"
 )
 
-// A GET has everything in its query, and a bodySHA256 for which there is no body: https://github.com/twilio/twilio-php/issues/861.
+// A GET has everything in its query, and a bodySHA256 for which there is no body:
+// https://github.com/twilio/twilio-php/issues/861.
 func TestCallbackGETWithBodySHA256(t *testing.T) {
 	const hash = "bodySHA256=b7a80df52b4d45926de7e92a63219b4dec8e93e3527a65188d147b54c880ea9f"
 	const query = "/kyc/status?" + hash + "&" + hash + "&AccountSid=" + accountSID + "&BundleSid=" + sid + "&Status=pending-review&FailureReason=not%20known"
@@ -134,7 +135,8 @@ func TestCallbackSignedWithASharedKey(t *testing.T) {
 	}
 }
 
-// Twilio's page says that user and password are dropped before signing, and its libraries keep them.
+// Twilio's page says that user and password are dropped before signing, and its libraries keep
+// them.
 func TestCallbackURLWithUserInfo(t *testing.T) {
 	const public = "https://user:hunter2@app.example.com"
 	for _, signed := range []string{public, "https://app.example.com", public + ":443", "https://app.example.com:443"} {
@@ -159,7 +161,8 @@ func TestCallbackURLWithUserInfo(t *testing.T) {
 	}
 }
 
-// Twilio's documented example of a status_callback, http://www.example.com, has no path, and the request has one.
+// Twilio's documented example of a status_callback, http://www.example.com, has no path, and the
+// request has one.
 func TestCallbackURLWithoutPath(t *testing.T) {
 	form := "AccountSid=" + accountSID + "&BundleSid=" + sid
 	for _, test := range []struct{ signed, public, target string }{
@@ -187,7 +190,8 @@ func TestCallbackURLWithoutPath(t *testing.T) {
 	}
 }
 
-// With and without port, a path and a query stay as they are written, also where Go would escape them in another way.
+// With and without port, a path and a query stay as they are written, also where Go would escape
+// them in another way.
 func TestCallbackURLWithUnusualCharactersAndPorts(t *testing.T) {
 	for _, rest := range []string{"/it's/" + sid, "/a(b)!*/" + sid, "/a|b[c]/" + sid, "/%7Ea~b/" + sid, "/a%2fb/" + sid + "?q=a'b|c&d=é", "/" + sid + "?a=%zz"} {
 		for _, ports := range [][2]string{{":443", ""}, {"", ":443"}, {"", ":8443"}, {":8443", ":8443"}} {
@@ -200,7 +204,8 @@ func TestCallbackURLWithUnusualCharactersAndPorts(t *testing.T) {
 	}
 }
 
-// Middleware that has parsed the form leaves it in PostForm: what is verified there is what Handle gets.
+// Middleware that has parsed the form leaves it in PostForm: what is verified there is what Handle
+// gets.
 func TestCallbackFormParsedBefore(t *testing.T) {
 	form := "AccountSid=" + accountSID + "&BundleSid=" + sid + "&Status=draft&A=2&A=1"
 	parsed := func(change func(*http.Request)) *http.Request {
@@ -338,7 +343,8 @@ func TestCallbackEvent(t *testing.T) {
 	}
 }
 
-// 2,000 accounts, each with its own token, are 2,000 handlers: a request meets the keys of its own account alone.
+// 2,000 accounts, each with its own token, are 2,000 handlers: a request meets the keys of its own
+// account alone.
 func TestCallbacksOfManyAccounts(t *testing.T) {
 	const accounts = 2000
 	fake, mux := trusthubtest.NewHandler(), http.NewServeMux()

@@ -28,8 +28,8 @@ type Hooks struct {
 	// CallDone is told how the call ended, with the context of CallStart. Calls through Generated end before their answer is
 	// decoded.
 	CallDone func(context.Context, CallInfo)
-	// CallbackDone is called when a handler of [Client.CallbackHandler] has responded, or panicked. Its context is that of the
-	// request. The fetch within is a call of its own.
+	// CallbackDone is called when a handler of [Client.CallbackHandler] has responded, or panicked.
+	// Its context is that of the request. The fetch within is a call of its own.
 	CallbackDone func(context.Context, CallbackInfo)
 }
 

@@ -17,12 +17,13 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/webhook"
 )
 
-// CallBack makes Put send status callbacks, with client, as Twilio does: when the status of a profile that was there before has changed,
-// and its StatusCallback is not empty, that gets a signed POST. Put returns when it has a response, or after the 15 s that Twilio
-// waits. A failure has no consequence; a Transport of the client sees the responses. A nil client ends it.
+// CallBack makes Put send status callbacks, with client, as Twilio does: when the status of a
+// profile that was there before has changed, and its StatusCallback is not empty, that gets a
+// signed POST. Put returns when it has a response, or after the 15 s that Twilio waits. A failure
+// has no consequence; a Transport of the client sees the responses. A nil client ends it.
 //
-// The parameters are AccountSid, BundleSid, Status and FailureReason, the names that public code reads. Twilio does not document
-// them. A POST has them in its form, a GET in its query.
+// The parameters are AccountSid, BundleSid, Status and FailureReason, the names that public code
+// reads. Twilio does not document them. A POST has them in its form, a GET in its query.
 func (h *Handler) CallBack(client *http.Client) { h.CallBackWith(client, CallbackStyle{}) }
 
 // CallBackWith is CallBack in another style.
@@ -32,9 +33,11 @@ func (h *Handler) CallBackWith(client *http.Client, style CallbackStyle) {
 	h.caller, h.style = client, style
 }
 
-// CallbackStyle is how status callbacks are sent and signed. Each field is something that Twilio documents or that was seen.
+// CallbackStyle is how status callbacks are sent and signed. Each field is something that Twilio
+// documents or that was seen.
 type CallbackStyle struct {
-	// Key signs, as by [SignCallbackWith]. The zero key is the auth token of the profile's account (see [Handler.AddAccount]).
+	// Key signs, as by [SignCallbackWith]. The zero key is the auth token of the profile's account
+	// (see [Handler.AddAccount]).
 	Key trusthub.SigningKey
 	// SHA1 signs by HMAC_SHA1 when Key is a SharedKey. The default is HMAC_SHA256.
 	SHA1 bool
@@ -42,7 +45,8 @@ type CallbackStyle struct {
 	GET bool
 	// BodySHA256 adds the hash of the form to the query, twice.
 	BodySHA256 bool
-	// DropUserInfo signs the URL without its user and password. The default is to sign the StatusCallback as it is.
+	// DropUserInfo signs the URL without its user and password. The default is to sign the
+	// StatusCallback as it is.
 	DropUserInfo bool
 }
 
@@ -129,15 +133,17 @@ func addQuery(address, query string) string {
 	return address + "?" + query
 }
 
-// SignCallback signs r as Twilio would, calling url with [Password] as the auth token; the body can be read again. A body other than a
-// form needs its hexadecimal SHA-256 in the query of url before, as bodySHA256. SignCallback panics when it is neither, or cannot be
-// read, or when [trusthub.VerifyCallback] would not read as much.
+// SignCallback signs r as Twilio would, calling url with [Password] as the auth token; the body can
+// be read again. A body other than a form needs its hexadecimal SHA-256 in the query of url before,
+// as bodySHA256. SignCallback panics when it is neither, or cannot be read, or when
+// [trusthub.VerifyCallback] would not read as much.
 func SignCallback(r *http.Request, url string) {
 	SignCallbackWith(r, url, trusthub.AuthToken(Password))
 }
 
-// SignCallbackWith is [SignCallback] by another key. A SharedKey signs by the algorithm that the header X-Twilio-Webhooks-Signature-Settings
-// of r names before, or else by HMAC_SHA256, and is named in that header then. It panics when the key is blank, too.
+// SignCallbackWith is [SignCallback] by another key. A SharedKey signs by the algorithm that the
+// header X-Twilio-Webhooks-Signature-Settings of r names before, or else by HMAC_SHA256, and is
+// named in that header then. It panics when the key is blank, too.
 func SignCallbackWith(r *http.Request, url string, key trusthub.SigningKey) {
 	algorithm := webhook.SHA256
 	if strings.HasSuffix(r.Header.Get(webhook.SettingsHeader), "algorithm="+string(webhook.SHA1)) {

@@ -65,9 +65,10 @@ func (h *Handler) Put(profile trusthub.CustomerProfile) {
 	}
 }
 
-// AddAccount adds credentials beside [Username] and [Password], of another account: the SID of the account and its auth token, which signs
-// the status callbacks of its profiles, too. Profiles with its AccountSID are its own, and are 404 to the others; those of the others are
-// 404 to it. Added again, the account has a new token. AddAccount panics when one of both is empty.
+// AddAccount adds another account beside [Username] and [Password]. Its SID and auth token are
+// accepted as credentials, and the token signs the status callbacks of its profiles. Profiles with its
+// AccountSID are 404 to the other accounts, and theirs are 404 to it. Adding it again replaces its
+// token. AddAccount panics when one of both is empty.
 func (h *Handler) AddAccount(sid, token string) {
 	if sid == "" || token == "" {
 		panic("trusthubtest: AddAccount: the SID or the token is empty")

@@ -111,7 +111,8 @@ func (h *Handler) isAuthentic(username, password string) bool {
 	return token != "" && password == token
 }
 
-// profileOf returns a profile, if it belongs to the account. What belongs to no account that was added is Username's.
+// profileOf returns a profile if it belongs to the account. Those of accounts that were not added belong to
+// Username.
 func (h *Handler) profileOf(account, sid string) (body []byte, ok bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Address is a URL in parts, as it is written: String returns the very text that was parsed. What Twilio signs is a text, and
-// net/url would escape it anew.
+// Address is a URL in parts, as it is written: String returns the very text that was parsed. What
+// Twilio signs is a text, and net/url would escape it anew.
 type Address struct {
 	Scheme   string // "https://"
 	UserInfo string // "user:password@"
@@ -30,7 +30,7 @@ func ParseAddress(address string) (a Address, ok bool) {
 		a.Host, a.Port = authority[:colon], authority[colon:]
 	}
 	a.Path, a.Query = cutBefore(rest, "?#")
-	return a, found && scheme != "" && a.Host != ""
+	return a, found && scheme != "" && !strings.ContainsAny(scheme, "/?#") && a.Host != ""
 }
 
 func cutBefore(s, chars string) (before, rest string) {
@@ -48,7 +48,8 @@ func (a Address) Parameters() (url.Values, error) {
 	return url.ParseQuery(query)
 }
 
-// spellings returns the texts that Twilio may have signed for a URL, the URL itself being the first:
+// spellings returns the texts that Twilio may have signed for a URL, the URL itself being the
+// first:
 //
 //   - with and without port, since its signatures are not consistent there;
 //   - with and without user and password: its documentation drops them, its libraries keep them;
@@ -85,7 +86,8 @@ func (a Address) otherPort() string {
 	return ":80"
 }
 
-// CalledURL returns the URL that Twilio has called and signed, of a handler that it reaches at public.
+// CalledURL returns the URL that Twilio has called and signed, of a handler that it reaches at
+// public.
 func CalledURL(public string, u *url.URL) string {
 	called := public
 	if path := cmp.Or(u.RawPath, u.EscapedPath()); path != "" { // as it came, also where that is not as it should be escaped

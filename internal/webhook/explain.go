@@ -14,14 +14,16 @@ type NamedKey struct {
 	Name string
 }
 
-// Explanation says with which changes a signature would be valid. It is no verdict: nobody must accept a request because of it.
+// Explanation says with which changes a signature would be valid. It is no verdict: nobody must
+// accept a request because of it.
 type Explanation struct {
 	Key       string // the name of the key that has signed
 	Algorithm Algorithm
 	Changes   []string // of the request as it was captured, in words; none: it is valid as it is
 }
 
-// Explain returns the explanation with the fewest changes, or false if no combination of those that it knows is valid.
+// Explain returns the explanation with the fewest changes, or false if no combination of those that
+// it knows is valid.
 func Explain(r *http.Request, address string, keys []NamedKey) (best Explanation, found bool) {
 	signature := []byte(r.Header.Get(SignatureHeader))
 	parsed, ok := ParseAddress(address)
@@ -76,7 +78,8 @@ type variant struct {
 	changes []string
 }
 
-// addresses returns a URL in all spellings that are worth a try. Those that Verify accepts are no change.
+// addresses returns a URL in all spellings that are worth a try. Those that Verify accepts are no
+// change.
 func addresses(original Address) (all []variant) {
 	type changed struct {
 		Address

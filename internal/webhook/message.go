@@ -31,7 +31,8 @@ type Message struct {
 	form    url.Values // of a body that was parsed before; nil: it was not
 }
 
-// Read returns the message of a request to a URL. The body can be read again afterwards. The errors quote nothing.
+// Read returns the message of a request to a URL. The body can be read again afterwards. The errors
+// quote nothing.
 func Read(r *http.Request, address string) (*Message, error) {
 	m := &Message{isGet: r.Method == http.MethodGet}
 	var ok bool
@@ -100,9 +101,9 @@ func peek(r *http.Request) ([]byte, error) {
 	return body, nil
 }
 
-// Parameters returns what a signature covers besides the URL: the parameters of a form, or none when the URL has the SHA-256 of
-// the body, which must be right. A GET without a body may have the hash of something else
-// (https://github.com/twilio/twilio-php/issues/861).
+// Parameters returns what a signature covers besides the URL: the parameters of a form, or none
+// when the URL has the SHA-256 of the body, which must be right. A GET without a body may have the
+// hash of something else (https://github.com/twilio/twilio-php/issues/861).
 func (m *Message) Parameters() (url.Values, error) {
 	switch hashes := m.hashes(); {
 	case m.isGet && len(m.body) == 0:
@@ -130,8 +131,8 @@ func (m *Message) hashes() []string {
 	return slices.DeleteFunc(parameters["bodySHA256"], func(hash string) bool { return hash == "" })
 }
 
-// Values returns what the message says: the query of a GET, the form of a POST, or the texts of a JSON object. It is nil when that
-// cannot be read.
+// Values returns what the message says: the query of a GET, the form of a POST, or the texts of a
+// JSON object. It is nil when that cannot be read.
 func (m *Message) Values() (values url.Values) {
 	var err error
 	object, isObject := m.document().(map[string]any)
@@ -169,8 +170,8 @@ func (m *Message) document() (value any) {
 	return value
 }
 
-// Subject returns the SID of the profile that the message is about, or "" if it is not about exactly one: the last in the path, or else
-// the BundleSid, or else the only one among the values.
+// Subject returns the SID of the profile that the message is about, or "" if it is not about
+// exactly one: the last in the path, or else the BundleSid, or else the only one among the values.
 func (m *Message) Subject(path string) string {
 	for _, element := range slices.Backward(strings.Split(path, "/")) {
 		if sid.IsValid(element) {

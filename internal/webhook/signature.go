@@ -1,5 +1,6 @@
-// Package webhook has what is known of the requests that Twilio makes: how they are signed, what they say, and which profile they
-// are about. Package trusthub verifies with it, and trusthubtest signs.
+// Package webhook has what is known of the requests that Twilio makes: how they are signed, what
+// they say, and which profile they are about. Package trusthub verifies with it, and trusthubtest
+// signs.
 //
 // See https://www.twilio.com/docs/usage/webhooks/webhooks-security and
 // https://www.twilio.com/docs/usage/webhooks/webhook-shared-keys.
@@ -21,7 +22,8 @@ import (
 const (
 	// SignatureHeader holds the signature of a request.
 	SignatureHeader = "X-Twilio-Signature"
-	// SettingsHeader names the SharedKey and the [Algorithm] of the signature. Without it, an auth token has signed, by SHA1.
+	// SettingsHeader names the SharedKey and the [Algorithm] of the signature. Without it, an auth
+	// token has signed, by SHA1.
 	SettingsHeader = "X-Twilio-Webhooks-Signature-Settings"
 )
 
@@ -62,7 +64,8 @@ type Key struct {
 // AuthToken returns the key that is an account's auth token; the zero Key when it is blank.
 func AuthToken(token string) Key { return newKey("", token) }
 
-// SharedKey returns the key that is a SharedKey of Twilio's webhook configuration; the zero Key when id or secret are blank.
+// SharedKey returns the key that is a SharedKey of Twilio's webhook configuration; the zero Key
+// when id or secret are blank.
 func SharedKey(id, secret string) Key {
 	if isBlank(id) {
 		return Key{}
@@ -85,7 +88,8 @@ func (k Key) ID() string { return k.id }
 // IsZero reports whether there is no secret to sign with.
 func (k Key) IsZero() bool { return k.mac == nil }
 
-// Sign returns the signature of a URL and the [Text] of the parameters, and "" when key or algorithm cannot sign.
+// Sign returns the signature of a URL and the [Text] of the parameters, and "" when key or
+// algorithm cannot sign.
 func (k Key) Sign(algorithm Algorithm, address string, parameters []byte) string {
 	newHash := algorithm.hash()
 	if k.IsZero() || newHash == nil {
@@ -102,8 +106,8 @@ func (k Key) Settings(algorithm Algorithm) string {
 	return "key=" + k.id + ",algorithm=" + string(algorithm)
 }
 
-// Text returns parameters as they are signed: by names, then values, each distinct one once, as Twilio's Node library has it
-// (https://github.com/twilio/twilio-node/pull/723).
+// Text returns parameters as they are signed: by names, then values, each distinct one once, as
+// Twilio's Node library has it (https://github.com/twilio/twilio-node/pull/723).
 func Text(parameters url.Values) []byte {
 	var text bytes.Buffer
 	for _, name := range slices.Sorted(maps.Keys(parameters)) {

@@ -16,8 +16,9 @@ const MaxKeys = 4
 // ErrUnsigned means that a request has no signature at all.
 var ErrUnsigned = errors.New("the header " + SignatureHeader + " is missing")
 
-// Verify returns the message of a request that is signed by one of the keys, and whose body can be read again. The error says what is
-// wrong, and quotes nothing but the key and the algorithm that the request names.
+// Verify returns the message of a request that is signed by one of the keys, and whose body can be
+// read again. The error says what is wrong, and quotes nothing but the key and the algorithm that
+// the request names.
 func Verify(r *http.Request, address string, keys []Key) (*Message, error) {
 	signature, err := one(r.Header, SignatureHeader)
 	switch {
@@ -53,8 +54,8 @@ func Verify(r *http.Request, address string, keys []Key) (*Message, error) {
 	return message, nil
 }
 
-// choose returns the algorithm of a signature and the keys that it may be by: without SettingsHeader the auth tokens, and with it
-// the SharedKey that it names.
+// choose returns the algorithm of a signature and the keys that it may be by: without
+// SettingsHeader the auth tokens, and with it the SharedKey that it names.
 func choose(header http.Header, keys []Key) (algorithm Algorithm, chosen []Key, err error) {
 	var id string
 	algorithm = SHA1

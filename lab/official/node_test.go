@@ -15,7 +15,8 @@ import (
 	"github.com/seed07fc1495/trusthub"
 )
 
-// recorded is what testdata/generate.mjs has Twilio's Node library sign and judge: npm twilio 6.2.0, and 6.3.1 for SharedKeys.
+// recorded is what testdata/generate.mjs has Twilio's Node library sign and judge: npm twilio
+// 6.2.0, and 6.3.1 for SharedKeys.
 type recorded struct {
 	Versions    []string
 	Token       string
@@ -45,7 +46,8 @@ func readRecorded(t *testing.T) (r recorded) {
 	return r
 }
 
-// Requests that npm twilio signs and accepts are valid to trusthub, and to twilio-go where it knows the algorithm and all parameters.
+// Requests that npm twilio signs and accepts are valid to trusthub, and to twilio-go where it knows
+// the algorithm and all parameters.
 func TestNodeSignaturesAgree(t *testing.T) {
 	all := readRecorded(t)
 	if len(all.Both) < 200 || len(all.Node) < 100 {
@@ -113,7 +115,8 @@ func (all recorded) ours(r recordedRequest) error {
 	return trusthub.VerifyCallback(r.received(), r.URL, trusthub.AuthToken(all.Token), trusthub.SharedKey(all.Key.ID, all.Key.Secret))
 }
 
-// twilioGo verifies as its documentation shows, by the secret of the SharedKey if there is one. It knows HMAC-SHA1 alone.
+// twilioGo verifies as its documentation shows, by the secret of the SharedKey if there is one. It
+// knows HMAC-SHA1 alone.
 func (all recorded) twilioGo(r recordedRequest) bool {
 	secret, signature := all.Token, r.Headers["X-Twilio-Signature"]
 	if r.Headers["X-Twilio-Webhooks-Signature-Settings"] != "" {
