@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -259,6 +260,7 @@ func TestCallbacks(t *testing.T) {
 		_, attributes, _ := strings.Cut(line, ": ")
 		got = append(got, count+": "+attributes)
 	}
+	slices.Sort(got)
 	expect(t, "callbacks", got, []string{
 		"1: error.type=signature http.response.status_code=403", "1: http.response.status_code=204", "2: error.type=no_signature http.response.status_code=403",
 	})
