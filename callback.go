@@ -1,13 +1,13 @@
 package trusthub
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,47 +15,57 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/webhook"
 )
 
-// callbackTime is what fetch and handle have together. Twilio waits 15 s for an answer, unless it is told otherwise.
-// See https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides.
-const callbackTime = 10 * time.Second
+const (
+	// callbackTime is what fetch and Handle have together. By default, Twilio waits 15 s for a
+	// response. See https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides.
+	callbackTime = 10 * time.Second
+	// callbackAttempt is the longest attempt of the fetch, so that a dead connection leaves time
+	// for another one.
+	callbackAttempt = 3 * time.Second
+)
 
-// CallbackHandler serves the status_callback of Customer Profiles: it verifies that Twilio is calling ([VerifyCallback]), takes from
-// the call nothing but which profile it is about, fetches that profile, and hands it to handle. What Twilio sends is not
-// documented, and need not be.
-//
-// The publicURL is where Twilio reaches the handler, such as "https://app.example.com", which behind a proxy the request does not
-// know. The whole path of the request is appended to it, with one slash between, and then its query. A handler that
-// is mounted below a path goes under [http.StripPrefix], or has a publicURL without that path:
-//
-//	h := client.CallbackHandler("https://app.example.com/trusthub", tokens, handle)
-//	http.Handle("/trusthub/", http.StripPrefix("/trusthub", h))
-//
-// The profile is the one whose SID is the last in the path; a status_callback such as https://app.example.com/trusthub/BU… is the
-// sure way to have it there. Without one in the path, it is the one SID among the values that are posted in a form or as JSON, or
-// that the query of a GET has.
-//
-// Calls come late, twice or in another order than their causes, and anybody who has seen one can repeat it. The profile is
-// fetched as it is now, so that handle must only not mind to be given the same a second time, nor to run several times at once. Fetch
-// and handle together have 10 s, after which the context of handle ends. Handle what takes longer elsewhere.
-//
-// The answer is 204 when handle has returned nil, and when there is no such profile any more. It is 503 when fetch or handle
-// has failed with an error that [IsRetryable], and 500 with any other, so that Twilio may call again. Else it is 403 without a valid
-// signature, 400 when the call is not about exactly one profile, and 405 with another method than POST and GET. The
-// logger gets one record a call: method, status, duration, and the SID of a verified one.
-//
-// The tokens are as for VerifyCallback. CallbackHandler panics when all are blank, when publicURL is not an absolute http or https
-// URL without query and fragment, and when handle is nil.
-func (c *Client) CallbackHandler(publicURL string, authTokens []string, handle func(context.Context, *CustomerProfile) error) http.Handler {
-	called := &callbacks{client: c, url: publicURL, authTokens: webhook.NotBlank(authTokens), handle: handle}
+// CallbackConfig is what [Client.CallbackHandler] needs. All of its fields are required.
+type CallbackConfig struct {
+	// PublicURL is where Twilio reaches the handler, such as "https://app.example.com", which
+	// behind a proxy a request does not say. It may have a user and a password, which are never
+	// printed, and has no query and no fragment.
+	PublicURL string
+	// Keys are what Twilio signs with, at most 4: those in use, and the next ones while they are
+	// rotated. Blank ones are ignored.
+	Keys []SigningKey
+	// Handle is called with the profile as it is now, and what Twilio has sent. It must be
+	// idempotent and safe for concurrent use.
+	Handle func(context.Context, *CustomerProfile, CallbackEvent) error
+}
+
+// Format prints no URL and no key, under any verb.
+func (CallbackConfig) Format(f fmt.State, _ rune) { fmt.Fprint(f, "trusthub.CallbackConfig(…)") }
+
+func (cfg CallbackConfig) check(usable []webhook.Key) error {
 	switch {
-	case !isPublicURL(publicURL):
-		panic("trusthub: CallbackHandler: the public URL is malformed: want https://host, a port and a path being optional")
-	case len(called.authTokens) == 0:
-		panic("trusthub: CallbackHandler: there is no auth token to verify signatures with")
-	case handle == nil:
-		panic("trusthub: CallbackHandler: handle is nil")
+	case !isPublicURL(cfg.PublicURL):
+		return errors.New("trusthub: CallbackConfig.PublicURL is malformed: want https://host, with a port and a path if there are any")
+	case len(usable) == 0:
+		return errors.New("trusthub: CallbackConfig.Keys has no key to verify signatures with, or blank ones only: add an AuthToken or a SharedKey")
+	case len(usable) > webhook.MaxKeys:
+		return fmt.Errorf("trusthub: CallbackConfig.Keys has %d keys: use at most %d, and one handler for each account", len(usable), webhook.MaxKeys)
+	case sharesID(usable):
+		return errors.New("trusthub: CallbackConfig.Keys has two SharedKeys with the same id: the id chooses the key")
+	case cfg.Handle == nil:
+		return errors.New("trusthub: CallbackConfig.Handle is nil")
 	}
-	return http.HandlerFunc(called.serve) // which prints no token
+	return nil
+}
+
+func sharesID(keys []webhook.Key) bool {
+	seen := make(map[string]bool)
+	for _, key := range keys {
+		if id := key.ID(); id != "" && seen[id] {
+			return true
+		}
+		seen[key.ID()] = true
+	}
+	return false
 }
 
 func isPublicURL(s string) bool {
@@ -63,106 +73,181 @@ func isPublicURL(s string) bool {
 	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Hostname() != "" && !strings.ContainsAny(s, "?#")
 }
 
+// CallbackEvent is what Twilio has sent with a callback. It is verified, but Twilio does not
+// document it; the names are those that public code reads. Nothing in it says when it was sent, and
+// it can come late, twice, or in another order than the changes: use FailureReason only when Status
+// is that of the fetched profile. It prints no values, since they may be personal data.
+type CallbackEvent struct {
+	AccountSID    string // the parameter AccountSid; "" when absent, as of the others
+	BundleSID     string // BundleSid: the SID of the profile, or of another bundle that the URL is used for
+	Status        string // Status: of the profile when the callback was sent, such as "twilio-rejected"
+	FailureReason string // FailureReason: why the profile was rejected
+	// Values are the form of a POST, the query of a GET, or the texts of a JSON object, these and
+	// all others.
+	Values url.Values
+}
+
+// Format prints how many parameters there are, under every verb.
+func (e CallbackEvent) Format(f fmt.State, _ rune) { fmt.Fprint(f, e.size()) }
+
+// MarshalText writes how many parameters there are, for slog, JSON and the like.
+func (e CallbackEvent) MarshalText() ([]byte, error) { return []byte(e.size()), nil }
+
+func (e CallbackEvent) size() string {
+	return fmt.Sprintf("trusthub.CallbackEvent(%d parameters)", len(e.Values))
+}
+
+func newCallbackEvent(values url.Values) CallbackEvent {
+	return CallbackEvent{values.Get("AccountSid"), values.Get("BundleSid"), values.Get("Status"), values.Get("FailureReason"), values}
+}
+
+// isOfAnother reports whether the event names another account than that of the profile.
+func (e CallbackEvent) isOfAnother(account string) bool {
+	return account != "" && slices.ContainsFunc(e.Values["AccountSid"], func(sid string) bool { return !strings.EqualFold(sid, account) })
+}
+
+// CallbackHandler returns a handler for the status_callback of Customer Profiles. It verifies that
+// Twilio has signed the request, as [VerifyCallback] does, fetches the profile that the request is
+// about, and calls Handle with both.
+//
+// The URL that Twilio called is PublicURL, then the whole path of the request, with one slash
+// between, and then its query. A handler that is mounted below a path goes under
+// [http.StripPrefix], or has a PublicURL without that path:
+//
+//	h, err := client.CallbackHandler(trusthub.CallbackConfig{PublicURL: "https://app.example.com/trusthub", Keys: keys, Handle: handle})
+//	http.Handle("/trusthub/", http.StripPrefix("/trusthub", h))
+//
+// The profile is the one whose SID is the last in the path; a status_callback such as
+// https://app.example.com/trusthub/BU… is the sure way to have it there. Without one in the path,
+// it is the BundleSid, or else the only SID of a profile among the parameters of a POST or the
+// query of a GET.
+//
+// Fetch and Handle together have 10 s, after which the context of Handle ends; an attempt of the
+// fetch has 3 s, or the time of [WithTimeout] if that is less. For that, the fetches have
+// connections of their own, through one more call of each [WithMiddleware] function. Do longer work
+// elsewhere. By default, Twilio does not repeat a callback that got a response, so that one whose
+// fetch or Handle has failed is lost: poll the profiles as well, for example by
+// [Client.WatchCustomerProfile].
+//
+// The response is 204 when Handle has returned nil, and when there is no such profile any more. It
+// is 503 when fetch or Handle has failed with an error that [IsRetryable], and 500 with any other.
+// It is 403 without a valid signature and for an AccountSid that is not the profile's, 400 when the
+// request is not about exactly one profile, and 405 with another method than POST and GET.
+//
+// A request without a valid signature costs at most 2 ms of CPU time. [WithLogger] and [Hooks] have
+// a record of each request, with one of the reasons that [CallbackInfo] lists. The handler is safe
+// for concurrent use. An invalid configuration is an error that names the field.
+func (c *Client) CallbackHandler(cfg CallbackConfig) (http.Handler, error) {
+	keys := webhookKeys(cfg.Keys)
+	if err := cfg.check(keys); err != nil {
+		return nil, err
+	}
+	quick, err := c.pipeline.withTimeout(callbackAttempt)
+	if err != nil {
+		return nil, err
+	}
+	called := &callbacks{client: &Client{quick}, url: cfg.PublicURL, keys: keys, handle: cfg.Handle}
+	return http.HandlerFunc(called.serve), nil // which prints neither key nor URL
+}
+
 type callbacks struct {
-	client     *Client
-	url        string
-	authTokens []string
-	handle     func(context.Context, *CustomerProfile) error
+	client *Client
+	url    string
+	keys   []webhook.Key
+	handle func(context.Context, *CustomerProfile, CallbackEvent) error
+}
+
+// callbackResult is how a request ended.
+type callbackResult struct {
+	status int
+	reason string // "" for success
+	sid    string // of a verified request
 }
 
 func (c *callbacks) serve(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
-	sid, refusal := c.about(r)
-	status := cmp.Or(refusal, http.StatusInternalServerError) // for when handle panics
-	defer func() { c.log(r, sid, status, time.Since(start)) }()
-	if refusal == 0 {
-		status = c.deliver(r.Context(), sid)
-	}
-	if status == http.StatusMethodNotAllowed {
+	result := callbackResult{status: http.StatusInternalServerError, reason: "panic"}
+	defer func() { c.report(r, result, time.Since(start)) }()
+	c.answer(r, &result)
+	if result.status == http.StatusMethodNotAllowed {
 		w.Header().Set("Allow", "GET, POST")
 	}
-	w.WriteHeader(status)
+	w.WriteHeader(result.status)
 }
 
-// about returns the SID of the profile that a call is about, or the status that refuses it.
-func (c *callbacks) about(r *http.Request) (sid string, refusal int) {
+// answer sets the result step by step, so that it is right when Handle panics.
+func (c *callbacks) answer(r *http.Request, result *callbackResult) {
 	if r.Method != http.MethodPost && r.Method != http.MethodGet {
-		return "", http.StatusMethodNotAllowed
+		result.status, result.reason = http.StatusMethodNotAllowed, "method"
+		return
 	}
-	body, err := webhook.Verify(r, webhook.CalledURL(c.url, r.URL), c.authTokens)
+	message, err := webhook.Verify(r, webhook.CalledURL(c.url, r.URL), c.keys)
 	if err != nil {
-		return "", http.StatusForbidden
+		result.status, result.reason = http.StatusForbidden, "signature"
+		if errors.Is(err, webhook.ErrUnsigned) {
+			result.reason = "no_signature"
+		}
+		return
 	}
-	if sid = webhook.Subject(r, body); sid == "" {
-		return "", http.StatusBadRequest
+	sid := message.Subject(r.URL.Path)
+	if sid == "" {
+		result.status, result.reason = http.StatusBadRequest, "no_sid"
+		return
 	}
-	return sid, 0
+	result.sid = sid
+	result.status, result.reason = c.deliver(r.Context(), sid, newCallbackEvent(message.Values()))
 }
 
-// deliver fetches a profile, hands it over, and returns the status that tells how that went.
-func (c *callbacks) deliver(ctx context.Context, sid string) (status int) {
+// deliver fetches the profile and calls Handle.
+func (c *callbacks) deliver(ctx context.Context, sid string, event CallbackEvent) (status int, reason string) {
 	ctx, cancel := context.WithTimeout(ctx, callbackTime)
 	defer cancel()
 	profile, err := c.client.FetchCustomerProfile(ctx, sid)
 	switch {
 	case errors.Is(err, ErrNotFound):
-		return http.StatusNoContent
-	case err == nil:
-		err = c.handle(ctx, profile)
+		return http.StatusNoContent, "not_found"
+	case err != nil:
+		return statusOf(err), "fetch"
+	case event.isOfAnother(profile.AccountSID):
+		return http.StatusForbidden, "account"
 	}
-	switch {
-	case err == nil:
-		return http.StatusNoContent
-	case IsRetryable(err):
+	if err := c.handle(ctx, profile, event); err != nil {
+		return statusOf(err), "handle"
+	}
+	return http.StatusNoContent, ""
+}
+
+func statusOf(err error) int {
+	if IsRetryable(err) {
 		return http.StatusServiceUnavailable
 	}
 	return http.StatusInternalServerError
 }
 
-// log writes one record for a call, of nothing but what is listed here.
-func (c *callbacks) log(r *http.Request, sid string, status int, took time.Duration) {
+// report writes one log record, of nothing but what is listed here, and calls the hooks.
+func (c *callbacks) report(r *http.Request, result callbackResult, took time.Duration) {
+	cfg := c.client.pipeline.cfg
+	cfg.hooks.callbackDone(r.Context(), CallbackInfo{result.reason, result.status, took})
 	level, message := slog.LevelDebug, "trusthub: callback answered"
-	if status != http.StatusNoContent {
-		level, message = slog.LevelWarn, "trusthub: callback failed"
+	if result.status != http.StatusNoContent {
+		message = "trusthub: callback failed"
+		if r.Header.Get(webhook.SignatureHeader) != "" { // else it is a probe or a stranger
+			level = slog.LevelWarn
+		}
 	}
-	logger := c.client.pipeline.cfg.logger
-	if logger == nil || !logger.Enabled(r.Context(), level) {
+	if cfg.logger == nil || !cfg.logger.Enabled(r.Context(), level) {
 		return
 	}
 	attrs := []slog.Attr{
 		slog.String("method", text.Printable(r.Method, 20)),
-		slog.Int("status", status),
+		slog.Int("status", result.status),
 		slog.Duration("duration", took),
 	}
-	if sid != "" {
-		attrs = append(attrs, slog.String("sid", sid))
+	if result.reason != "" {
+		attrs = append(attrs, slog.String("reason", result.reason))
 	}
-	logger.LogAttrs(r.Context(), level, message, attrs...)
-}
-
-// ErrSignature says that Twilio has not signed a request, as far as can be told. The text around it says what is wrong with the
-// request, and nothing of what a right signature would be.
-var ErrSignature = errors.New("trusthub: no valid signature of Twilio")
-
-// VerifyCallback returns nil if Twilio has signed r, and an [ErrSignature] if not: X-Twilio-Signature is the HMAC-SHA1 of the
-// URL and the form parameters, by an auth token of the account. A body that is no form is covered by its bodySHA256 in the query.
-//
-// The url is the one that Twilio called, byte for byte, with its query and without the fragment that a callback's URL may have.
-// Behind a proxy it is not what r says. It is tried with and without its port, because Twilio's signatures are not consistent
-// there. A parameter that is repeated counts once with each distinct value, the values being sorted; none is left unsigned.
-//
-// The tokens are auth tokens of the account that is called for: the one that is in use, and the next one while they are
-// rotated. The secret of an API key signs nothing. Blank tokens are ignored, so that an unset variable is not a key that
-// anybody can sign with; without another one, nothing is valid.
-//
-// Up to 1 MiB of the body is read, and r.Body can be read again afterwards, whatever the result. So it comes before all else
-// that reads the body, such as r.ParseForm. Nothing in a signature says when it was made: who has got hold of a signed request
-// can repeat it.
-//
-// See https://www.twilio.com/docs/usage/webhooks/webhooks-security.
-func VerifyCallback(r *http.Request, url string, authTokens ...string) error {
-	if _, err := webhook.Verify(r, url, webhook.NotBlank(authTokens)); err != nil {
-		return fmt.Errorf("%w: %w", ErrSignature, err)
+	if result.sid != "" {
+		attrs = append(attrs, slog.String("sid", result.sid))
 	}
-	return nil
+	cfg.logger.LogAttrs(r.Context(), level, message, attrs...)
 }

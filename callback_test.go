@@ -2,17 +2,18 @@ package trusthub_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"log/slog"
 	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -35,11 +36,10 @@ func TestCallbackHandlerIsToldOfAChange(t *testing.T) {
 	fake := trusthubtest.NewServer(t)
 	var got []trusthub.CustomerProfileStatus
 	app := httptest.NewUnstartedServer(nil)
-	app.Config.Handler = fake.Client().CallbackHandler("http://"+app.Listener.Addr().String(), []string{authToken},
-		func(_ context.Context, profile *trusthub.CustomerProfile) error {
-			got = append(got, profile.Status)
-			return nil
-		})
+	app.Config.Handler = callbackHandler(t, fake.Client(), "http://"+app.Listener.Addr().String(), func(_ context.Context, profile *trusthub.CustomerProfile, _ trusthub.CallbackEvent) error {
+		got = append(got, profile.Status)
+		return nil
+	})
 	app.Start()
 	defer app.Close()
 
@@ -70,7 +70,7 @@ func TestCallbackHandlerFindsTheSID(t *testing.T) {
 		"last of the path":                {"POST", "/" + otherSID + "/" + sid + "/status", "", sid},
 		"path before body":                {"POST", "/" + sid, "Sid=" + otherSID, sid},
 		"path before query":               {"GET", "/" + sid + "?Sid=" + otherSID, "", sid},
-		"whatever its name is":            {"POST", "/", "Whatever=" + sid + "&AccountSid=AC1", sid},
+		"whatever its name is":            {"POST", "/", "Whatever=" + sid + "&Sid=AC1", sid},
 		"repeated":                        {"POST", "/", "A=" + sid + "&A=" + sid + "&B=" + sid, sid},
 		"in both cases":                   {"POST", "/", "A=" + lower + "&B=" + upper, lower},
 		"query of a GET":                  {"GET", "/?Sid=" + sid + "&b", "", sid},
@@ -187,7 +187,7 @@ func TestCallbackHandlerAnswers(t *testing.T) {
 	for name, test := range map[string]struct {
 		sid     string
 		fault   trusthubtest.Fault
-		handle  func(context.Context, *trusthub.CustomerProfile) error
+		handle  handleFunc
 		status  int
 		handled int
 	}{
@@ -250,7 +250,7 @@ func TestCallbackHandlerCallsNobodyElse(t *testing.T) {
 
 // Twilio does not wait long, so that neither fetch nor handle may take longer than 10 s, nor both together.
 func TestCallbackHandlerEndsInTime(t *testing.T) {
-	wait := func(ctx context.Context, _ *trusthub.CustomerProfile) error {
+	wait := func(ctx context.Context, _ *trusthub.CustomerProfile, _ trusthub.CallbackEvent) error {
 		<-ctx.Done()
 		return ctx.Err()
 	}
@@ -259,10 +259,10 @@ func TestCallbackHandlerEndsInTime(t *testing.T) {
 		took          time.Duration
 		status        int
 	}{
-		"fetch is slow":  {time.Hour, time.Hour, 10 * time.Second, http.StatusServiceUnavailable},
-		"handle is slow": {0, time.Hour, 10 * time.Second, http.StatusInternalServerError},
-		"both are":       {6 * time.Second, time.Hour, 10 * time.Second, http.StatusInternalServerError},
-		"Twilio is gone": {0, time.Second, time.Second, http.StatusInternalServerError},
+		"fetch is slow":  {time.Hour, time.Hour, 3 * time.Second, 503},
+		"handle is slow": {0, time.Hour, 10 * time.Second, 500},
+		"both are":       {2 * time.Second, time.Hour, 10 * time.Second, 500},
+		"Twilio is gone": {0, time.Second, time.Second, 500},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -295,7 +295,7 @@ func TestCallbackHandlerSharesTheLimiter(t *testing.T) {
 			return app.fake.RoundTrip(r)
 		}), trusthub.WithMaxConcurrency(2))
 		var handled atomic.Int64
-		handler := client.CallbackHandler(publicURL, []string{authToken}, func(context.Context, *trusthub.CustomerProfile) error {
+		handler := callbackHandler(t, client, publicURL, func(context.Context, *trusthub.CustomerProfile, trusthub.CallbackEvent) error {
 			handled.Add(1)
 			return nil
 		})
@@ -310,28 +310,42 @@ func TestCallbackHandlerSharesTheLimiter(t *testing.T) {
 	})
 }
 
-// One record a call, of the listed attributes and nothing else.
+// One record and one hook a request, with its reason, of the listed attributes and nothing else.
 func TestCallbackHandlerLogs(t *testing.T) {
 	const secret = "hunter2"
-	panics := func(context.Context, *trusthub.CustomerProfile) error { panic(http.ErrAbortHandler) }
-	unsigned := httptest.NewRequest(strings.Repeat("HUNTER2", 10), "/"+secret+"?"+secret, strings.NewReader(secret))
+	panics := func(context.Context, *trusthub.CustomerProfile, trusthub.CallbackEvent) error {
+		panic(http.ErrAbortHandler)
+	}
+	otherPath := signedFor(http.MethodPost, "/"+secret, "Sid="+sid)
+	otherPath.URL.Path = "/" + sid
+	const brokenSID = "BU00000000000000000000000000000002"
 	for name, test := range map[string]struct {
 		request *http.Request
-		handle  func(context.Context, *trusthub.CustomerProfile) error
+		handle  handleFunc
 		level   string
 		status  float64
 		sid     any
 	}{
-		"handled":  {signedFor(http.MethodPost, "/"+secret, "Sid="+sid+"&A="+secret), nil, "DEBUG", 204, sid},
-		"failed":   {signedFor(http.MethodPost, "/"+secret, "Sid="+sid), failWith(errors.New(secret)), "WARN", 500, sid},
-		"panicked": {signedFor(http.MethodPost, "/"+secret, "Sid="+sid), panics, "WARN", 500, sid},
-		"unsigned": {httptest.NewRequest(http.MethodPost, "/"+sid+secret, strings.NewReader(secret)), nil, "WARN", 403, nil},
-		"no SID":   {signedFor(http.MethodGet, "/?"+secret, ""), nil, "WARN", 400, nil},
-		"method":   {unsigned, nil, "WARN", 405, nil},
+		"":             {signedFor(http.MethodPost, "/"+secret, "Sid="+sid+"&A="+secret), nil, "DEBUG", 204, sid},
+		"not_found":    {signedFor(http.MethodPost, "/"+secret, "Sid="+otherSID), nil, "DEBUG", 204, otherSID},
+		"handle":       {signedFor(http.MethodPost, "/"+secret, "Sid="+sid), failWith(errors.New(secret)), "WARN", 500, sid},
+		"panic":        {signedFor(http.MethodPost, "/"+secret, "Sid="+sid), panics, "WARN", 500, sid},
+		"fetch":        {signedFor(http.MethodPost, "/"+secret, "Sid="+brokenSID), nil, "WARN", 500, brokenSID},
+		"account":      {signedFor(http.MethodPost, "/"+secret, "AccountSid="+secret+"&BundleSid="+sid), nil, "WARN", 403, sid},
+		"no_signature": {httptest.NewRequest(http.MethodPost, "/"+sid+secret, strings.NewReader(secret)), nil, "DEBUG", 403, nil},
+		"signature":    {otherPath, nil, "WARN", 403, nil},
+		"no_sid":       {signedFor(http.MethodGet, "/?"+secret, ""), nil, "WARN", 400, nil},
+		"method":       {signedFor(strings.Repeat("HUNTER2", 10), "/"+secret+"?"+secret, secret), nil, "WARN", 405, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer
-			app := newApp(t, trusthub.WithLogger(slog.New(slog.NewJSONHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))))
+			var hooked []trusthub.CallbackInfo
+			app := newApp(t, trusthub.WithLogger(slog.New(slog.NewJSONHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))), trusthub.WithHooks(trusthub.Hooks{
+				CallbackDone: func(_ context.Context, info trusthub.CallbackInfo) { hooked = append(hooked, info) },
+			}))
+			app.fake.FailFunc(func(r *http.Request) (trusthubtest.Fault, bool) {
+				return trusthubtest.Fault{Status: 401}, strings.HasSuffix(r.URL.Path, brokenSID)
+			})
 			app.handle = test.handle
 			func() {
 				defer func() { _ = recover() }()
@@ -351,11 +365,14 @@ func TestCallbackHandlerLogs(t *testing.T) {
 				t.Fatalf("got\n%s", out.String())
 			}
 			record := records[0]
-			if record["level"] != test.level || record["status"] != test.status || record["sid"] != test.sid {
+			if record["level"] != test.level || record["status"] != test.status || record["sid"] != test.sid || fmt.Sprint(record["reason"]) != cmp.Or(name, "<nil>") {
 				t.Errorf("got %v", record)
 			}
+			if len(hooked) != 1 || hooked[0].Reason != name || float64(hooked[0].Status) != test.status || hooked[0].Duration <= 0 {
+				t.Errorf("hooks got %v", hooked)
+			}
 			for key := range maps.Keys(record) {
-				if !slices.Contains([]string{"time", "level", "msg", "method", "status", "duration", "sid"}, key) || len(fmt.Sprint(record[key])) > 50 {
+				if !slices.Contains([]string{"time", "level", "msg", "method", "status", "duration", "reason", "sid"}, key) || len(fmt.Sprint(record[key])) > 50 {
 					t.Errorf("%s is not on the list: %v", key, record)
 				}
 			}
@@ -363,77 +380,59 @@ func TestCallbackHandlerLogs(t *testing.T) {
 	}
 }
 
-// What cannot work panics when the handler is made, and quotes no secret.
-func TestCallbackHandlerPanics(t *testing.T) {
+// A configuration that cannot work is an error that names the field, and quotes no secret.
+func TestCallbackConfigErrors(t *testing.T) {
 	client := over(t, trusthubtest.NewHandler())
-	handle := failWith(nil)
+	handle, keys := failWith(nil), []trusthub.SigningKey{authKey}
 	for name, test := range map[string]struct {
-		url    string
-		tokens []string
-		handle func(context.Context, *trusthub.CustomerProfile) error
+		field  string
+		config trusthub.CallbackConfig
 	}{
-		"no URL":       {"", []string{authToken}, handle},
-		"no scheme":    {"app.example.com", []string{authToken}, handle},
-		"no host":      {"https:///hooks", []string{authToken}, handle},
-		"a path":       {"/hooks", []string{authToken}, handle},
-		"other scheme": {"ftp://app.example.com", []string{authToken}, handle},
-		"malformed":    {"https://u:hunter2@app.example.com:x", []string{authToken}, handle},
-		"query":        {publicURL + "?a", []string{authToken}, handle},
-		"fragment":     {publicURL + "#rc=2", []string{authToken}, handle},
-		"no tokens":    {publicURL, nil, handle},
-		"blank tokens": {publicURL, []string{"", "\n"}, handle},
-		"no handle":    {publicURL, []string{authToken}, nil},
+		"no URL":       {"PublicURL", trusthub.CallbackConfig{"", keys, handle}},
+		"no scheme":    {"PublicURL", trusthub.CallbackConfig{"app.example.com", keys, handle}},
+		"no host":      {"PublicURL", trusthub.CallbackConfig{"https:///hooks", keys, handle}},
+		"a path":       {"PublicURL", trusthub.CallbackConfig{"/hooks", keys, handle}},
+		"other scheme": {"PublicURL", trusthub.CallbackConfig{"ftp://app.example.com", keys, handle}},
+		"malformed":    {"PublicURL", trusthub.CallbackConfig{"https://u:hunter2@app.example.com:x", keys, handle}},
+		"query":        {"PublicURL", trusthub.CallbackConfig{publicURL + "?a", keys, handle}},
+		"fragment":     {"PublicURL", trusthub.CallbackConfig{publicURL + "#rc=2", keys, handle}},
+		"no keys":      {"Keys", trusthub.CallbackConfig{publicURL, nil, handle}},
+		"blank keys":   {"Keys", trusthub.CallbackConfig{publicURL, []trusthub.SigningKey{{}, trusthub.AuthToken("\n"), trusthub.SharedKey("", "hunter2")}, handle}},
+		"five keys":    {"Keys", trusthub.CallbackConfig{publicURL, slices.Repeat(keys, 5), handle}},
+		"same id":      {"Keys", trusthub.CallbackConfig{publicURL, []trusthub.SigningKey{trusthub.SharedKey("a", "b"), trusthub.SharedKey("a", "hunter2")}, handle}},
+		"no handle":    {"Handle", trusthub.CallbackConfig{publicURL, keys, nil}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			defer func() {
-				if text, _ := recover().(string); !strings.HasPrefix(text, "trusthub: CallbackHandler: ") || strings.Contains(text, "hunter2") {
-					t.Errorf("got %q", text)
-				}
-			}()
-			client.CallbackHandler(test.url, test.tokens, test.handle)
+			handler, err := client.CallbackHandler(test.config)
+			if err == nil || handler != nil || !strings.HasPrefix(err.Error(), "trusthub: CallbackConfig."+test.field+" ") || strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("got %v", err)
+			}
 		})
+	}
+	if _, err := client.CallbackHandler(trusthub.CallbackConfig{publicURL, append(slices.Repeat(keys, 4), trusthub.SigningKey{}), handle}); err != nil {
+		t.Errorf("four keys, and a blank one: %v", err)
 	}
 }
 
-func TestCallbackHandlerKeepsItsTokens(t *testing.T) {
+func TestCallbackHandlerKeepsItsKeys(t *testing.T) {
 	app := newApp(t)
-	tokens := []string{"", otherToken, authToken}
-	handler := app.client.CallbackHandler(publicURL, tokens, failWith(nil))
-	clear(tokens) // changes nothing
+	keys := []trusthub.SigningKey{{}, trusthub.AuthToken(otherToken), authKey}
+	config := trusthub.CallbackConfig{"https://u:hunter2@app.example.com", keys, failWith(nil)}
+	handler, err := app.client.CallbackHandler(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clear(keys) // changes nothing
 	answer := httptest.NewRecorder()
 	handler.ServeHTTP(answer, signedFor(http.MethodPost, "/"+sid, ""))
 	if answer.Code != http.StatusNoContent {
 		t.Errorf("status %d", answer.Code)
 	}
-	if printed := fmt.Sprintf("%v %+v %#v", handler, handler, handler); strings.Contains(printed, authToken) {
-		t.Errorf("prints %s", printed)
+	for _, value := range []any{handler, config, &config} {
+		if printed := fmt.Sprintf("%v %+v %#v", value, value, value); strings.Contains(printed, authToken) || strings.Contains(printed, "hunter2") {
+			t.Errorf("prints %s", printed)
+		}
 	}
-}
-
-// Whatever is called, nothing is fetched without a signature, and with one it is one well-formed SID or none.
-func FuzzCallbackHandler(f *testing.F) {
-	f.Add("POST", "/"+sid, "Sid="+sid, "A")
-	f.Add("GET", "/?Sid="+sid+"&Sid="+otherSID, "", "")
-	f.Add("POST", "//a%2Fb?bodySHA256=00", `{"sid":"`+sid+`"}`, strings.Repeat("A", 27)+"=")
-	f.Fuzz(func(t *testing.T, method, target, body, signature string) {
-		u, err := url.ParseRequestURI(target)
-		if err != nil || !strings.HasPrefix(target, "/") {
-			t.Skip()
-		}
-		app := newApp(t)
-		r := &http.Request{Method: method, URL: u, Header: http.Header{"X-Twilio-Signature": {signature}}, Body: io.NopCloser(strings.NewReader(body))}
-		if status := app.call(r); status != http.StatusForbidden && status != http.StatusMethodNotAllowed || len(app.fetched()) > 0 {
-			t.Fatalf("unsigned: status %d, fetched %v", status, app.fetched())
-		}
-		func() {
-			defer func() { _ = recover() }() // it cannot be signed
-			trusthubtest.SignCallback(r, publicURL+target)
-		}()
-		status, fetched := app.call(r), app.fetched()
-		if len(fetched) > 1 || len(fetched) == 1 != (status == http.StatusNoContent) {
-			t.Errorf("signed: status %d, fetched %v", status, fetched)
-		}
-	})
 }
 
 func ExampleClient_CallbackHandler() {
@@ -441,11 +440,20 @@ func ExampleClient_CallbackHandler() {
 	defer stop()
 	mux := http.NewServeMux()
 
-	handler := client.CallbackHandler("https://app.example.com/trusthub", []string{authToken},
-		func(_ context.Context, profile *trusthub.CustomerProfile) error {
+	handler, err := client.CallbackHandler(trusthub.CallbackConfig{
+		PublicURL: "https://app.example.com/trusthub",
+		Keys:      []trusthub.SigningKey{trusthub.AuthToken(authToken)},
+		Handle: func(_ context.Context, profile *trusthub.CustomerProfile, event trusthub.CallbackEvent) error {
 			fmt.Println(profile.FriendlyName, "is", profile.Status)
-			return nil // or an error, and Twilio may call again
-		})
+			if event.Status == string(profile.Status) && event.FailureReason != "" {
+				fmt.Println("Twilio says:", event.FailureReason)
+			}
+			return nil
+		},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
 	mux.Handle("/trusthub/", http.StripPrefix("/trusthub", handler))
 
 	call := httptest.NewRequest(http.MethodPost, "/trusthub/"+sid, nil) // as Twilio calls
@@ -458,27 +466,86 @@ func ExampleClient_CallbackHandler() {
 	// 204
 }
 
+// Many accounts are one handler a path, each with the client and the keys of its account. An account is added while the server runs.
+func ExampleClient_CallbackHandler_accounts() {
+	fake := trusthubtest.NewHandler()
+	var handlers sync.Map // of http.Handler by account SID
+	add := func(account, token string) error {
+		client, err := trusthub.NewClient(trusthub.BasicAuth(account, token), trusthub.WithHTTPClient(&http.Client{Transport: fake}))
+		if err != nil {
+			return err
+		}
+		handler, err := client.CallbackHandler(trusthub.CallbackConfig{
+			PublicURL: "https://app.example.com",
+			Keys:      []trusthub.SigningKey{trusthub.AuthToken(token)},
+			Handle: func(_ context.Context, profile *trusthub.CustomerProfile, _ trusthub.CallbackEvent) error {
+				fmt.Println(profile.FriendlyName, "of", account, "is", profile.Status)
+				return nil
+			},
+		})
+		handlers.Store(account, handler)
+		return err
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("/trusthub/{account}/", func(w http.ResponseWriter, r *http.Request) {
+		if handler, ok := handlers.Load(r.PathValue("account")); ok {
+			handler.(http.Handler).ServeHTTP(w, r)
+			return
+		}
+		http.NotFound(w, r)
+	})
+
+	const customer, token = "AC0123456789abcdef0123456789abcdef", "the auth token of that subaccount"
+	fake.AddAccount(customer, token)
+	fake.Put(trusthub.CustomerProfile{SID: otherSID, AccountSID: customer, FriendlyName: "Acme"})
+	if err := add(customer, token); err != nil {
+		log.Fatal(err)
+	}
+	r := httptest.NewRequest(http.MethodPost, "/trusthub/"+customer+"/"+otherSID, nil) // as Twilio calls
+	trusthubtest.SignCallbackWith(r, "https://app.example.com/trusthub/"+customer+"/"+otherSID, trusthub.AuthToken(token))
+	answer := httptest.NewRecorder()
+	mux.ServeHTTP(answer, r)
+	fmt.Println(answer.Code)
+	// Output:
+	// Acme of AC0123456789abcdef0123456789abcdef is draft
+	// 204
+}
+
 // app is a program that is called back: the fake that it fetches from, and what it was given.
 type app struct {
+	t       *testing.T
 	fake    *trusthubtest.Handler
 	client  *trusthub.Client
-	handle  func(context.Context, *trusthub.CustomerProfile) error // nil: succeeds
+	handle  handleFunc // nil: succeeds
 	handled []*trusthub.CustomerProfile
+	events  []trusthub.CallbackEvent
 }
+
+type handleFunc = func(context.Context, *trusthub.CustomerProfile, trusthub.CallbackEvent) error
 
 func newApp(t *testing.T, opts ...trusthub.Option) *app {
 	fake := trusthubtest.NewHandler()
-	return &app{fake: fake, client: over(t, fake, opts...)}
+	return &app{t: t, fake: fake, client: over(t, fake, opts...)}
 }
 
 func (a *app) handlerAt(publicURL string) http.Handler {
-	return a.client.CallbackHandler(publicURL, []string{authToken}, func(ctx context.Context, profile *trusthub.CustomerProfile) error {
-		a.handled = append(a.handled, profile)
+	return callbackHandler(a.t, a.client, publicURL, func(ctx context.Context, profile *trusthub.CustomerProfile, event trusthub.CallbackEvent) error {
+		a.handled, a.events = append(a.handled, profile), append(a.events, event)
 		if a.handle == nil {
 			return nil
 		}
-		return a.handle(ctx, profile)
+		return a.handle(ctx, profile, event)
 	})
+}
+
+// callbackHandler returns a handler that verifies with authKey.
+func callbackHandler(t *testing.T, client *trusthub.Client, publicURL string, handle handleFunc) http.Handler {
+	t.Helper()
+	handler, err := client.CallbackHandler(trusthub.CallbackConfig{PublicURL: publicURL, Keys: []trusthub.SigningKey{authKey}, Handle: handle})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return handler
 }
 
 // call returns the status of the answer to r.
@@ -503,8 +570,8 @@ func signedFor(method, target, body string) *http.Request {
 	return r
 }
 
-func failWith(err error) func(context.Context, *trusthub.CustomerProfile) error {
-	return func(context.Context, *trusthub.CustomerProfile) error { return err }
+func failWith(err error) handleFunc {
+	return func(context.Context, *trusthub.CustomerProfile, trusthub.CallbackEvent) error { return err }
 }
 
 // The SID is the one among the values of a JSON document, and a document is no form.
@@ -532,7 +599,7 @@ func TestCallbackInJSON(t *testing.T) {
 func TestCallbackPathsAsTheyCame(t *testing.T) {
 	fake := trusthubtest.NewHandler()
 	client := over(t, fake)
-	h := client.CallbackHandler("https://app.example.com", []string{authToken}, func(context.Context, *trusthub.CustomerProfile) error { return nil })
+	h := callbackHandler(t, client, "https://app.example.com", failWith(nil))
 	server := httptest.NewServer(h)
 	defer server.Close()
 	raw := func(target, signedURL, body string, header ...string) string {

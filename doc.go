@@ -70,8 +70,9 @@
 //
 // # Callbacks
 //
-// [Client.CallbackHandler] serves the status_callback of profiles: what Twilio has signed ([VerifyCallback]) is a reason to
-// fetch the profile that it is about, and is believed in nothing else.
+// [Client.CallbackHandler] receives the status_callback of profiles. It verifies Twilio's signature
+// ([VerifyCallback]), fetches the profile, and calls a function with the profile and the
+// [CallbackEvent] that was sent.
 //
 // # Limits
 //

@@ -28,6 +28,26 @@ type Hooks struct {
 	// CallDone is told how the call ended, with the context of CallStart. Calls through Generated end before their answer is
 	// decoded.
 	CallDone func(context.Context, CallInfo)
+	// CallbackDone is called when a handler of [Client.CallbackHandler] has responded, or panicked.
+	// Its context is that of the request. The fetch within is a call of its own.
+	CallbackDone func(context.Context, CallbackInfo)
+}
+
+// CallbackInfo describes a request to a handler of [Client.CallbackHandler]. The reason of a failure is one of
+//
+//	no_signature   there is no signature: a probe, or somebody else than Twilio
+//	signature      the signature is not valid
+//	method         it is neither a POST nor a GET
+//	no_sid         it is signed, but not about exactly one profile
+//	not_found      the profile does not exist any more; the status is 204
+//	account        its AccountSid is not that of the profile
+//	fetch          the profile could not be fetched
+//	handle         CallbackConfig.Handle returned an error
+//	panic          CallbackConfig.Handle panicked; no response was sent
+type CallbackInfo struct {
+	Reason   string        // "" for success
+	Status   int           // of the response
+	Duration time.Duration // fetch and Handle included
 }
 
 // CallInfo is what hooks are told of a call. From Attempts on it is set when the call is done.
@@ -95,6 +115,14 @@ func (all hooks) callDone(ctx context.Context, info CallInfo) {
 	for _, h := range all {
 		if h.CallDone != nil {
 			h.CallDone(ctx, info)
+		}
+	}
+}
+
+func (all hooks) callbackDone(ctx context.Context, info CallbackInfo) {
+	for _, h := range all {
+		if h.CallbackDone != nil {
+			h.CallbackDone(ctx, info)
 		}
 	}
 }

@@ -155,7 +155,8 @@ func WithMaxResponseBytes(n int64) Option {
 // WithLogger writes one record for each attempt: at Debug for a 2xx that came whole, at Warn for a failure, retried or not. A record
 // holds method, path, status, attempt, duration and request id, for a failure its [Reason] and retry_in, the least time until
 // the next attempt, and nothing else. An outage that holds a FetchCustomerProfiles writes a Warn when it has begun and an
-// Info when it is over, and [Client.CallbackHandler] writes a record for each callback.
+// Info when it is over, and [Client.CallbackHandler] writes a record for each callback: at Debug when it
+// succeeded or has no signature, and otherwise at Warn, with the reason that [CallbackInfo] lists.
 func WithLogger(logger *slog.Logger) Option {
 	return func(c *config) error {
 		if logger == nil {

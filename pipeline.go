@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/seed07fc1495/trusthub/internal/limiter"
 	"github.com/seed07fc1495/trusthub/internal/retry"
@@ -32,7 +33,7 @@ type pipeline struct {
 	timeout  error           // of an attempt that takes too long
 	limiter  *limiter.Limiter
 	quota    *retry.Quota
-	batches  batches // that are running
+	batches  *batches // that are running
 }
 
 // route is the path of the operation in the OpenAPI document.
@@ -56,11 +57,29 @@ func newPipeline(cfg *config) (*pipeline, error) {
 		timeout:  timeoutError(cfg.timeout),
 		quota:    retry.NewQuota(),
 		limiter:  limiter.New(math.Inf(1), cfg.retry.MaxWait),
+		batches:  new(batches),
 	}
 	if cfg.maxConcurrency > 0 {
 		p.limiter = limiter.New(float64(cfg.maxConcurrency), cfg.retry.MaxWait)
 	}
 	return p, nil
+}
+
+// withTimeout returns a pipeline whose attempts take at most d, and which shares limiter and retry
+// quota with p. It has its own connections, because the health checks of a transport follow its
+// time-out.
+func (p *pipeline) withTimeout(d time.Duration) (*pipeline, error) {
+	if p.cfg.timeout <= d {
+		return p, nil
+	}
+	cfg := *p.cfg
+	cfg.timeout = d
+	short, err := newPipeline(&cfg)
+	if err != nil {
+		return nil, err
+	}
+	short.limiter, short.quota, short.batches = p.limiter, p.quota, p.batches
+	return short, nil
 }
 
 // send sends a copy of req within the time of one attempt. The copy carries the credentials, so that the request that

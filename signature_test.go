@@ -19,6 +19,8 @@ import (
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
+var authKey = trusthub.AuthToken(authToken)
+
 const (
 	authToken  = trusthubtest.Password
 	otherToken = "fedcba9876543210fedcba9876543210"
@@ -43,10 +45,10 @@ func TestVerifyCallbackWithPublishedSignatures(t *testing.T) {
 	} {
 		r := httptest.NewRequest(http.MethodPost, test.url, strings.NewReader(test.body))
 		r.Header.Set("X-Twilio-Signature", test.signature)
-		if err := trusthub.VerifyCallback(r, test.url, "12345"); err != nil {
+		if err := trusthub.VerifyCallback(r, test.url, trusthub.AuthToken("12345")); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		if err := trusthub.VerifyCallback(r, test.url, "12346"); !errors.Is(err, trusthub.ErrSignature) {
+		if err := trusthub.VerifyCallback(r, test.url, trusthub.AuthToken("12346")); !errors.Is(err, trusthub.ErrSignature) {
 			t.Errorf("%s, with another token: %v", name, err)
 		}
 	}
@@ -69,13 +71,14 @@ func TestVerifyCallbackAcceptsWhatIsSigned(t *testing.T) {
 		"port":              {"https://app.example.com:8443/", "A=1"},
 		"standard port":     {"https://app.example.com:443/", "A=1"},
 		"plain":             {"http://app.example.com/", "A=1"},
-		"body of 1 MiB":     {hookURL, strings.Repeat("a", 1<<20)},
+		"body of 64 KiB":    {hookURL, strings.Repeat("a", 64<<10)},
+		"300 parameters":    {hookURL, strings.Repeat("a=1&", 299) + "b"},
 		"hash of some JSON": {hookURL + "?bodySHA256=" + hashOf(`{"a":1}`), `{"a":1}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := signed(http.MethodPost, test.url, test.body)
 			for range 2 {
-				if err := trusthub.VerifyCallback(r, test.url, authToken); err != nil {
+				if err := trusthub.VerifyCallback(r, test.url, authKey); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -89,7 +92,7 @@ func TestVerifyCallbackAcceptsWhatIsSigned(t *testing.T) {
 // Each distinct value counts once, in order, so that a caller can neither add nor take away one.
 func TestVerifyCallbackOfRepeatedParameters(t *testing.T) {
 	for text, valid := range map[string]bool{"A1A10A2B": true, "A2A10A1A2B": false, "A1A10A2A2B": false, "A2B": false, "BA1A10A2": false, "A1A2A10B": false} {
-		err := trusthub.VerifyCallback(forge(authToken, hookURL+text, "B=&A=2&A=10&A=1&A=2"), hookURL, authToken)
+		err := trusthub.VerifyCallback(forge(authToken, hookURL+text, "B=&A=2&A=10&A=1&A=2"), hookURL, authKey)
 		if (err == nil) != valid {
 			t.Errorf("signed %s: %v", text, err)
 		}
@@ -114,7 +117,7 @@ func TestVerifyCallbackTriesPorts(t *testing.T) {
 		{"https://h.example:8443/a", "https://h.example:443/a", false},
 		{"http://h.example/a", "https://h.example/a", false},
 	} {
-		err := trusthub.VerifyCallback(signed(http.MethodPost, test.signed, "A=1"), test.url, authToken)
+		err := trusthub.VerifyCallback(signed(http.MethodPost, test.signed, "A=1"), test.url, authKey)
 		if (err == nil) != test.valid {
 			t.Errorf("signed for %s, called at %s: %v", test.signed, test.url, err)
 		}
@@ -144,7 +147,9 @@ func TestVerifyCallbackRefuses(t *testing.T) {
 		"a broken form":           {hookURL, form + "&%zz", nil},
 		"a semicolon":             {hookURL, form + ";", nil},
 		"a malformed URL":         {"https://app.example.com/%zz", form, nil},
-		"too long a body":         {hookURL, form + "&A=" + strings.Repeat("1", 1<<20), nil},
+		"too long a body":         {hookURL, form + "&A=" + strings.Repeat("1", 64<<10), nil},
+		"too many parameters":     {hookURL, strings.Repeat("A=1&", 300) + form, nil},
+		"too long a URL":          {hookURL + "?" + strings.Repeat("a", 16<<10), form, nil},
 		"no signature":            {hookURL, form, func(string) string { return "" }},
 		"its beginning":           {hookURL, form, func(s string) string { return s[:len(s)-1] }},
 		"in upper case":           {hookURL, form, strings.ToUpper},
@@ -162,7 +167,7 @@ func TestVerifyCallbackRefuses(t *testing.T) {
 			}
 			r := httptest.NewRequest(http.MethodPost, hookURL, strings.NewReader(test.body))
 			r.Header.Set("X-Twilio-Signature", value)
-			err := trusthub.VerifyCallback(r, test.url, authToken)
+			err := trusthub.VerifyCallback(r, test.url, authKey)
 			if !errors.Is(err, trusthub.ErrSignature) {
 				t.Fatalf("got %v", err)
 			}
@@ -181,23 +186,31 @@ func TestVerifyCallbackRefuses(t *testing.T) {
 func TestVerifyCallbackIgnoresBlankTokens(t *testing.T) {
 	for _, blank := range []string{"", " ", "\n"} {
 		forged := forge(blank, hookURL, "")
-		for _, tokens := range [][]string{nil, {blank}, {blank, blank}, {blank, authToken}} {
-			if err := trusthub.VerifyCallback(forged, hookURL, tokens...); !errors.Is(err, trusthub.ErrSignature) {
-				t.Errorf("tokens %q: %v", tokens, err)
+		zero, token, shared := trusthub.SigningKey{}, trusthub.AuthToken(blank), trusthub.SharedKey(blank, authToken)
+		for i, keys := range [][]trusthub.SigningKey{nil, {zero}, {token}, {token, token}, {shared}, {trusthub.SharedKey("id", blank)}, {token, authKey}} {
+			if err := trusthub.VerifyCallback(forged, hookURL, keys...); !errors.Is(err, trusthub.ErrSignature) {
+				t.Errorf("%q, keys %d: %v", blank, i, err)
 			}
 		}
+		if err := trusthub.VerifyCallback(signed(http.MethodPost, hookURL, "A=1"), hookURL, shared); !errors.Is(err, trusthub.ErrSignature) {
+			t.Errorf("a SharedKey with the id %q is an auth token: %v", blank, err)
+		}
 	}
-	if err := trusthub.VerifyCallback(signed(http.MethodPost, hookURL, "A=1"), hookURL, "", authToken); err != nil {
+	if err := trusthub.VerifyCallback(signed(http.MethodPost, hookURL, "A=1"), hookURL, trusthub.AuthToken(""), authKey); err != nil {
 		t.Error(err)
 	}
 }
 
 // While a token is rotated, the old one and the new one are valid.
 func TestVerifyCallbackWithSeveralTokens(t *testing.T) {
-	for _, tokens := range [][]string{{authToken, otherToken}, {otherToken, authToken}} {
-		if err := trusthub.VerifyCallback(signed(http.MethodPost, hookURL, "A=1"), hookURL, tokens...); err != nil {
-			t.Errorf("tokens %v: %v", tokens, err)
+	other := trusthub.AuthToken(otherToken)
+	for i, keys := range [][]trusthub.SigningKey{{authKey, other}, {other, authKey}, {other, other, other, authKey, {}}} {
+		if err := trusthub.VerifyCallback(signed(http.MethodPost, hookURL, "A=1"), hookURL, keys...); err != nil {
+			t.Errorf("keys %d: %v", i, err)
 		}
+	}
+	if err := trusthub.VerifyCallback(signed(http.MethodPost, hookURL, "A=1"), hookURL, authKey, authKey, authKey, authKey, authKey); !errors.Is(err, trusthub.ErrSignature) {
+		t.Errorf("five keys: %v", err)
 	}
 }
 
@@ -208,14 +221,14 @@ func TestVerifyCallbackReadsNoMoreThanItMust(t *testing.T) {
 		most      int
 	}{
 		"no signature":    {"", 0},
-		"some signature":  {strings.Repeat("A", 27) + "=", 1<<20 + 1},
+		"some signature":  {strings.Repeat("A", 27) + "=", 64<<10 + 1},
 		"a long one":      {strings.Repeat("A", 1<<10), 0},
 		"of another kind": {"v1=" + strings.Repeat("A", 20), 0},
 	} {
 		body := &counting{}
 		r := httptest.NewRequest(http.MethodPost, hookURL, body)
 		r.Header.Set("X-Twilio-Signature", test.signature)
-		if err := trusthub.VerifyCallback(r, hookURL, authToken); !errors.Is(err, trusthub.ErrSignature) || body.n > test.most {
+		if err := trusthub.VerifyCallback(r, hookURL, authKey); !errors.Is(err, trusthub.ErrSignature) || body.n > test.most {
 			t.Errorf("%s: got %v after %d bytes", name, err, body.n)
 		}
 	}
@@ -225,7 +238,7 @@ func TestVerifyCallbackOfBrokenBody(t *testing.T) {
 	broken := io.MultiReader(strings.NewReader("A=1"), iotest.ErrReader(errors.New("gone")))
 	r := httptest.NewRequest(http.MethodPost, hookURL, broken)
 	r.Header = signed(http.MethodPost, hookURL, "A=1").Header
-	if err := trusthub.VerifyCallback(r, hookURL, authToken); !errors.Is(err, trusthub.ErrSignature) {
+	if err := trusthub.VerifyCallback(r, hookURL, authKey); !errors.Is(err, trusthub.ErrSignature) {
 		t.Errorf("got %v", err)
 	}
 	if body, err := io.ReadAll(r.Body); string(body) != "A=1" || err == nil || err.Error() != "gone" {
@@ -233,7 +246,7 @@ func TestVerifyCallbackOfBrokenBody(t *testing.T) {
 	}
 	r = signed(http.MethodGet, hookURL, "")
 	r.Body = nil // of a request that no server has made
-	if err := trusthub.VerifyCallback(r, hookURL, authToken); err != nil {
+	if err := trusthub.VerifyCallback(r, hookURL, authKey); err != nil {
 		t.Error(err)
 	}
 }

@@ -19,7 +19,7 @@ type Stats struct {
 func (c *Client) Stats() Stats {
 	own := c.pipeline.limiter.Stats()
 	s := Stats{Limit: own.Limit, InFlight: own.InFlight, Waiting: own.Waiting, RetriesLeft: c.pipeline.quota.Left(), Paused: own.Paused}
-	b := &c.pipeline.batches
+	b := c.pipeline.batches
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for batch := range b.all {

@@ -25,13 +25,15 @@
 //	trusthub.client.request.wait    one request, from when it was wanted to its turn
 //	trusthub.client.call.duration   one call, waits and retries included; by error.type
 //	trusthub.client.call.attempts   the requests of a call; by error.type
+//	trusthub.callback.duration      one request to a handler of CallbackHandler; by status and error.type
 //
 // The gauges trusthub.client.limit, .in_flight, .waiting, .retries_left, .paused and .holding are the fields of [trusthub.Stats].
 //
 // # Errors
 //
 // What fails has an error.type: the status, such as 503, if that is the reason, or else the [trusthub.Reason], such as timeout. An
-// answer with status 2xx whose body broke off is torn. What decode names is a failure of the call alone.
+// answer with status 2xx whose body broke off is torn. What decode names is a failure of the call alone. The error.type of a callback is
+// its reason (see [trusthub.CallbackInfo]): alert on signature, fetch and handle; no_signature is probes and strangers.
 //
 // # Trace context
 //

@@ -3,11 +3,13 @@ package trusthubotel
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/metric"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 
@@ -19,7 +21,9 @@ import (
 func Hooks(opts ...Option) trusthub.Hooks {
 	c := newConfig(opts)
 	r := &recorder{tracer: c.tracer(), instruments: newInstruments(c.meter()), attributes: c.attributes}
-	return trusthub.Hooks{CallStart: r.callStart, AttemptStart: r.attemptStart, AttemptDone: r.attemptDone, CallDone: r.callDone}
+	return trusthub.Hooks{
+		CallStart: r.callStart, AttemptStart: r.attemptStart, AttemptDone: r.attemptDone, CallDone: r.callDone, CallbackDone: r.callbackDone,
+	}
 }
 
 type recorder struct {
@@ -96,6 +100,15 @@ func (r *recorder) callDone(ctx context.Context, info trusthub.CallInfo) {
 		call.span.SetAttributes(attribute.Int("trusthub.attempts", info.Attempts))
 	}
 	call.end(kind, info.Err, info.Duration)
+}
+
+// callbackDone counts the callbacks by status and reason. A span is the business of the server around the handler.
+func (r *recorder) callbackDone(ctx context.Context, info trusthub.CallbackInfo) {
+	all := append(slices.Clip(r.attributes), semconv.HTTPResponseStatusCode(info.Status))
+	if info.Reason != "" {
+		all = append(all, semconv.ErrorTypeKey.String(info.Reason))
+	}
+	r.callback.Record(ctx, info.Duration.Seconds(), metric.WithAttributes(all...))
 }
 
 // current is the innermost part that has not ended.

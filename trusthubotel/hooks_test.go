@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -231,4 +233,35 @@ func TestNothingIsGivenAway(t *testing.T) {
 			t.Errorf("sent %v", request.Header)
 		}
 	}
+}
+
+// Callbacks are counted by status and reason, with the attributes of the program and nothing of the request.
+func TestCallbacks(t *testing.T) {
+	const token, url = "an auth token", "https://app.example.com"
+	o := newObserver()
+	client := apitest.Over(t, trusthubtest.NewHandler(), o.hooks())
+	handler, err := client.CallbackHandler(trusthub.CallbackConfig{
+		PublicURL: url, Keys: []trusthub.SigningKey{trusthub.AuthToken(token)},
+		Handle: func(context.Context, *trusthub.CustomerProfile, trusthub.CallbackEvent) error { return nil },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, signed := range []string{"", "", "/other", "/" + sid} {
+		r := httptest.NewRequest(http.MethodPost, "/"+sid, nil)
+		if signed != "" {
+			trusthubtest.SignCallbackWith(r, url+signed, trusthub.AuthToken(token))
+		}
+		handler.ServeHTTP(httptest.NewRecorder(), r)
+	}
+	var got []string
+	for _, line := range o.metrics(t)["trusthub.callback.duration"] {
+		count, _, _ := strings.Cut(line, " of ")
+		_, attributes, _ := strings.Cut(line, ": ")
+		got = append(got, count+": "+attributes)
+	}
+	slices.Sort(got)
+	expect(t, "callbacks", got, []string{
+		"1: error.type=signature http.response.status_code=403", "1: http.response.status_code=204", "2: error.type=no_signature http.response.status_code=403",
+	})
 }

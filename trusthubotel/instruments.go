@@ -13,6 +13,7 @@ type instruments struct {
 	wait     metric.Float64Histogram
 	call     metric.Float64Histogram
 	attempts metric.Int64Histogram
+	callback metric.Float64Histogram
 }
 
 func newInstruments(meter metric.Meter) instruments {
@@ -25,8 +26,10 @@ func newInstruments(meter metric.Meter) instruments {
 		metric.WithDescription("Duration of calls, waits and retries included."))
 	attempts, err4 := meter.Int64Histogram("trusthub.client.call.attempts", metric.WithUnit("{request}"),
 		metric.WithExplicitBucketBoundaries(0, 1, 2, 3, 5, 10, 20, 50), metric.WithDescription("Requests of a call."))
-	if err := errors.Join(err1, err2, err3, err4); err != nil {
+	callback, err5 := meter.Float64Histogram("trusthub.callback.duration", metric.WithUnit("s"), metric.WithExplicitBucketBoundaries(seconds...),
+		metric.WithDescription("Duration of requests to a handler of status callbacks."))
+	if err := errors.Join(err1, err2, err3, err4, err5); err != nil {
 		otel.Handle(err)
 	}
-	return instruments{request.Inst(), wait, call, attempts}
+	return instruments{request.Inst(), wait, call, attempts, callback}
 }

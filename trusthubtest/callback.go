@@ -1,12 +1,13 @@
 package trusthubtest
 
 import (
-	"bytes"
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -16,78 +17,163 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/webhook"
 )
 
-// CallBack makes Put call back, with client, as Twilio does: when the status of a profile that was there before has changed, and
-// its StatusCallback is not empty, that is sent a signed POST. Put returns when it is answered, or after the 15 s that Twilio waits; a
-// failure has no consequence, and a client whose Transport looks at the answers sees it. nil ends it.
+// CallBack makes Put send status callbacks, with client, as Twilio does: when the status of a
+// profile that was there before has changed, and its StatusCallback is not empty, that gets a
+// signed POST. Put returns when it has a response, or after the 15 s that Twilio waits. A failure
+// has no consequence; a Transport of the client sees the responses. A nil client ends it.
 //
-// The form has Sid and Status. That is the fake's invention: what Twilio posts is not documented, and not to be relied on.
-func (h *Handler) CallBack(client *http.Client) {
+// The parameters are AccountSid, BundleSid, Status and FailureReason, the names that public code
+// reads. Twilio does not document them. A POST has them in its form, a GET in its query.
+func (h *Handler) CallBack(client *http.Client) { h.CallBackWith(client, CallbackStyle{}) }
+
+// CallBackWith is CallBack in another style.
+func (h *Handler) CallBackWith(client *http.Client, style CallbackStyle) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.caller = client
+	h.caller, h.style = client, style
 }
 
-// store keeps a profile and returns the client to call back with, if that is due.
-func (h *Handler) store(profile trusthub.CustomerProfile, body []byte) *http.Client {
+// CallbackStyle is how status callbacks are sent and signed. Each field is something that Twilio
+// documents or that was seen.
+type CallbackStyle struct {
+	// Key signs, as by [SignCallbackWith]. The zero key is the auth token of the profile's account
+	// (see [Handler.AddAccount]).
+	Key trusthub.SigningKey
+	// SHA1 signs by HMAC_SHA1 when Key is a SharedKey. The default is HMAC_SHA256.
+	SHA1 bool
+	// GET sends a GET, with the parameters at the end of the query.
+	GET bool
+	// BodySHA256 adds the hash of the form to the query, twice.
+	BodySHA256 bool
+	// DropUserInfo signs the URL without its user and password. The default is to sign the
+	// StatusCallback as it is.
+	DropUserInfo bool
+}
+
+// store keeps a profile and returns the function that sends its callback, if one is due.
+func (h *Handler) store(profile trusthub.CustomerProfile, body []byte) (callBack func()) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	key := strings.ToUpper(profile.SID)
 	var before trusthub.CustomerProfile
 	known := json.Unmarshal(h.profiles[key], &before) == nil
 	h.profiles[key] = body
-	if !known || before.Status == profile.Status || profile.StatusCallback == "" {
+	if !known || before.Status == profile.Status || profile.StatusCallback == "" || h.caller == nil {
 		return nil
 	}
-	return h.caller
+	client, style := h.caller, h.style
+	if webhook.Key(style.Key).IsZero() {
+		style.Key = trusthub.AuthToken(cmp.Or(h.accounts[profile.AccountSID], Password))
+	}
+	return func() { style.callBack(client, profile) }
 }
 
-// patience is how long Twilio waits for an answer, unless it is told otherwise.
+// callbackWait is how long Twilio waits for a response by default.
 // See https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides.
-const patience = 15 * time.Second
+const callbackWait = 15 * time.Second
 
-// callBack tells whoever the profile names that its status has changed.
-func callBack(client *http.Client, profile trusthub.CustomerProfile) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+// callBack sends a callback. A URL that cannot be called or signed gets none.
+func (s CallbackStyle) callBack(client *http.Client, profile trusthub.CustomerProfile) {
+	ctx, cancel := context.WithTimeout(context.Background(), callbackWait)
 	defer cancel()
-	form := url.Values{"Sid": {profile.SID}, "Status": {string(profile.Status)}}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, profile.StatusCallback, strings.NewReader(form.Encode()))
+	r, err := s.request(ctx, profile)
 	if err != nil {
-		return // a URL that nobody can call
+		return
 	}
-	r.URL.Path = cmp.Or(r.URL.Path, "/") // what the server will see
-	r.URL.Fragment, r.URL.RawFragment = "", ""
-	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	if sign(r, r.URL.String()) != nil {
-		return // a URL that nobody can sign
-	}
-	if answer, err := client.Do(r); err == nil {
-		_ = answer.Body.Close()
+	if response, err := client.Do(r); err == nil {
+		_ = response.Body.Close()
 	}
 }
 
-// SignCallback signs r as Twilio would, calling url with [Password] as the auth token; the body can be read again. A body
-// other than a form needs its SHA-256 in the query of url before, hexadecimal, as bodySHA256. SignCallback panics when it cannot be
-// read, or when it is neither.
+func (s CallbackStyle) request(ctx context.Context, profile trusthub.CustomerProfile) (*http.Request, error) {
+	address, _, _ := strings.Cut(profile.StatusCallback, "#")
+	form, method, body := callbackForm(profile), http.MethodPost, ""
+	if s.BodySHA256 {
+		sum := sha256.Sum256([]byte(form))
+		hash := "bodySHA256=" + hex.EncodeToString(sum[:])
+		address = addQuery(address, hash+"&"+hash)
+	}
+	if s.GET {
+		method, address = http.MethodGet, addQuery(address, form)
+	} else {
+		body = form
+	}
+	r, err := http.NewRequestWithContext(ctx, method, address, strings.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	if !s.GET {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	if parsed, ok := webhook.ParseAddress(address); ok && s.DropUserInfo {
+		parsed.UserInfo = ""
+		address = parsed.String()
+	}
+	if s.SHA1 {
+		return r, sign(r, address, s.Key, webhook.SHA1)
+	}
+	return r, sign(r, address, s.Key, webhook.SHA256)
+}
+
+func callbackForm(profile trusthub.CustomerProfile) string {
+	reason := ""
+	if profile.Status == trusthub.StatusTwilioRejected && len(profile.Errors) > 0 {
+		reason = trusthub.ProfileErrorText(profile.Errors[0].Code)
+	}
+	return url.Values{
+		"AccountSid": {cmp.Or(profile.AccountSID, Username)}, "BundleSid": {profile.SID}, "Status": {string(profile.Status)}, "FailureReason": {reason},
+	}.Encode()
+}
+
+// addQuery leaves the rest of an address as it is written.
+func addQuery(address, query string) string {
+	if strings.Contains(address, "?") {
+		return address + "&" + query
+	}
+	return address + "?" + query
+}
+
+// SignCallback signs r as Twilio would, calling url with [Password] as the auth token; the body can
+// be read again. A body other than a form needs its hexadecimal SHA-256 in the query of url before,
+// as bodySHA256. SignCallback panics when it is neither, or cannot be read, or when
+// [trusthub.VerifyCallback] would not read as much.
 func SignCallback(r *http.Request, url string) {
-	if err := sign(r, url); err != nil {
+	SignCallbackWith(r, url, trusthub.AuthToken(Password))
+}
+
+// SignCallbackWith is [SignCallback] by another key. A SharedKey signs by the algorithm that the
+// header X-Twilio-Webhooks-Signature-Settings of r names before, or else by HMAC_SHA256, and is
+// named in that header then. It panics when the key is blank, too.
+func SignCallbackWith(r *http.Request, url string, key trusthub.SigningKey) {
+	algorithm := webhook.SHA256
+	if strings.HasSuffix(r.Header.Get(webhook.SettingsHeader), "algorithm="+string(webhook.SHA1)) {
+		algorithm = webhook.SHA1
+	}
+	if err := sign(r, url, key, algorithm); err != nil {
 		panic(fmt.Sprintf("trusthubtest: SignCallback: %v", err))
 	}
 }
 
-func sign(r *http.Request, url string) error {
-	var body []byte
-	if r.Body != nil {
-		var err error
-		if body, err = io.ReadAll(r.Body); err != nil {
-			return err
-		}
-		_ = r.Body.Close()
-		r.Body = io.NopCloser(bytes.NewReader(body))
+// sign signs by an auth token, or by a SharedKey and an algorithm.
+func sign(r *http.Request, address string, signingKey trusthub.SigningKey, algorithm webhook.Algorithm) error {
+	key := webhook.Key(signingKey)
+	if key.IsZero() {
+		return errors.New("the key is blank")
 	}
-	parameters, err := webhook.Parameters(url, body)
+	message, err := webhook.Read(r, address)
 	if err != nil {
 		return err
 	}
-	r.Header.Set(webhook.Header, webhook.Sign(Password, url, parameters))
+	parameters, err := message.Parameters()
+	if err != nil {
+		return err
+	}
+	r.Header.Del(webhook.SettingsHeader)
+	if key.ID() == "" {
+		algorithm = webhook.SHA1
+	} else {
+		r.Header.Set(webhook.SettingsHeader, key.Settings(algorithm))
+	}
+	r.Header.Set(webhook.SignatureHeader, key.Sign(algorithm, address, webhook.Text(parameters)))
 	return nil
 }

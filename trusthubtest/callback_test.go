@@ -69,10 +69,10 @@ func TestCallBackOnAChangeOfStatus(t *testing.T) {
 		t.Error("called after the end")
 	}
 	r := app.calls[0]
-	if err := trusthub.VerifyCallback(r, hook, trusthubtest.Password); err != nil {
+	if err := trusthub.VerifyCallback(r, hook, trusthub.AuthToken(trusthubtest.Password)); err != nil {
 		t.Error(err)
 	}
-	if body, err := io.ReadAll(r.Body); err != nil || string(body) != "Sid="+otherSID+"&Status=twilio-approved" || r.Method != http.MethodPost || r.URL.String() != hook {
+	if body, err := io.ReadAll(r.Body); err != nil || string(body) != "AccountSid="+trusthubtest.Username+"&BundleSid="+otherSID+"&FailureReason=&Status=twilio-approved" || r.Method != http.MethodPost || r.URL.String() != hook {
 		t.Errorf("got %s %s, %s, %v", r.Method, r.URL, body, err)
 	}
 }
@@ -112,13 +112,20 @@ func TestCallBackGoesWrong(t *testing.T) {
 }
 
 func TestSignCallbackPanics(t *testing.T) {
+	token := trusthub.AuthToken(trusthubtest.Password)
 	for name, test := range map[string]struct {
 		url  string
 		body io.Reader
+		key  trusthub.SigningKey
 	}{
-		"no form":    {"https://app.example.com/", strings.NewReader("%zz")},
-		"other hash": {"https://app.example.com/?bodySHA256=00", strings.NewReader("{}")},
-		"broken":     {"https://app.example.com/", iotest.ErrReader(errors.New("gone"))},
+		"no form":         {"https://app.example.com/", strings.NewReader("%zz"), token},
+		"other hash":      {"https://app.example.com/?bodySHA256=00", strings.NewReader("{}"), token},
+		"broken":          {"https://app.example.com/", iotest.ErrReader(errors.New("gone")), token},
+		"too large":       {"https://app.example.com/", strings.NewReader(strings.Repeat("a", 64<<10+1)), token},
+		"no URL":          {"app.example.com", nil, token},
+		"zero key":        {"https://app.example.com/", nil, trusthub.SigningKey{}},
+		"blank token":     {"https://app.example.com/", nil, trusthub.AuthToken(" ")},
+		"blank SharedKey": {"https://app.example.com/", nil, trusthub.SharedKey("id", "\n")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			defer func() {
@@ -126,7 +133,7 @@ func TestSignCallbackPanics(t *testing.T) {
 					t.Errorf("got %q", text)
 				}
 			}()
-			trusthubtest.SignCallback(httptest.NewRequest(http.MethodPost, "/", test.body), test.url)
+			trusthubtest.SignCallbackWith(httptest.NewRequest(http.MethodPost, "/", test.body), test.url, test.key)
 		})
 	}
 }
@@ -137,4 +144,98 @@ func TestCallBackNeverPanics(*testing.T) {
 	h.CallBack(http.DefaultClient)
 	profile := trusthub.CustomerProfile{SID: trusthubtest.ExampleSID, Status: trusthub.StatusInReview, StatusCallback: "http://127.0.0.1:1/x?bodySHA256=00"}
 	h.Put(profile)
+}
+
+// Each style of a callback is one that VerifyCallback accepts.
+func TestCallBackWithStyles(t *testing.T) {
+	token, shared := trusthub.AuthToken(trusthubtest.Password), trusthub.SharedKey("webhooks_sharedkey_1", "a secret")
+	const hook, settings = "https://user:secret@app.example.com?b=2&a=1#rc=2", "X-Twilio-Webhooks-Signature-Settings"
+	for name, test := range map[string]struct {
+		style    trusthubtest.CallbackStyle
+		key      trusthub.SigningKey
+		signed   string // for
+		settings string
+	}{
+		"default":     {trusthubtest.CallbackStyle{}, token, "https://user:secret@app.example.com?b=2&a=1", ""},
+		"no password": {trusthubtest.CallbackStyle{DropUserInfo: true}, token, "https://app.example.com?b=2&a=1", ""},
+		"SharedKey":   {trusthubtest.CallbackStyle{Key: shared}, shared, "https://user:secret@app.example.com?b=2&a=1", "key=webhooks_sharedkey_1,algorithm=HMAC_SHA256"},
+		"by SHA-1":    {trusthubtest.CallbackStyle{Key: shared, SHA1: true}, shared, "https://user:secret@app.example.com?b=2&a=1", "key=webhooks_sharedkey_1,algorithm=HMAC_SHA1"},
+		"GET":         {trusthubtest.CallbackStyle{GET: true}, token, "https://user:secret@app.example.com?b=2&a=1&", ""},
+		"POST, hash":  {trusthubtest.CallbackStyle{BodySHA256: true}, token, "https://user:secret@app.example.com?b=2&a=1&bodySHA256=", ""},
+		"GET, hash":   {trusthubtest.CallbackStyle{GET: true, BodySHA256: true, DropUserInfo: true, Key: shared}, shared, "https://app.example.com?b=2&a=1&bodySHA256=", "key=webhooks_sharedkey_1,algorithm=HMAC_SHA256"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			handler, app := trusthubtest.NewHandler(), new(listener)
+			handler.CallBackWith(&http.Client{Transport: app}, test.style)
+			handler.Put(trusthub.CustomerProfile{
+				SID: trusthubtest.ExampleSID, AccountSID: trusthubtest.Username, Status: trusthub.StatusTwilioRejected, StatusCallback: hook,
+				Errors: []trusthub.CustomerProfileError{{Code: 18601}},
+			})
+			if len(app.calls) != 1 {
+				t.Fatalf("%d calls", len(app.calls))
+			}
+			r := app.calls[0]
+			called := "https://app.example.com?" + r.URL.RawQuery
+			if strings.Contains(test.signed, "@") {
+				called = strings.Replace(called, "app.", "user:secret@app.", 1)
+			}
+			if err := trusthub.VerifyCallback(r, called, test.key); err != nil || !strings.HasPrefix(called, test.signed) {
+				t.Errorf("called at %s: %v", called, err)
+			}
+			hashes := strings.Count(called, "bodySHA256=")
+			if want := map[bool]int{true: 2}[test.style.BodySHA256]; r.Header.Get(settings) != test.settings || hashes != want {
+				t.Errorf("%s: %q, %d hashes", settings, r.Header.Get(settings), hashes)
+			}
+			if err := r.ParseForm(); err != nil || r.Form.Get("BundleSid") != trusthubtest.ExampleSID || r.Form.Get("AccountSid") != trusthubtest.Username ||
+				r.Form.Get("Status") != "twilio-rejected" || r.Form.Get("FailureReason") != trusthub.ProfileErrorText(18601) || (r.Method == http.MethodGet) != test.style.GET {
+				t.Errorf("%s %v, %v", r.Method, r.Form, err)
+			}
+		})
+	}
+}
+
+// Each account sees its own profiles, and its token signs their callbacks.
+func TestAccounts(t *testing.T) {
+	const account, token = "AC00000000000000000000000000000001", "token of 1"
+	handler, app := trusthubtest.NewHandler(), new(listener)
+	handler.AddAccount(account, "an older token")
+	handler.AddAccount(account, token)
+	handler.CallBack(&http.Client{Transport: app})
+	const hook = "https://app.example.com/"
+	for _, status := range []trusthub.CustomerProfileStatus{trusthub.StatusInReview, trusthub.StatusTwilioApproved} {
+		handler.Put(trusthub.CustomerProfile{SID: otherSID, AccountSID: account, Status: status, StatusCallback: hook})
+	}
+	for _, test := range []struct {
+		username, password, sid string
+		want                    error
+	}{
+		{trusthubtest.Username, trusthubtest.Password, trusthubtest.ExampleSID, nil},
+		{trusthubtest.Username, trusthubtest.Password, otherSID, trusthub.ErrNotFound},
+		{account, token, otherSID, nil},
+		{account, token, trusthubtest.ExampleSID, trusthub.ErrNotFound},
+		{account, "an older token", otherSID, trusthub.ErrUnauthorized},
+		{account, trusthubtest.Password, otherSID, trusthub.ErrUnauthorized},
+		{trusthubtest.Username, token, otherSID, trusthub.ErrUnauthorized},
+	} {
+		client, err := trusthub.NewClient(trusthub.BasicAuth(test.username, test.password), trusthub.WithHTTPClient(&http.Client{Transport: handler}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := client.FetchCustomerProfile(t.Context(), test.sid); !errors.Is(err, test.want) {
+			t.Errorf("%s, %s, %s: got %v", test.username, test.password, test.sid, err)
+		}
+	}
+	if len(app.calls) != 1 || trusthub.VerifyCallback(app.calls[0], hook, trusthub.AuthToken(token)) != nil {
+		t.Errorf("%d calls, or one by another token", len(app.calls))
+	}
+	for _, wrong := range [][2]string{{"", "token"}, {account, ""}} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%q is an account", wrong)
+				}
+			}()
+			handler.AddAccount(wrong[0], wrong[1])
+		}()
+	}
 }

@@ -33,7 +33,9 @@ type Handler struct {
 	delay    time.Duration
 	limit    int // 0: none
 	inFlight int
-	caller   *http.Client // of status callbacks; nil: none are called
+	accounts map[string]string // auth tokens by account SID
+	caller   *http.Client      // of status callbacks; nil: none are sent
+	style    CallbackStyle
 }
 
 // keptRequests bounds what a fake remembers, so that a load test does not end in a lack of memory.
@@ -41,7 +43,7 @@ const keptRequests = 10_000
 
 // NewHandler returns a fake that knows the profile of Twilio's documentation.
 func NewHandler() *Handler {
-	h := &Handler{profiles: make(map[string][]byte)}
+	h := &Handler{profiles: make(map[string][]byte), accounts: map[string]string{Username: Password}}
 	h.Put(exampleProfile())
 	return h
 }
@@ -58,9 +60,22 @@ func (h *Handler) Put(profile trusthub.CustomerProfile) {
 	if err != nil {
 		panic(fmt.Sprintf("trusthubtest: Put: %v", err))
 	}
-	if caller := h.store(profile, body); caller != nil {
-		callBack(caller, profile)
+	if callBack := h.store(profile, body); callBack != nil {
+		callBack()
 	}
+}
+
+// AddAccount adds another account beside [Username] and [Password]. Its SID and auth token are
+// accepted as credentials, and the token signs the status callbacks of its profiles. Profiles with its
+// AccountSID are 404 to the other accounts, and theirs are 404 to it. Adding it again replaces its
+// token. AddAccount panics when one of both is empty.
+func (h *Handler) AddAccount(sid, token string) {
+	if sid == "" || token == "" {
+		panic("trusthubtest: AddAccount: the SID or the token is empty")
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.accounts[sid] = token
 }
 
 // Delay makes every answer take so long, besides the Delay of a [Fault]; what LimitConcurrency refuses is answered at once.

@@ -77,7 +77,7 @@ func (h *Handler) usual(r *http.Request) *reply {
 	username, password, _ := r.BasicAuth()
 	id, known := strings.CutPrefix(r.URL.Path, "/v1/CustomerProfiles/")
 	switch {
-	case username != Username || password != Password:
+	case !h.isAuthentic(username, password):
 		reply := errorReply(http.StatusUnauthorized, 20003, "Authenticate")
 		reply.header.Set("WWW-Authenticate", `Basic realm="Twilio API"`)
 		return reply
@@ -90,9 +90,7 @@ func (h *Handler) usual(r *http.Request) *reply {
 	case !sid.IsValid(id):
 		return errorReply(http.StatusBadRequest, 400, "The SID is malformed")
 	}
-	h.mu.Lock()
-	body, ok := h.profiles[strings.ToUpper(id)]
-	h.mu.Unlock()
+	body, ok := h.profileOf(username, id)
 	if !ok {
 		return notFound(r)
 	}
@@ -104,6 +102,31 @@ func (h *Handler) usual(r *http.Request) *reply {
 		"Access-Control-Allow-Credentials": {"true"},
 		"Access-Control-Expose-Headers":    {"Twilio-Request-Id"},
 	}}
+}
+
+func (h *Handler) isAuthentic(username, password string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	token := h.accounts[username]
+	return token != "" && password == token
+}
+
+// profileOf returns a profile if it belongs to the account. Those of accounts that were not added belong to
+// Username.
+func (h *Handler) profileOf(account, sid string) (body []byte, ok bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	body, ok = h.profiles[strings.ToUpper(sid)]
+	var owner struct {
+		SID string `json:"account_sid"`
+	}
+	if len(h.accounts) > 1 && json.Unmarshal(body, &owner) == nil {
+		if h.accounts[owner.SID] == "" {
+			owner.SID = Username
+		}
+		ok = ok && owner.SID == account
+	}
+	return body, ok
 }
 
 func notFound(r *http.Request) *reply {

@@ -18,7 +18,7 @@ func newRootCommand() *cobra.Command {
 		SilenceUsage:  true,
 	}
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
-	root.AddCommand(newFetchCommand(), newWatchCommand(), newCheckCommand(), newServeCommand())
+	root.AddCommand(newFetchCommand(), newWatchCommand(), newCheckCommand(), newServeCommand(), newCallbackCommand())
 	return root
 }
 

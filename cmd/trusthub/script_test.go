@@ -28,7 +28,7 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
-			for _, name := range []string{"ACCOUNT_SID", "AUTH_TOKEN", "API_KEY", "API_SECRET", "EDGE", "REGION"} {
+			for _, name := range []string{"ACCOUNT_SID", "AUTH_TOKEN", "API_KEY", "API_SECRET", "EDGE", "REGION", "NEXT_AUTH_TOKEN", "SHARED_KEY_ID", "SHARED_KEY_SECRET", "NEXT_SHARED_KEY_ID", "NEXT_SHARED_KEY_SECRET"} {
 				env.Setenv("TWILIO_"+name, "")
 			}
 			env.Setenv("SID", sid)

@@ -26,7 +26,8 @@ func newServeCommand() *cobra.Command {
 		Long: "Serve a fake Trust Hub over HTTP, which knows the documented example and the profiles of a file, until a signal ends it.\n" +
 			"It accepts the username " + trusthubtest.Username + " and the password " + trusthubtest.Password + ",\n" +
 			"and writes a line a request to standard error.\n\n" +
-			"Requests under /_fake/ steer it: PUT profiles/{sid}, POST faults, PUT limit, GET requests, POST reset, GET health.\n" +
+			"Requests under /_fake/ steer it: PUT profiles/{sid}, POST faults, PUT limit, GET requests, POST reset, GET health;\n" +
+			"with --callbacks, PUT callbacks and GET callbacks; PUT accounts/{sid}.\n" +
 			"docs/FAKE.md in the repository has them with curl.\n\n" +
 			exitCodes("1 the address is not to be had", "2 wrong use"),
 		Example: "  trusthub serve --profiles profiles.json --limit 10 --latency 50ms\n  trusthub serve --addr :8080 # in a container",
@@ -46,7 +47,7 @@ func newServeCommand() *cobra.Command {
 	cmd.Flags().StringVar(&address, "addr", "127.0.0.1:8080", "where to listen; port 0 is any free one")
 	cmd.Flags().StringVar(&profiles, "profiles", "", "know the profiles in this file too: JSON, an array or one a line")
 	cmd.Flags().IntVar(&config.Limit, "limit", 0, "answer 429 beyond so many requests at a time; 0: no limit")
-	cmd.Flags().BoolVar(&config.CallBack, "callbacks", false, "call the status_callback of a profile whose status is changed, signed with the password")
+	cmd.Flags().BoolVar(&config.CallBack, "callbacks", false, "call the status_callback of a profile whose status is changed, signed with the auth token, or as PUT /_fake/callbacks says")
 	cmd.Flags().DurationVar(&config.Latency, "latency", 0, "how long every answer takes, such as 50ms")
 	return cmd
 }

@@ -1,5 +1,6 @@
-// Command reviews tells how the reviews of Customer Profiles go. Twilio calls when a status changes, and a slow watch finds
-// out what a lost call would have told, or what has happened while the program was not running.
+// Command reviews tells how the reviews of Customer Profiles go. Twilio calls when a status
+// changes, and a slow watch finds out what a lost call would have told, or what has happened while
+// the program was not running.
 //
 //	trusthub serve --callbacks                                                      # a fake in Twilio's place
 //	go run ./reviews -fake http://127.0.0.1:8080 BUaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa # this program, in examples
@@ -9,8 +10,10 @@
 //	curl -X PUT http://127.0.0.1:8080/_fake/profiles/BUaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa -d '{"status": "twilio-approved",
 //		"status_callback": "http://127.0.0.1:9090/trusthub/BUaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"}'
 //
-// Without -fake, TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN count, -public is where Twilio reaches the program, and the
-// status_callback of each profile is what the program prints for it.
+// Without -fake, the program reads TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN, and for callbacks also
+// TWILIO_NEXT_AUTH_TOKEN, TWILIO_SHARED_KEY_ID and TWILIO_SHARED_KEY_SECRET. The flag -public is
+// where Twilio reaches the program. Set the status_callback of each profile to what the program
+// prints for it.
 package main
 
 import (
@@ -37,7 +40,7 @@ func main() {
 	public := flag.String("public", "http://127.0.0.1:9090", "the URL by which Twilio reaches that address")
 	every := flag.Duration("every", 6*time.Hour, "how often to look without being called")
 	flag.Parse()
-	client, authTokens, err := newClient(*fake)
+	client, keys, err := newClient(*fake)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -51,17 +54,24 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	r := newReviews(client, func(profile *trusthub.CustomerProfile) { fmt.Println(profile.SID, "is", profile.Status) })
-	r.run(ctx, listener, *public, authTokens, flag.Args(), *every)
+	handler, err := r.handler(*public, keys)
+	if err != nil {
+		log.Fatal(err)
+	}
+	r.run(ctx, listener, handler, flag.Args(), *every)
 }
 
-func newClient(fake string) (client *trusthub.Client, authTokens []string, err error) {
+func newClient(fake string) (client *trusthub.Client, keys []trusthub.SigningKey, err error) {
 	if fake != "" {
 		client, err = trusthub.NewClient(trusthub.BasicAuth(trusthubtest.Username, trusthubtest.Password), trusthub.WithBaseURL(fake))
-		return client, []string{trusthubtest.Password}, err
+		return client, []trusthub.SigningKey{trusthub.AuthToken(trusthubtest.Password)}, err
 	}
 	client, err = trusthub.NewClientFromEnv()
-	authTokens = []string{os.Getenv("TWILIO_AUTH_TOKEN"), os.Getenv("TWILIO_NEXT_AUTH_TOKEN")} // both, while one is rotated
-	return client, authTokens, err
+	return client, []trusthub.SigningKey{ // unset variables count for nothing; the next token is for while one is rotated
+		trusthub.AuthToken(os.Getenv("TWILIO_AUTH_TOKEN")),
+		trusthub.AuthToken(os.Getenv("TWILIO_NEXT_AUTH_TOKEN")),
+		trusthub.SharedKey(os.Getenv("TWILIO_SHARED_KEY_ID"), os.Getenv("TWILIO_SHARED_KEY_SECRET")),
+	}, err
 }
 
 // path is where callbacks are served; the SID follows.
@@ -80,10 +90,24 @@ func newReviews(client *trusthub.Client, tell func(*trusthub.CustomerProfile)) *
 	return &reviews{client: client, tell: tell, seen: make(map[string]*trusthub.CustomerProfile)}
 }
 
+// handler returns the handler of callbacks. Twilio's own words are used only while they are about
+// the status that the profile has.
+func (r *reviews) handler(public string, keys []trusthub.SigningKey) (http.Handler, error) {
+	return r.client.CallbackHandler(trusthub.CallbackConfig{
+		PublicURL: public, Keys: keys,
+		Handle: func(ctx context.Context, profile *trusthub.CustomerProfile, event trusthub.CallbackEvent) error {
+			if event.FailureReason != "" && event.Status == string(profile.Status) {
+				log.Println(profile.SID, "was rejected:", event.FailureReason)
+			}
+			return r.learn(ctx, profile)
+		},
+	})
+}
+
 // run serves callbacks and watches until ctx ends.
-func (r *reviews) run(ctx context.Context, listener net.Listener, public string, authTokens, sids []string, every time.Duration) {
+func (r *reviews) run(ctx context.Context, listener net.Listener, callbacks http.Handler, sids []string, every time.Duration) {
 	mux := http.NewServeMux()
-	mux.Handle(path, r.client.CallbackHandler(public, authTokens, r.learn))
+	mux.Handle(path, callbacks)
 	server := &http.Server{Handler: mux, ReadTimeout: 5 * time.Second} // for callers that send slowly, or nothing
 	var all sync.WaitGroup
 	all.Go(func() {
@@ -111,8 +135,8 @@ func (r *reviews) watch(ctx context.Context, sid string, every time.Duration) {
 	}
 }
 
-// learn tells of a status that is new. It is given the same profile twice, by a call and by the watch, and may be given what
-// has been overtaken by something newer.
+// learn tells of a status that is new. It is given the same profile twice, by a call and by the
+// watch, and may be given what has been overtaken by something newer.
 func (r *reviews) learn(_ context.Context, profile *trusthub.CustomerProfile) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -19,7 +19,7 @@ const sid = trusthubtest.ExampleSID
 // The whole loop, over real connections: the status changes, the fake calls, the program verifies, fetches and tells.
 func TestToldByACall(t *testing.T) {
 	fake := trusthubtest.NewServer(t)
-	client, authTokens, err := newClient(fake.URL)
+	client, keys, err := newClient(fake.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,9 +30,13 @@ func TestToldByACall(t *testing.T) {
 	public := "http://" + listener.Addr().String()
 	told := make(chan trusthub.CustomerProfileStatus, 10)
 	r := newReviews(client, func(profile *trusthub.CustomerProfile) { told <- profile.Status })
+	handler, err := r.handler(public, keys)
+	if err != nil {
+		t.Fatal(err)
+	}
 	ctx, stop := context.WithCancel(t.Context())
 	var running sync.WaitGroup
-	running.Go(func() { r.run(ctx, listener, public, authTokens, []string{sid}, time.Hour) })
+	running.Go(func() { r.run(ctx, listener, handler, []string{sid}, time.Hour) })
 	if status := <-told; status != trusthub.StatusDraft { // by the watch, which begins with what is
 		t.Errorf("told %s", status)
 	}

@@ -1,58 +1,120 @@
-// Package webhook has what is known of the requests that Twilio makes: how they are signed, for trusthub to verify and trusthubtest to sign, and
-// which profile they are about.
+// Package webhook has what is known of the requests that Twilio makes: how they are signed, what
+// they say, and which profile they are about. Package trusthub verifies with it, and trusthubtest
+// signs.
 //
-// See https://www.twilio.com/docs/usage/webhooks/webhooks-security.
+// See https://www.twilio.com/docs/usage/webhooks/webhooks-security and
+// https://www.twilio.com/docs/usage/webhooks/webhook-shared-keys.
 package webhook
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"crypto/sha1" // #nosec G505 -- what Twilio signs with; HMAC does not depend on what SHA-1 has lost
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/hex"
-	"errors"
-	"io"
+	"hash"
 	"maps"
 	"net/url"
 	"slices"
+	"strings"
 )
 
-// Header holds the signature of a request.
-const Header = "X-Twilio-Signature"
+const (
+	// SignatureHeader holds the signature of a request.
+	SignatureHeader = "X-Twilio-Signature"
+	// SettingsHeader names the SharedKey and the [Algorithm] of the signature. Without it, an auth
+	// token has signed, by SHA1.
+	SettingsHeader = "X-Twilio-Webhooks-Signature-Settings"
+)
 
-// Length is how long every signature is.
-const Length = 28
+// Algorithm is how a signature is made, as SettingsHeader spells it.
+type Algorithm string
 
-// Parameters returns what the signature of a request covers besides its URL: the parameters of a form, or none when the URL
-// has the SHA-256 of the body, which must be right. The errors quote nothing.
-func Parameters(address string, body []byte) (url.Values, error) {
-	u, err := url.Parse(address)
-	if err != nil {
-		return nil, errors.New("the URL is malformed")
+// The algorithms that Twilio documents.
+const (
+	SHA1   Algorithm = "HMAC_SHA1"
+	SHA256 Algorithm = "HMAC_SHA256"
+)
+
+// hash returns nil for an algorithm that is not known.
+func (a Algorithm) hash() func() hash.Hash {
+	switch a {
+	case SHA1:
+		return sha1.New
+	case SHA256:
+		return sha256.New
 	}
-	if want := u.Query().Get("bodySHA256"); want != "" {
-		sum := sha256.Sum256(body)
-		if hex.EncodeToString(sum[:]) != want {
-			return nil, errors.New("the body is not the one with the bodySHA256 of the URL")
-		}
-		return nil, nil
-	}
-	form, err := url.ParseQuery(string(body))
-	if err != nil {
-		return nil, errors.New("the body is not a form, and the URL has no bodySHA256")
-	}
-	return form, nil
+	return nil
 }
 
-// Sign returns the signature of a request: by names, then values, each distinct one once, as Twilio's Node library has it
-// (https://github.com/twilio/twilio-node/pull/723).
-func Sign(authToken, address string, parameters url.Values) string {
-	mac := hmac.New(sha1.New, []byte(authToken))
-	_, _ = io.WriteString(mac, address) // which cannot fail
+// length is how long every signature by the algorithm is, in base64.
+func (a Algorithm) length() int {
+	if a == SHA1 {
+		return base64.StdEncoding.EncodedLen(sha1.Size)
+	}
+	return base64.StdEncoding.EncodedLen(sha256.Size)
+}
+
+// Key is a secret that Twilio signs with. The zero Key signs and verifies nothing.
+type Key struct {
+	id  string                           // of a SharedKey; "" for an auth token
+	mac func(func() hash.Hash) hash.Hash // a closure, into which neither fmt nor reflection looks; nil: no secret
+}
+
+// AuthToken returns the key that is an account's auth token; the zero Key when it is blank.
+func AuthToken(token string) Key { return newKey("", token) }
+
+// SharedKey returns the key that is a SharedKey of Twilio's webhook configuration; the zero Key
+// when id or secret are blank.
+func SharedKey(id, secret string) Key {
+	if isBlank(id) {
+		return Key{}
+	}
+	return newKey(id, secret)
+}
+
+func newKey(id, secret string) Key {
+	if isBlank(secret) {
+		return Key{}
+	}
+	return Key{id, func(algorithm func() hash.Hash) hash.Hash { return hmac.New(algorithm, []byte(secret)) }}
+}
+
+func isBlank(s string) bool { return strings.TrimSpace(s) == "" }
+
+// ID returns the id of a SharedKey, and "" for an auth token.
+func (k Key) ID() string { return k.id }
+
+// IsZero reports whether there is no secret to sign with.
+func (k Key) IsZero() bool { return k.mac == nil }
+
+// Sign returns the signature of a URL and the [Text] of the parameters, and "" when key or
+// algorithm cannot sign.
+func (k Key) Sign(algorithm Algorithm, address string, parameters []byte) string {
+	newHash := algorithm.hash()
+	if k.IsZero() || newHash == nil {
+		return ""
+	}
+	mac := k.mac(newHash)
+	_, _ = mac.Write([]byte(address)) // which cannot fail
+	_, _ = mac.Write(parameters)
+	return base64.StdEncoding.EncodeToString(mac.Sum(nil))
+}
+
+// Settings returns the value of SettingsHeader for a signature by a SharedKey.
+func (k Key) Settings(algorithm Algorithm) string {
+	return "key=" + k.id + ",algorithm=" + string(algorithm)
+}
+
+// Text returns parameters as they are signed: by names, then values, each distinct one once, as
+// Twilio's Node library has it (https://github.com/twilio/twilio-node/pull/723).
+func Text(parameters url.Values) []byte {
+	var text bytes.Buffer
 	for _, name := range slices.Sorted(maps.Keys(parameters)) {
 		for _, value := range slices.Compact(slices.Sorted(slices.Values(parameters[name]))) {
-			_, _ = io.WriteString(mac, name+value)
+			text.WriteString(name)
+			text.WriteString(value)
 		}
 	}
-	return base64.StdEncoding.EncodeToString(mac.Sum(nil))
+	return text.Bytes()
 }

@@ -1,91 +1,126 @@
 package webhook
 
 import (
-	"bytes"
 	"crypto/subtle"
 	"errors"
-	"io"
+	"fmt"
 	"net/http"
-	"net/url"
 	"strings"
+
+	"github.com/seed07fc1495/trusthub/internal/text"
 )
 
-// maxBody bounds what is read of a request before it is known who sent it.
-const maxBody = 1 << 20
+// MaxKeys bounds what a signature is compared with, and so what a forged one costs.
+const MaxKeys = 4
 
-// Verify returns the body of a request that is signed by one of the tokens, which can be read again. The error says what is wrong,
-// and quotes nothing.
-func Verify(r *http.Request, address string, authTokens []string) ([]byte, error) {
-	got := []byte(r.Header.Get(Header))
+// ErrUnsigned means that a request has no signature at all.
+var ErrUnsigned = errors.New("the header " + SignatureHeader + " is missing")
+
+// Verify returns the message of a request that is signed by one of the keys, and whose body can be
+// read again. The error says what is wrong, and quotes nothing but the key and the algorithm that
+// the request names.
+func Verify(r *http.Request, address string, keys []Key) (*Message, error) {
+	signature, err := one(r.Header, SignatureHeader)
 	switch {
-	case len(authTokens) == 0:
-		return nil, errors.New("there is no auth token to verify it with")
-	case len(got) != Length: // says nothing about the content, and spares the reading of the body
-		return nil, errors.New("the header " + Header + " is missing or not a signature")
+	case err != nil:
+		return nil, err
+	case signature == "":
+		return nil, ErrUnsigned
 	}
-	body, err := peek(r)
+	algorithm, keys, err := choose(r.Header, keys)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(signature) != algorithm.length(): // says nothing about the content, and spares the reading of the body
+		return nil, errors.New("the header " + SignatureHeader + " does not hold a signature by " + string(algorithm))
+	}
+	message, err := Read(r, address)
 	if err != nil {
 		return nil, err
 	}
-	parameters, err := Parameters(address, body)
+	parameters, err := message.Parameters()
 	if err != nil {
 		return nil, err
 	}
-	valid := 0
-	for _, token := range authTokens {
-		for _, variant := range withAndWithoutPort(address) {
-			valid |= subtle.ConstantTimeCompare(got, []byte(Sign(token, variant, parameters)))
+	valid, signed := 0, Text(parameters)
+	for _, key := range keys {
+		for _, spelling := range message.address.spellings() {
+			valid |= subtle.ConstantTimeCompare([]byte(signature), []byte(key.Sign(algorithm, spelling, signed)))
 		}
 	}
 	if valid == 0 {
-		return nil, errors.New("the URL, the parameters or the auth token are others than those that were signed")
+		return nil, errors.New("the signature does not match the URL, the parameters and the key")
 	}
-	return body, nil
+	return message, nil
 }
 
-// NotBlank returns the tokens that are not blank.
-func NotBlank(authTokens []string) (tokens []string) {
-	for _, token := range authTokens {
-		if strings.TrimSpace(token) != "" {
-			tokens = append(tokens, token)
+// choose returns the algorithm of a signature and the keys that it may be by: without
+// SettingsHeader the auth tokens, and with it the SharedKey that it names.
+func choose(header http.Header, keys []Key) (algorithm Algorithm, chosen []Key, err error) {
+	var id string
+	algorithm = SHA1
+	if len(header.Values(SettingsHeader)) > 0 {
+		if id, algorithm, err = settings(header); err != nil {
+			return "", nil, err
 		}
 	}
-	return tokens
-}
-
-// peek reads the body of a request and leaves it to be read again.
-func peek(r *http.Request) ([]byte, error) {
-	if r.Body == nil {
-		return nil, nil
+	usable := 0
+	for _, key := range keys {
+		if key.IsZero() {
+			continue
+		}
+		usable++
+		if key.id == id {
+			chosen = append(chosen, key)
+		}
 	}
-	rest := r.Body
-	body, err := io.ReadAll(io.LimitReader(rest, maxBody+1))
-	r.Body = struct {
-		io.Reader
-		io.Closer
-	}{io.MultiReader(bytes.NewReader(body), rest), rest}
 	switch {
-	case err != nil:
-		return nil, errors.New("the body cannot be read")
-	case len(body) > maxBody:
-		return nil, errors.New("the body is larger than 1 MiB")
+	case id != "" && len(chosen) > 1:
+		return "", nil, errors.New("several keys have the id that " + SettingsHeader + " names")
+	case usable > MaxKeys:
+		return "", nil, fmt.Errorf("there are more than %d keys to verify it with", MaxKeys)
+	case len(chosen) > 0:
+		return algorithm, chosen, nil
+	case id == "":
+		return "", nil, errors.New("there is no auth token to verify it with, and the header " + SettingsHeader + " is missing")
 	}
-	return body, nil
+	return "", nil, fmt.Errorf("the SharedKey %q that %s names is not among the keys", text.Printable(id, 80), SettingsHeader)
 }
 
-// withAndWithoutPort returns an address as it is, and without its port, or with the standard one if it has none.
-func withAndWithoutPort(address string) []string {
-	u, err := url.Parse(address)
+// settings reads "key=…,algorithm=…".
+func settings(header http.Header) (id string, algorithm Algorithm, err error) {
+	value, err := one(header, SettingsHeader)
 	if err != nil {
-		return nil
+		return "", "", err
 	}
-	switch port := u.Port(); {
-	case port != "":
-		u.Host = strings.TrimSuffix(u.Host, ":"+port)
-	case u.Scheme == "https":
-		u.Host += ":443"
-	default:
-		u.Host += ":80"
+	found := make(map[string]string)
+	for part := range strings.SplitSeq(value, ",") {
+		name, setting, _ := strings.Cut(part, "=")
+		if name = strings.TrimSpace(name); found[name] != "" {
+			return "", "", errors.New("the header " + SettingsHeader + " names something twice")
+		}
+		found[name] = strings.TrimSpace(setting)
 	}
-	return []string{address, u.String()}
+	algorithm = Algorithm(strings.ToUpper(found["algorithm"]))
+	switch {
+	case found["key"] == "" || algorithm == "":
+		return "", "", errors.New("the header " + SettingsHeader + " does not name a key and an algorithm")
+	case algorithm.hash() == nil:
+		return "", "", fmt.Errorf("the algorithm %q that %s names is not known", text.Printable(found["algorithm"], 40), SettingsHeader)
+	}
+	return found["key"], algorithm, nil
+}
+
+// one returns the value of a header that must not be there twice.
+func one(header http.Header, name string) (string, error) {
+	values := header.Values(name)
+	switch {
+	case len(values) > 1:
+		return "", errors.New("the header " + name + " is there more than once")
+	case len(values) == 0:
+		return "", nil
+	case len(values[0]) > 1<<10:
+		return "", errors.New("the header " + name + " is longer than 1 KiB")
+	}
+	return values[0], nil
 }

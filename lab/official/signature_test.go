@@ -17,9 +17,7 @@ import (
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
-// The two differ on purpose, or where Twilio never goes, and these cases are left out of the comparison: repeated parameters, of
-// which twilio-go covers the first value alone, so that anybody could add others; IPv6 addresses, which it cuts at the
-// first colon to take a port away; bodies of more than 1 MiB; and blank tokens, by which it verifies as by any other.
+// The two differ where TestDifferences says so, and those cases are left out of the comparison here.
 
 // Twilio's own library and this one agree on what is signed and what is not, in thousands of requests that are signed, and then
 // called as they are or changed in one place.
@@ -54,7 +52,7 @@ func TestPublishedSignature(t *testing.T) {
 	r := request(body)
 	r.Header.Set("X-Twilio-Signature", signature)
 	official := client.NewRequestValidator("12345")
-	if err := trusthub.VerifyCallback(r, address, "12345"); err != nil || !official.ValidateBody(address, []byte(body), signature) {
+	if err := trusthub.VerifyCallback(r, address, trusthub.AuthToken("12345")); err != nil || !official.ValidateBody(address, []byte(body), signature) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -64,7 +62,7 @@ func FuzzSignaturesAgree(f *testing.F) {
 	f.Add("http://app.example.com/?b=2&a", "http://app.example.com/?b=2&a", "a=%20+&b", "b&a=++")
 	f.Add("https://a/?bodySHA256=44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a", "https://a/", "{}", "{} ")
 	f.Fuzz(func(t *testing.T, signedFor, calledAt, signed, called string) {
-		if len(called) > 1<<20 || repeats(signed) || repeats(called) || isIPv6(signedFor) || isIPv6(calledAt) || !signable(signedFor, signed) {
+		if repeats(signed) || repeats(called) || !isPlain(signedFor) || !isPlain(calledAt) || !signable(signedFor, signed) || !signable("https://h", called) {
 			t.Skip()
 		}
 		signature := sign(signedFor, signed)
@@ -82,7 +80,7 @@ func agree(t *testing.T, address, body, signature string) bool {
 	t.Helper()
 	r := request(body)
 	r.Header.Set("X-Twilio-Signature", signature)
-	err := trusthub.VerifyCallback(r, address, trusthubtest.Password)
+	err := trusthub.VerifyCallback(r, address, trusthub.AuthToken(trusthubtest.Password))
 	official := client.NewRequestValidator(trusthubtest.Password)
 	if theirs := official.ValidateBody(address, []byte(body), signature); theirs != (err == nil) {
 		t.Errorf("signature %s of %q with body %q: twilio-go says %v, trusthub %v", signature, address, body, theirs, err)
@@ -185,10 +183,10 @@ func repeats(form string) bool {
 	return false
 }
 
-// isIPv6 reports whether the host of an address is one, with brackets or, as nobody may write it, without.
-func isIPv6(address string) bool {
+// isPlain reports whether Go writes an address as it is, and it has a path, no user info, no IPv6 address and one bodySHA256 at most.
+func isPlain(address string) bool {
 	u, err := url.Parse(address)
-	return err == nil && strings.Count(u.Host, ":") > 1
+	return err == nil && u.String() == address && u.User == nil && u.Path != "" && u.Host != "" && strings.Count(u.Host, ":") < 2 && len(u.Query()["bodySHA256"]) < 2
 }
 
 // signable reports whether SignCallback can sign a request.

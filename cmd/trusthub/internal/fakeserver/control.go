@@ -21,6 +21,9 @@ func (s *Server) newControl() http.Handler {
 	mux.HandleFunc("POST "+controlPath+"faults", s.postFault)
 	mux.HandleFunc("PUT "+controlPath+"limit", s.putLimit)
 	mux.HandleFunc("GET "+controlPath+"requests", s.getRequests)
+	mux.HandleFunc("GET "+controlPath+"callbacks", s.getCallbacks)
+	mux.HandleFunc("PUT "+controlPath+"callbacks", s.putCallbacks)
+	mux.HandleFunc("PUT "+controlPath+"accounts/{sid}", s.putAccount)
 	mux.HandleFunc("POST "+controlPath+"reset", s.postReset)
 	return mux
 }

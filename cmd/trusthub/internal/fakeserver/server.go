@@ -28,9 +28,10 @@ type Server struct {
 	config  Config
 	control http.Handler
 
-	mu     sync.Mutex
-	fake   *trusthubtest.Handler
-	faults []*fault
+	mu        sync.Mutex
+	fake      *trusthubtest.Handler
+	faults    []*fault
+	callbacks []callback // the last that were sent
 
 	logging sync.Mutex
 }
@@ -57,7 +58,7 @@ func (s *Server) reset() {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.fake, s.faults = fake, nil
+	s.fake, s.faults, s.callbacks = fake, nil, nil
 }
 
 func (s *Server) current() *trusthubtest.Handler {
@@ -76,19 +77,6 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.current().ServeHTTP(seen, r)
-}
-
-// caller sends callbacks, and logs them as if they were requests.
-type caller struct{ server *Server }
-
-func (c caller) RoundTrip(r *http.Request) (*http.Response, error) {
-	start, outcome := time.Now(), "callback failed"
-	answer, err := http.DefaultTransport.RoundTrip(r)
-	if err == nil {
-		outcome = fmt.Sprint("callback ", answer.StatusCode)
-	}
-	c.server.log(r, outcome, time.Since(start))
-	return answer, err
 }
 
 // log writes no header and no body: somebody may have sent real credentials.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -243,7 +244,7 @@ func TestCallbacks(t *testing.T) {
 	for _, callBack := range []bool{true, false} {
 		var called []error
 		app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			called = append(called, trusthub.VerifyCallback(r, "http://"+r.Host+r.URL.Path, trusthubtest.Password))
+			called = append(called, trusthub.VerifyCallback(r, "http://"+r.Host+r.URL.Path, trusthub.AuthToken(trusthubtest.Password)))
 			w.WriteHeader(http.StatusNoContent)
 		}))
 		f := start(t, fakeserver.Config{CallBack: callBack})
@@ -254,5 +255,70 @@ func TestCallbacks(t *testing.T) {
 			t.Errorf("%v: called %v, log\n%s", callBack, called, f.log.String())
 		}
 		app.Close()
+	}
+}
+
+// Callbacks are sent and signed as they are said to be, and listed with their responses.
+func TestCallbackStyles(t *testing.T) {
+	const account, token = "AC00000000000000000000000000000001", "token of 1"
+	shared := trusthub.SharedKey("webhooks_sharedkey_1", "hunter2")
+	var keys []trusthub.SigningKey
+	status := http.StatusNoContent
+	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := trusthub.VerifyCallback(r, "http://u:hunter2@"+r.Host+r.URL.RequestURI(), keys...); err != nil {
+			t.Error(err)
+		}
+		w.WriteHeader(status)
+	}))
+	defer app.Close()
+	f := start(t, fakeserver.Config{CallBack: true})
+	f.tell(http.StatusNoContent, "PUT", "accounts/"+account, `"`+token+`"`)
+	put := func(status string) {
+		f.tell(http.StatusNoContent, "PUT", "profiles/"+other, `{"account_sid":"`+account+`","status":"`+status+`","status_callback":"`+strings.Replace(app.URL, "://", "://u:hunter2@", 1)+`"}`)
+	}
+	put("draft")
+	for i, test := range []struct {
+		style string
+		key   trusthub.SigningKey
+	}{
+		{`{}`, trusthub.AuthToken(token)},
+		{`{"method":"GET","body_sha256":true,"drop_user_info":true}`, trusthub.AuthToken(token)},
+		{`{"shared_key":{"id":"webhooks_sharedkey_1","secret":"hunter2"}}`, shared},
+		{`{"shared_key":{"id":"webhooks_sharedkey_1","secret":"hunter2"},"algorithm":"HMAC_SHA1","method":"POST","body_sha256":true}`, shared},
+	} {
+		f.tell(http.StatusNoContent, "PUT", "callbacks", test.style)
+		keys, status = []trusthub.SigningKey{test.key}, 200+i
+		put(fmt.Sprint("status ", i))
+	}
+	app.Close()
+	put("twilio-approved")
+	text := f.tell(200, "GET", "callbacks", "")
+	var got struct {
+		Callbacks []struct {
+			Method, URL, Body, Error, Duration string
+			Status                             int
+		}
+	}
+	if err := json.Unmarshal([]byte(text), &got); err != nil || len(got.Callbacks) != 5 || strings.Contains(text, "hunter2") || strings.Contains(text, token) {
+		t.Fatalf("got %s, %v", text, err)
+	}
+	for i, one := range got.Callbacks {
+		failed := i == 4
+		if (one.Error != "") != failed || !failed && one.Status != 200+i || (one.Method == "GET") != (i == 1) || (one.Body == "") != (i == 1) || one.Duration == "" || !strings.HasPrefix(one.URL, "http://u:xxxxx@") {
+			t.Errorf("%d: got %+v", i, one)
+		}
+	}
+	f.tell(http.StatusNoContent, "POST", "reset", "")
+	if text := f.tell(200, "GET", "callbacks", ""); !strings.Contains(text, `"callbacks": []`) {
+		t.Errorf("got %s", text)
+	}
+	for _, wrong := range []string{``, `{"mehtod":"GET"}`, `{"method":"PUT"}`, `{"algorithm":"HMAC_SHA1"}`, `{"algorithm":"MD5","shared_key":{"id":"a","secret":"b"}}`, `{"shared_key":{"id":"a"}}`} {
+		f.tell(400, "PUT", "callbacks", wrong)
+	}
+	for _, wrong := range []string{``, `""`, `1`} {
+		f.tell(400, "PUT", "accounts/"+account, wrong)
+	}
+	if got := start(t, fakeserver.Config{}).tell(400, "PUT", "callbacks", `{}`); !strings.Contains(got, "--callbacks") {
+		t.Errorf("got %s", got)
 	}
 }

@@ -1,0 +1,100 @@
+package webhook
+
+import (
+	"cmp"
+	"net/url"
+	"strings"
+)
+
+// Address is a URL in parts, as it is written: String returns the very text that was parsed. What
+// Twilio signs is a text, and net/url would escape it anew.
+type Address struct {
+	Scheme   string // "https://"
+	UserInfo string // "user:password@"
+	Host     string
+	Port     string // ":443"
+	Path     string
+	Query    string // "?a=b", and a fragment
+}
+
+// ParseAddress returns false for what has no scheme or no host.
+func ParseAddress(address string) (a Address, ok bool) {
+	scheme, rest, found := strings.Cut(address, "://")
+	a.Scheme = scheme + "://"
+	authority, rest := cutBefore(rest, "/?#")
+	if at := strings.LastIndex(authority, "@"); at >= 0 {
+		a.UserInfo, authority = authority[:at+1], authority[at+1:]
+	}
+	a.Host = authority
+	if colon := strings.LastIndex(authority, ":"); colon > strings.LastIndex(authority, "]") { // of an IPv6 address
+		a.Host, a.Port = authority[:colon], authority[colon:]
+	}
+	a.Path, a.Query = cutBefore(rest, "?#")
+	return a, found && scheme != "" && !strings.ContainsAny(scheme, "/?#") && a.Host != ""
+}
+
+func cutBefore(s, chars string) (before, rest string) {
+	if i := strings.IndexAny(s, chars); i >= 0 {
+		return s[:i], s[i:]
+	}
+	return s, ""
+}
+
+func (a Address) String() string { return a.Scheme + a.UserInfo + a.Host + a.Port + a.Path + a.Query }
+
+// Parameters returns those of the query. On an error, it returns the readable ones.
+func (a Address) Parameters() (url.Values, error) {
+	query, _, _ := strings.Cut(strings.TrimPrefix(a.Query, "?"), "#")
+	return url.ParseQuery(query)
+}
+
+// spellings returns the texts that Twilio may have signed for a URL, the URL itself being the
+// first:
+//
+//   - with and without port, since its signatures are not consistent there;
+//   - with and without user and password: its documentation drops them, its libraries keep them;
+//   - with and without the slash that a request has even if the URL has no path.
+func (a Address) spellings() []string {
+	ports, users, paths := []string{a.Port, a.otherPort()}, []string{a.UserInfo}, []string{a.Path}
+	if a.UserInfo != "" {
+		users = append(users, "")
+	}
+	switch a.Path {
+	case "":
+		paths = append(paths, "/")
+	case "/":
+		paths = append(paths, "")
+	}
+	var all []string
+	for _, a.UserInfo = range users {
+		for _, a.Port = range ports {
+			for _, a.Path = range paths {
+				all = append(all, a.String())
+			}
+		}
+	}
+	return all
+}
+
+func (a Address) otherPort() string {
+	switch {
+	case a.Port != "":
+		return ""
+	case strings.EqualFold(a.Scheme, "https://"):
+		return ":443"
+	}
+	return ":80"
+}
+
+// CalledURL returns the URL that Twilio has called and signed, of a handler that it reaches at
+// public.
+func CalledURL(public string, u *url.URL) string {
+	called := public
+	if path := cmp.Or(u.RawPath, u.EscapedPath()); path != "" { // as it came, also where that is not as it should be escaped
+		called = strings.TrimSuffix(called, "/") + "/" + strings.TrimPrefix(path, "/")
+	}
+	if u.RawQuery != "" || u.ForceQuery {
+		called += "?" + u.RawQuery
+	}
+	return called
+}
