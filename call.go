@@ -190,6 +190,7 @@ func (c *call) try() (a *answer) {
 	c.judge(a, err)
 	if c.ctx.Err() == nil || c.outcome.Err == nil {
 		learned = &c.outcome
+		c.health.learn(learned, time.Now())
 		if c.batch != nil {
 			c.batch.Observe(learned)
 		}

@@ -65,7 +65,7 @@ type Error struct {
 	Message    string        // Twilio's message as received, for people
 	MoreInfo   string        // the address of the code's documentation
 	RequestID  string        // the Twilio-Request-Id header, which Twilio's support asks for
-	RetryAfter time.Duration // how long Twilio asked to wait; 0 when it did not
+	RetryAfter time.Duration // how long the response asked to wait; 0 when it did not; calls, batches and watches wait an hour at most
 	Body       Body          // as received, cut at the limit
 
 	from    origin
@@ -207,11 +207,23 @@ type sendError struct {
 }
 
 func (e *sendError) Error() string {
-	said, _, broken := strings.Cut(e.err.Error(), "transport connection broken")
-	if broken { // net/http goes on with what the server sent
-		said += "transport connection broken"
+	return describe(e.from, text.Printable(withoutServersWords(e.err.Error()), 350))
+}
+
+// withoutServersWords cuts an error of net/http before what it quotes of a server: after HTTP/1.x's words for a connection that ended,
+// and at the quotation mark after HTTP/2's.
+func withoutServersWords(said string) string {
+	const http1 = "transport connection broken"
+	if before, _, broken := strings.Cut(said, http1); broken {
+		return before + http1
 	}
-	return describe(e.from, text.Printable(said, 350))
+	for _, words := range brokenWords() {
+		before, after, broken := strings.Cut(said, words)
+		if after, _, quotes := strings.Cut(after, `"`); broken && quotes {
+			return before + words + strings.TrimRight(strings.TrimSuffix(after, "debug="), " :,")
+		}
+	}
+	return said
 }
 
 func (e *sendError) Unwrap() error { return e.err }

@@ -33,6 +33,7 @@ type pipeline struct {
 	limiter  *limiter.Limiter
 	quota    *retry.Quota
 	batches  batches // that are running
+	health   health
 }
 
 // route is the path of the operation in the OpenAPI document.

@@ -26,7 +26,7 @@
 //	trusthub.client.call.duration   one call, waits and retries included; by error.type
 //	trusthub.client.call.attempts   the requests of a call; by error.type
 //
-// The gauges trusthub.client.limit, .in_flight, .waiting, .retries_left, .paused and .holding are the fields of [trusthub.Stats].
+// The gauges trusthub.client.limit, .in_flight, .waiting, .retries_left, .paused, .failing and .holding are the fields of [trusthub.Stats].
 //
 // # Errors
 //

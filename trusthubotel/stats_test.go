@@ -29,11 +29,11 @@ func TestObserveStats(t *testing.T) {
 			synctest.Wait()
 		}
 		expectGauges(t, o, map[string]string{
-			"limit": "1.6{request}", "in_flight": "0{request}", "waiting": "2{call}", "retries_left": "98{retry}", "paused": "5s", "holding": "0",
+			"limit": "1.6{request}", "in_flight": "0{request}", "waiting": "2{call}", "retries_left": "98{retry}", "paused": "5s", "failing": "0s", "holding": "0",
 		})
 		time.Sleep(6 * time.Second)
 		expectGauges(t, o, map[string]string{
-			"limit": "1.6{request}", "in_flight": "1{request}", "waiting": "2{call}", "retries_left": "98{retry}", "paused": "0s", "holding": "0",
+			"limit": "1.6{request}", "in_flight": "1{request}", "waiting": "2{call}", "retries_left": "98{retry}", "paused": "0s", "failing": "6s", "holding": "0",
 		})
 		time.Sleep(time.Hour)
 		if err := registration.Unregister(); err != nil || len(o.metrics(t)) > 0 {
