@@ -70,7 +70,7 @@ type Error struct {
 
 	from    origin
 	twilios bool   // the body is evidence for Twilio
-	gateway string // who has answered in place of Twilio, as far as can be seen
+	gateway string // who has answered in place of Twilio, as far as can be seen; "" for Twilio, and for an Error made by hand
 	detail  string // of the body, beside Message
 }
 
@@ -82,7 +82,10 @@ type Error struct {
 // When it is false, the response says nothing about the profile, the credentials or the permissions, whatever its status: the same call
 // may succeed later ([IsRetryable]), and Code, Message and MoreInfo are not Twilio's. A test server that is to be taken for Twilio
 // sends the header, as package trusthubtest does.
-func (e *Error) FromTwilio() bool { return e.RequestID != "" || e.twilios }
+func (e *Error) FromTwilio() bool {
+	byHand := e.gateway == "" && apierror.Body{Code: e.Code, MoreInfo: e.MoreInfo}.IsTwilios(e.StatusCode)
+	return e.RequestID != "" || e.twilios || byHand
+}
 
 func (e *Error) Error() string {
 	said := describe(e.from, strings.TrimSpace(fmt.Sprintf("%d %s", e.StatusCode, http.StatusText(e.StatusCode))))
@@ -166,7 +169,7 @@ func newError(a *answer, from origin) *Error {
 		StatusCode: a.StatusCode, RequestID: a.requestID(), RetryAfter: transport.RetryAfter(a.Header.Get("Retry-After")), Body: a.body, from: from,
 		Code: body.Code, Message: body.Message, MoreInfo: body.MoreInfo, detail: body.Detail, twilios: body.IsTwilios(a.StatusCode),
 	}
-	if !e.FromTwilio() {
+	if e.RequestID == "" && !e.twilios {
 		e.gateway = describeGateway(a.Header)
 	}
 	return e

@@ -128,7 +128,7 @@ func (e *hookError) As(target any) bool {
 	}
 	apiErr, ok := errors.AsType[*Error](e.err)
 	if ok {
-		*to = &Error{StatusCode: apiErr.StatusCode, Code: apiErr.Code, RequestID: apiErr.RequestID, RetryAfter: apiErr.RetryAfter, twilios: apiErr.twilios}
+		*to = &Error{StatusCode: apiErr.StatusCode, Code: apiErr.Code, RequestID: apiErr.RequestID, RetryAfter: apiErr.RetryAfter, twilios: apiErr.twilios, gateway: apiErr.gateway}
 	}
 	return ok
 }

@@ -14,7 +14,7 @@ func TestImports(t *testing.T) {
 	allowed := map[string][]string{
 		"":              {"/gen", "/internal/address", "/internal/apierror", "/internal/attempt", "/internal/decode", "/internal/fanout", "/internal/limiter", "/internal/outage", "/internal/retry", "/internal/sid", "/internal/text", "/internal/transport", "/internal/webhook"},
 		"/api":          nil,
-		"/contract":     {"/api"},
+		"/contract":     {"/api", "/internal/apierror"},
 		"/gen":          nil,
 		"/trusthubtest": {"", "/internal/properties", "/internal/webhook"},
 	}

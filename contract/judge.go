@@ -13,6 +13,8 @@ import (
 	"github.com/getkin/kin-openapi/routers"
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/seed07fc1495/trusthub/internal/apierror"
 )
 
 // judgeRequest finds what is wrong with the request.
@@ -48,9 +50,9 @@ func (e *exchange) judgeResponse(status int, header http.Header, body []byte) []
 		mediaType = ""
 	}
 	isJSON := mediaType == "application/json" || strings.HasSuffix(mediaType, "+json")
-	passing := status/100 == 5 || status == http.StatusTooManyRequests
-	if passing && (!isJSON || !jsontext.Value(body).IsValid()) {
-		return nil // from a gateway, and worth another attempt
+	retried := status/100 == 5 || status == http.StatusTooManyRequests
+	if status/100 != 2 && (!isJSON || !jsontext.Value(body).IsValid()) && (retried || header.Get(apierror.RequestID) == "") {
+		return nil // from a gateway
 	}
 	response := e.operation.Responses.Status(status)
 	if response == nil {
