@@ -90,7 +90,7 @@ func TestErrorOfAnotherCallInAuthAndMiddleware(t *testing.T) {
 		checkForeign(t, unsigned, "20404")
 		_, unsent := over(t, broken(foreign), defaults).FetchCustomerProfile(t.Context(), sid)
 		checkForeign(t, unsent, "20404")
-		for _, result := range fetchAll(t.Context(), t, over(t, broken(foreign), trusthub.WithRetry(trusthub.RetryPolicy{MaxOutage: time.Minute})), 2) {
+		for _, result := range fetchAll(t.Context(), t, over(t, broken(foreign), defaults), 2) {
 			checkForeign(t, result.Err, "20404")
 		}
 	})

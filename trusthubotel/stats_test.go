@@ -46,18 +46,21 @@ func TestObserveStats(t *testing.T) {
 func TestObserveStatsOfAFleet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := trusthubtest.NewHandler()
-		fake.Fail(trusthubtest.Fault{Status: 503}, trusthubtest.Fault{Status: 503}, trusthubtest.Fault{Status: 503})
+		start := time.Now()
+		fake.FailFunc(func(*http.Request) (trusthubtest.Fault, bool) {
+			return trusthubtest.Fault{Status: 503}, time.Since(start) < 10*time.Second
+		})
 		client := over(t, fake)
 		o := newObserver()
 		if _, err := trusthubotel.ObserveStats(client, o.options()...); err != nil {
 			t.Fatal(err)
 		}
 		go func() {
-			for range client.FetchCustomerProfiles(t.Context(), slices.Values([]string{sid, sid})) {
+			for range client.FetchCustomerProfiles(t.Context(), slices.Values(slices.Repeat([]string{sid}, 20))) {
 				continue
 			}
 		}()
-		synctest.Wait()
+		time.Sleep(9 * time.Second)
 		expect(t, "holding", o.metrics(t)["trusthub.client.holding"], []string{"1: "})
 		time.Sleep(time.Hour)
 		expect(t, "holding", o.metrics(t)["trusthub.client.holding"], []string{"0: "})
