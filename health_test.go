@@ -1,9 +1,12 @@
 package trusthub_test
 
 import (
+	"bytes"
 	"context"
+	"log/slog"
 	"net/http"
 	"reflect"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -156,6 +159,23 @@ func ownTransport(t *testing.T, opts ...trusthub.Option) (own *http.Transport) {
 		return next
 	}))...)
 	return own
+}
+
+// What replaces the default transport has no pool of ours, which its program learns once.
+func TestWarningOfAReplacedTransport(t *testing.T) {
+	for name, transport := range map[string]http.RoundTripper{"replaced": roundTripFunc(nil), "as it was": http.DefaultTransport} {
+		var out bytes.Buffer
+		logger := trusthub.WithLogger(slog.New(slog.NewTextHandler(&out, nil)))
+		replaceDefaultTransport(t, transport)
+		newClient(t, "https://h", logger)
+		if n := strings.Count(out.String(), "level=WARN"); n != 1 && name == "replaced" || n != 0 && name != "replaced" {
+			t.Errorf("%s: got %q", name, out.String())
+		}
+		out.Reset()
+		if over(t, roundTripFunc(nil), logger); out.Len() > 0 {
+			t.Errorf("a transport of one's own: got %q", out.String())
+		}
+	}
 }
 
 func replaceDefaultTransport(t *testing.T, transport http.RoundTripper) {
