@@ -63,7 +63,7 @@ func TestGatewaysInACall(t *testing.T) {
 	})
 }
 
-// A gateway that answers for a minute costs a batch that minute, and no profile, whether it answers from the start or after others did.
+// A gateway that answers for a minute costs a batch about that minute, and no profile, whether it answers from the start or after others did.
 func TestGatewaysInABatch(t *testing.T) {
 	overGateways(t, func(t *testing.T, fault trusthubtest.Fault) {
 		for _, from := range []time.Duration{0, 2 * time.Second} {
@@ -86,7 +86,7 @@ func TestGatewaysInABatch(t *testing.T) {
 				}
 				came++
 			}
-			if took := time.Since(start); came != len(sids) || took > from+80*time.Second {
+			if took := time.Since(start); came != len(sids) || took > from+2*time.Minute {
 				t.Errorf("from %v: %d came in %v", from, came, took)
 			}
 		}

@@ -18,6 +18,7 @@ func TestGateways(t *testing.T) {
 	t.Setenv("TWILIO_AUTH_TOKEN", trusthubtest.Password)
 	for name, fault := range gatewaytest.Gateways() {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // they wait, for real
 			server := trusthubtest.NewServer(t)
 			server.FailFunc(func(*http.Request) (trusthubtest.Fault, bool) { return fault, true })
 			command := func(args ...string) (code int, said string) {
