@@ -243,8 +243,11 @@ func (c *call) judge(a *answer, err error) {
 // acquire waits for admission. A single call fails rather than wait for a pause longer than MaxWait.
 func (c *call) acquire() error {
 	err := c.limiter.Acquire(c.ctx, c.ticket)
+	if err != nil && c.ctx.Err() != nil {
+		return c.ctx.Err() // not its cause
+	}
 	paused, tooLong := errors.AsType[*limiter.PausedError](err)
-	if !tooLong || c.ctx.Err() != nil {
+	if !tooLong {
 		return err
 	}
 	cause, ok := errors.AsType[*Error](paused.Cause)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -34,10 +35,10 @@ func notFound(t *testing.T) error {
 }
 
 // checkForeign checks that an error is not another call's, whose text it has.
-func checkForeign(t *testing.T, err error, code string) {
+func checkForeign(t *testing.T, err error) {
 	t.Helper()
 	var apiErr *trusthub.Error
-	if errors.Is(err, trusthub.ErrNotFound) || errors.As(err, &apiErr) || !strings.Contains(fmt.Sprint(err), code) {
+	if errors.Is(err, trusthub.ErrNotFound) || errors.As(err, &apiErr) || !strings.Contains(fmt.Sprint(err), "20404") {
 		t.Errorf("got %v, %v", err, apiErr)
 	}
 	var mine details
@@ -60,7 +61,7 @@ func TestErrorOfAnotherCallAsCause(t *testing.T) {
 			time.AfterFunc(time.Second, func() { cancel(cause) })
 			_, err := fetch(ctx, over(t, reply, d.hooks(), defaults))
 			if name == "in the transport" {
-				checkForeign(t, err, "20404")
+				checkForeign(t, err)
 			}
 			if !errors.Is(err, context.Canceled) || errors.Is(err, trusthub.ErrNotFound) || trusthub.IsRetryable(err) || d.calls[0].Reason != trusthub.ReasonCanceled {
 				t.Errorf("%s: got %v, %+v", name, err, d.calls)
@@ -70,6 +71,36 @@ func TestErrorOfAnotherCallAsCause(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Nor is it that of a call that waits for a slot, alone or in a batch.
+func TestErrorOfAnotherCallAsCauseOfAWait(t *testing.T) {
+	for name, cause := range map[string]error{"wrapped": details{[]string{"first"}, notFound(t)}, "as it is": notFound(t)} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				hang := roundTripFunc(func(req *http.Request) (*http.Response, error) {
+					<-req.Context().Done()
+					return nil, context.Cause(req.Context())
+				})
+				client := over(t, hang, defaults, trusthub.WithMaxConcurrency(1))
+				ctx, cancel := context.WithCancelCause(t.Context())
+				time.AfterFunc(time.Second, func() { cancel(cause) })
+				var errs []error
+				for result := range client.FetchCustomerProfiles(ctx, slices.Values([]string{sid, unknownSID, emptySID})) {
+					errs = append(errs, result.Err)
+				}
+				for _, err := range errs {
+					var apiErr *trusthub.Error
+					if !errors.Is(err, context.Canceled) || errors.Is(err, trusthub.ErrNotFound) || errors.As(err, &apiErr) || !strings.Contains(err.Error(), "20404") {
+						t.Errorf("got %v", err)
+					}
+				}
+				if len(errs) != 3 {
+					t.Errorf("%d results", len(errs))
+				}
+			})
+		})
+	}
 }
 
 // One of our named errors is no better as a cause.
@@ -87,11 +118,11 @@ func TestErrorOfAnotherCallInAuthAndMiddleware(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		auth := trusthub.AuthFunc(func(*http.Request) error { return foreign })
 		_, unsigned := withAuth(t, auth, broken(nil)).FetchCustomerProfile(t.Context(), sid)
-		checkForeign(t, unsigned, "20404")
+		checkForeign(t, unsigned)
 		_, unsent := over(t, broken(foreign), defaults).FetchCustomerProfile(t.Context(), sid)
-		checkForeign(t, unsent, "20404")
+		checkForeign(t, unsent)
 		for _, result := range fetchAll(t.Context(), t, over(t, broken(foreign), defaults), 2) {
-			checkForeign(t, result.Err, "20404")
+			checkForeign(t, result.Err)
 		}
 	})
 }

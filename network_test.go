@@ -106,7 +106,7 @@ func TestTextsOfHTTP2(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer listener.Close()
+			defer func() { _ = listener.Close() }()
 			go func() {
 				for {
 					conn, err := listener.Accept()

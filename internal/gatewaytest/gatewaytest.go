@@ -27,9 +27,9 @@ func Gateways() map[string]trusthubtest.Fault {
 		"cloudflare-429":        withText(429, "cloudflare", "error code: 1015"),
 		"cloudflare-521":        page(521, "cloudflare", "Web server is down", "Error code 521"),
 		"cloudfront-403":        page(403, "CloudFront", "ERROR: The request could not be satisfied", "Request blocked."),
-		"empty-400":             trusthubtest.Fault{Status: 400, Empty: true, Header: http.Header{"Twilio-Request-Id": nil}},
-		"empty-401":             trusthubtest.Fault{Status: 401, Empty: true, Header: http.Header{"Twilio-Request-Id": nil, "Www-Authenticate": {"Basic"}}},
-		"empty-404":             trusthubtest.Fault{Status: 404, Empty: true, Header: http.Header{"Twilio-Request-Id": nil}},
+		"empty-400":             {Status: 400, Empty: true, Header: http.Header{"Twilio-Request-Id": nil}},
+		"empty-401":             {Status: 401, Empty: true, Header: http.Header{"Twilio-Request-Id": nil, "Www-Authenticate": {"Basic"}}},
+		"empty-404":             {Status: 404, Empty: true, Header: http.Header{"Twilio-Request-Id": nil}},
 		"firewall-451":          page(451, "", "Unavailable For Legal Reasons", "This site is blocked by your organization."),
 		"five-digits-404":       withJSON(404, `{"code":40404,"message":"service not found","status":404}`),
 		"google-401":            withJSON(401, `{"code":401,"message":"UNAUTHENTICATED: Method doesn't allow unregistered callers"}`),
@@ -41,7 +41,7 @@ func Gateways() map[string]trusthubtest.Fault {
 		"kubernetes-403":        withJSON(403, `{"kind":"Status","apiVersion":"v1","status":"Failure","message":"forbidden","reason":"Forbidden","code":403}`),
 		"nginx-413":             page(413, "nginx", "413 Request Entity Too Large", ""),
 		"nginx-414":             page(414, "nginx", "414 Request-URI Too Large", ""),
-		"portal-302":            trusthubtest.Fault{Status: 302, Header: http.Header{"Twilio-Request-Id": nil, "Location": {"http://portal.example.com/login"}}},
+		"portal-302":            {Status: 302, Header: http.Header{"Twilio-Request-Id": nil, "Location": {"http://portal.example.com/login"}}},
 		"portal-511":            page(511, "", "Network Authentication Required", "Please log in."),
 		"portal-json-200":       withJSON(200, `{"login":"required","location":"http://portal.example.com/"}`),
 		"somebodys-problem-404": problem(404, `{"type":"about:blank","title":"Not Found","status":404,"detail":"No static resource.","instance":"/v1/CustomerProfiles"}`),
@@ -90,6 +90,7 @@ func page(status int, server, title, text string) trusthubtest.Fault {
 func withText(status int, server, body string) trusthubtest.Fault {
 	return fault(status, plainType, server, body)
 }
+
 func withJSON(status int, body string) trusthubtest.Fault { return fault(status, jsonType, "", body) }
 
 func problem(status int, body string) trusthubtest.Fault {
