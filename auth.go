@@ -9,14 +9,16 @@ import (
 	"unicode"
 )
 
-// Auth signs requests. Authorize is called once for each attempt to send one, possibly from many goroutines at a time,
-// with a request of its own to change. When it fails, nothing is sent, and its error is returned; an error that implements
-// Retryable() bool and returns true, for example when a token server is down, is retried first. It is called after the request has
-// acquired a slot, so that a pause that begins meanwhile does not hold up a slow one.
+// Auth signs requests. Authorize is called once for each attempt to send one, possibly from many
+// goroutines at a time, with a request of its own to change. When it fails, nothing is sent, and
+// its error is returned; an error that implements Retryable() bool and returns true, for example
+// when a token server is down, is retried first. It is called after the request has acquired a
+// slot, so that a pause that begins meanwhile does not hold up a slow one.
 //
-// Authorize must return when the context of the request ends, which has the time-out of the attempt: nothing else ends it. A token
-// source that takes no context, such as oauth2.TokenSource, needs an HTTP client with a Timeout: put one into the context that the
-// source is made with, under oauth2.HTTPClient.
+// Authorize must return when the context of the request ends, which has the time-out of the
+// attempt: nothing else ends it. A token source that takes no context, such as oauth2.TokenSource,
+// needs an HTTP client with a Timeout: put one into the context that the source is made with, under
+// oauth2.HTTPClient.
 type Auth interface {
 	Authorize(*http.Request) error
 }

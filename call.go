@@ -202,7 +202,8 @@ func (c *call) try() (a *answer) {
 	return a
 }
 
-// send signs the request and sends it, within the time of one attempt. Hooks are called for what is sent.
+// send signs the request and sends it, within the time of one attempt. Hooks are called for what is
+// sent.
 func (c *call) send() (*answer, error) {
 	deadline := c.began.Add(c.cfg.timeout)
 	ctx, cancel := context.WithDeadlineCause(c.ctx, deadline, c.timeout)

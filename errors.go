@@ -213,8 +213,8 @@ func (e *sendError) Error() string {
 	return describe(e.from, text.Printable(withoutServersWords(e.err.Error()), 350))
 }
 
-// withoutServersWords cuts an error of net/http before what it quotes of a server: after HTTP/1.x's words for a connection that ended,
-// and at the quotation mark after HTTP/2's.
+// withoutServersWords cuts an error of net/http before what it quotes of a server: after HTTP/1.x's
+// words for a connection that ended, and at the quotation mark after HTTP/2's.
 func withoutServersWords(said string) string {
 	const http1 = "transport connection broken"
 	if before, _, broken := strings.Cut(said, http1); broken {

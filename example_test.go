@@ -114,7 +114,8 @@ func ExampleWithTimeout() {
 	// Output: true true
 }
 
-// A program with a queue of its own makes a call again later. It looks at its context first: once that has ended, no call is worth making.
+// A program with a queue of its own makes a call again later. It looks at its context first: once
+// that has ended, no call is worth making.
 func ExampleIsRetryable() {
 	busy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }))
 	defer busy.Close()

@@ -19,7 +19,8 @@ import (
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
-// overGateways runs a test in a bubble with each response that bears no sign of Twilio. The test of the command has the rest of the ways.
+// overGateways runs a test in a bubble with each response that bears no sign of Twilio. The test of
+// the command has the rest of the ways.
 func overGateways(t *testing.T, test func(*testing.T, trusthubtest.Fault)) {
 	t.Helper()
 	for name, fault := range gatewaytest.Gateways() {
@@ -63,7 +64,8 @@ func TestGatewaysInACall(t *testing.T) {
 	})
 }
 
-// A gateway that answers for a minute costs a batch about that minute, and no profile, whether it answers from the start or after others did.
+// A gateway that answers for a minute costs a batch about that minute, and no profile, whether it
+// answers from the start or after others did.
 func TestGatewaysInABatch(t *testing.T) {
 	overGateways(t, func(t *testing.T, fault trusthubtest.Fault) {
 		for _, from := range []time.Duration{0, 2 * time.Second} {
@@ -150,7 +152,8 @@ func TestGatewaysAndTheContract(t *testing.T) {
 	})
 }
 
-// Twilio's errors are known without its header, by the message that they have and by the named error of their status.
+// Twilio's errors are known without its header, by the message that they have and by the named
+// error of their status.
 func TestErrorsOfTwilio(t *testing.T) {
 	named := map[int]error{
 		401: trusthub.ErrUnauthorized, 403: trusthub.ErrForbidden, 404: trusthub.ErrNotFound, 429: trusthub.ErrTooManyRequests,
@@ -174,7 +177,7 @@ func TestErrorsOfTwilio(t *testing.T) {
 	}
 }
 
-// What the API says of one request, and a firewall of all, is told apart in a batch: Twilio's 403 for each SID is its own.
+// Twilio's 403 is that of its SID, and no outage.
 func TestForbiddenInABatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := trusthubtest.NewHandler()

@@ -42,7 +42,8 @@ func inBothProtocols(t *testing.T, test func(*testing.T, *http.Protocols)) {
 	}
 }
 
-// A connection that has died in silence, and all that are idle with it, cost the first call a retry and no more.
+// A connection that has died in silence, and all that are idle with it, cost the first call a retry
+// and no more.
 func TestFirstCallAfterTheConnectionsDied(t *testing.T) {
 	inBothProtocols(t, func(t *testing.T, protocols *http.Protocols) {
 		client, line := onFreezableLine(t, protocols)
@@ -101,7 +102,8 @@ func TestCallsRecoverFromDeadConnections(t *testing.T) {
 	})
 }
 
-// A caller's deadline, too, makes the idle connections suspect, and a caller that has lost interest does not.
+// A caller's deadline, too, makes the idle connections suspect, and a caller that has lost interest
+// does not.
 func TestDeadlinesMakeIdleConnectionsSuspect(t *testing.T) {
 	deadline := func(ctx context.Context) (context.Context, context.CancelFunc) {
 		return context.WithTimeout(ctx, time.Second)
@@ -130,8 +132,8 @@ func TestDeadlinesMakeIdleConnectionsSuspect(t *testing.T) {
 	})
 }
 
-// The pings follow the time-out of an attempt: both times at most half of it, within bounds that no server objects to. What
-// a program has set itself is kept.
+// The pings follow the time-out of an attempt: both times at most half of it, within bounds that no
+// server objects to. What a program has set itself is kept.
 func TestHealthChecksFollowTheTimeout(t *testing.T) {
 	for _, test := range []struct{ timeout, send, wait time.Duration }{
 		{30 * time.Second, 10 * time.Second, 5 * time.Second}, // the default

@@ -20,8 +20,9 @@ type Hooks struct {
 	// CallStart is told of a call of the client, one SID of FetchCustomerProfiles, or one look of WatchCustomerProfile. A
 	// malformed SID starts none. Its context is that of all that follows in the call.
 	CallStart func(context.Context, CallInfo) context.Context
-	// AttemptStart is called before each request, after it has acquired a slot and was signed. Its context is that of the request, as
-	// middleware sees it. A request that cannot be signed is never sent, and starts no attempt.
+	// AttemptStart is called before each request, after it has acquired a slot and was signed. Its
+	// context is that of the request, as middleware sees it. A request that cannot be signed is
+	// never sent, and starts no attempt.
 	AttemptStart func(context.Context, AttemptInfo) context.Context
 	// AttemptDone is told how the request ended, with the context of AttemptStart, when it is decided what follows.
 	AttemptDone func(context.Context, AttemptInfo)

@@ -16,7 +16,8 @@ import (
 	"github.com/seed07fc1495/trusthub"
 )
 
-// A proxy that refuses to connect is named, without its credentials, and asked again only when waiting may help.
+// A proxy that refuses to connect is named, without its credentials, and asked again only when
+// waiting may help.
 func TestProxyThatRefusesToConnect(t *testing.T) {
 	for status, attempts := range map[int]int{407: 1, 403: 1, 429: 2, 503: 2} {
 		proxy, err := url.Parse(serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -91,7 +92,8 @@ func frame(kind, flags, stream byte, payload string) string {
 	return string([]byte{0, 0, byte(len(payload)), kind, flags, 0, 0, 0, stream}) + payload
 }
 
-// What a server sends is not in the text of an error, be it the name of a header or a reason to close the connection.
+// What a server sends is not in the text of an error, be it the name of a header or a reason to
+// close the connection.
 func TestTextsOfHTTP2(t *testing.T) {
 	const headers, settings, goAway = 1, 4, 7
 	for name, reply := range map[string]string{

@@ -4,10 +4,12 @@
 //	client := server.Client(trusthub.WithMiddleware(contract.NewTransport)) // fails calls
 //	client := server.Client(trusthub.WithMiddleware(contract.Observe(report))) // only reports
 //
-// It judges what the document states: path, parameters and credentials of a request; status, headers, content type and body
-// of an answer. Host, base path and the scheme of the Authorization header are free. Not judged are an answer with status 429
-// or 5xx that is not JSON, nor one with any status but 2xx that is neither JSON nor bears a Twilio-Request-Id: a gateway sent it, and not
-// the API. Nor are a body that could not be read to its end, and a body over 1 MiB. Bodies up to that size are held in memory; what the caller reads is byte for byte what came.
+// It judges what the document states: path, parameters and credentials of a request; status,
+// headers, content type and body of an answer. Host, base path and the scheme of the Authorization
+// header are free. Not judged are an answer with status 429 or 5xx that is not JSON, nor one with
+// any status but 2xx that is neither JSON nor bears a Twilio-Request-Id: a gateway sent it, and not
+// the API. Nor are a body that could not be read to its end, and a body over 1 MiB. Bodies up to
+// that size are held in memory; what the caller reads is byte for byte what came.
 //
 // An answer that keeps the contract can be read by the client. The client reads some that break it, too: it passes on a new
 // status or a malformed URI as it is.
@@ -54,8 +56,9 @@ type Violation struct {
 	twilios bool
 }
 
-// FromTwilio reports whether there is evidence that Twilio sent the response, as (*trusthub.Error).FromTwilio does. Without any, it is
-// likely a gateway's: it says nothing about the contract of the API.
+// FromTwilio reports whether there is evidence that Twilio sent the response, as
+// (*trusthub.Error).FromTwilio does. Without any, it is likely a gateway's: it says nothing about
+// the contract of the API.
 func (v *Violation) FromTwilio() bool { return v.twilios }
 
 // maxFindings bounds what is kept of an answer in which everything is wrong: 1 MiB has room for 500,000 of it.

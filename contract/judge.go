@@ -125,8 +125,8 @@ func (e *exchange) judgeBody(status int, schema *openapi3.Schema, body []byte) [
 	return findings(schema.VisitJSON(value, options...))
 }
 
-// isForeign reports whether an object has nothing of what the schema describes. All properties are optional, so that the
-// schema alone would take it.
+// isForeign reports whether an object has nothing of what the schema describes. All properties are
+// optional, so that the schema alone would take it.
 func isForeign(schema *openapi3.Schema, value any) bool {
 	object, ok := value.(map[string]any)
 	for name := range object {

@@ -84,7 +84,8 @@ func TestNoRequestID(t *testing.T) {
 	}
 }
 
-// A redirect is never followed. It is no error of HTTP, but one of the call, which has got no profile.
+// A redirect is never followed. It is no error of HTTP, but one of the call, which has got no
+// profile.
 func TestRedirect(t *testing.T) {
 	fake := trusthubtest.NewHandler()
 	fake.Fail(trusthubtest.Fault{Status: 302})

@@ -129,7 +129,8 @@ func (p *part) end(errorType, description string, took time.Duration) {
 	}
 }
 
-// requestErrorType is the status, whoever sent it, or else the reason; "" for success, and for a redirect, which is no error of HTTP.
+// requestErrorType is the status, whoever sent it, or else the reason; "" for success, and for a
+// redirect, which is no error of HTTP.
 func requestErrorType(info trusthub.AttemptInfo) string {
 	switch {
 	case info.StatusCode >= 400:

@@ -8,8 +8,9 @@ import (
 	"strings"
 )
 
-// Gateway returns a fault in which somebody on the way answers in Twilio's place, by one of the names of [Gateways]. Nothing in it is
-// Twilio's: it has no Twilio-Request-Id. Gateway panics when the name is unknown.
+// Gateway returns a fault in which somebody on the way answers in Twilio's place, by one of the
+// names of [Gateways]. Nothing in it is Twilio's: it has no Twilio-Request-Id. Gateway panics when
+// the name is unknown.
 //
 //	server.Fail(trusthubtest.Gateway("nginx-404"))
 func Gateway(name string) Fault {

@@ -12,7 +12,8 @@ import (
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
-// What bears no sign of Twilio breaks no contract and is final for no SID: the next run fetches what this one could not.
+// What bears no sign of Twilio breaks no contract and is final for no SID: the next run fetches
+// what this one could not.
 func TestGateways(t *testing.T) {
 	t.Setenv("TWILIO_ACCOUNT_SID", trusthubtest.Username)
 	t.Setenv("TWILIO_AUTH_TOKEN", trusthubtest.Password)

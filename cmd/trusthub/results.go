@@ -65,8 +65,8 @@ func newFailedResult(sid string, err error) failedResult {
 	return failed
 }
 
-// isFinal reports whether an error is the last word on its SID: it is malformed, or Twilio itself knows no such profile. All else may be
-// a proxy's, a portal's or a wrong address's.
+// isFinal reports whether an error is the last word on its SID: it is malformed, or Twilio itself
+// knows no such profile. All else may be a proxy's, a portal's or a wrong address's.
 func isFinal(err error) bool {
 	return errors.Is(err, trusthub.ErrInvalidSID) || errors.Is(err, trusthub.ErrNotFound)
 }

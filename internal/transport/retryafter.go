@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// MaxRetryAfter bounds the waits that a server asks for. A longer one is a mistake, such as a date in another century.
+// MaxRetryAfter bounds the waits that a server asks for. A longer one is a mistake, such as a date
+// in another century.
 const MaxRetryAfter = time.Hour
 
 // RetryAfter reads a Retry-After header, seconds or a date (RFC 9110, 10.2.3). What it cannot read, and the past, is 0.

@@ -9,15 +9,16 @@ import (
 	"strings"
 )
 
-// IsTLS reports whether an error is one of TLS: a bad certificate, no agreement on a version, something that is no TLS.
+// IsTLS reports whether an error is one of TLS: a bad certificate, no agreement on a version,
+// something that is no TLS.
 func IsTLS(err error) bool {
 	operation, isNet := errors.AsType[*net.OpError](err)
 	_, noTLS := errors.AsType[tls.RecordHeaderError](err)
 	return noTLS || isNet && isAlert(operation) || IsLastingTLS(err)
 }
 
-// IsLastingTLS reports whether an error is one of TLS that the next connection would meet, too. An alert that speaks of a connection,
-// such as bad_record_mac, is not.
+// IsLastingTLS reports whether an error is one of TLS that the next connection would meet, too. An
+// alert that speaks of a connection, such as bad_record_mac, is not.
 func IsLastingTLS(err error) bool {
 	_, certificate := errors.AsType[*tls.CertificateVerificationError](err)
 	record, noTLS := errors.AsType[tls.RecordHeaderError](err)
@@ -35,7 +36,8 @@ func isAlert(operation *net.OpError) bool {
 	return operation.Op == "remote error" || operation.Op == "local error"
 }
 
-// lastingAlerts are those of RFC 8446, 6.2, that are about what a server or a client is and not about one connection.
+// lastingAlerts are those of RFC 8446, 6.2, that are about what a server or a client is and not
+// about one connection.
 func lastingAlerts() []tls.AlertError {
 	const (
 		handshakeFailure, badCertificate, unsupportedCertificate, certificateRevoked, certificateExpired, certificateUnknown = 40, 42, 43, 44, 45, 46
