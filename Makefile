@@ -42,8 +42,8 @@ release-check: ## try a release without publishing it
 	@lab/release.sh
 
 fuzz: ## fuzz each target for FUZZTIME (30s)
-	@set -e; for target in $$(grep -ho 'func Fuzz[A-Za-z]*' *_test.go | cut -d ' ' -f 2); do \
-		go test -run '^$$' -fuzz "^$$target$$" -fuzzminimizetime 5s -fuzztime $(or $(FUZZTIME),30s) .; done
+	@set -e; for package in $$(go list ./...); do for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz'); do \
+		go test -run '^$$' -fuzz "^$$target$$" -fuzzminimizetime 5s -fuzztime $(or $(FUZZTIME),30s) $$package; done; done
 	@cd lab && go test -run '^$$' -fuzz . -fuzztime $(or $(FUZZTIME),30s) ./official
 
 generate: ## make gen/ from api/

@@ -2,10 +2,10 @@ package trusthub_test
 
 import (
 	"context"
-	"net/http"
 	"testing"
 
 	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/internal/apitest"
 )
 
 // fetched is a profile of the documented size. It stays as it is when the document gains a property.
@@ -33,7 +33,7 @@ func TestAllocations(t *testing.T) {
 
 func allocationsOfAFetch(t *testing.T, opts ...trusthub.Option) float64 {
 	t.Helper()
-	client := over(t, canned(200, http.Header{"Content-Type": {jsonType}}, fetched), opts...)
+	client := apitest.Over(t, apitest.CannedJSON(fetched), opts...)
 	ctx := t.Context()
 	return testing.AllocsPerRun(1000, func() {
 		if _, err := client.FetchCustomerProfile(ctx, sid); err != nil {

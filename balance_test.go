@@ -14,6 +14,7 @@ import (
 
 	"github.com/seed07fc1495/trusthub"
 	"github.com/seed07fc1495/trusthub/contract"
+	"github.com/seed07fc1495/trusthub/internal/apitest"
 )
 
 // balance counts what hooks are told.
@@ -91,7 +92,7 @@ func TestStartsAndDonesBalance(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				rng := rand.New(rand.NewPCG(seed, 7))
 				pick := func(of ...int) int { return of[rng.IntN(len(of))] }
-				w := newWorld(rand.New(rand.NewPCG(seed, 3)), pick(1, 2, 3), 5*time.Second, 40*time.Second)
+				w := apitest.NewWorld(rand.New(rand.NewPCG(seed, 3)), pick(1, 2, 3), 5*time.Second, 40*time.Second)
 				panics := pick(0, 0, 1, 5)     // per thousand
 				violation := pick(0, 0, 5, 50) // per thousand
 				auths := pick(0, 0, 3)
@@ -102,7 +103,7 @@ func TestStartsAndDonesBalance(t *testing.T) {
 					defer rmu.Unlock()
 					return r2.IntN(1000) < perMille
 				}
-				transport := roundTripFunc(func(req *http.Request) (*http.Response, error) {
+				transport := apitest.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
 					answer, err := w.RoundTrip(req)
 					switch {
 					case chance(panics):
@@ -110,7 +111,7 @@ func TestStartsAndDonesBalance(t *testing.T) {
 					case chance(violation):
 						return nil, &contract.Violation{}
 					case chance(auths):
-						return handled(handlerOf(401))(req)
+						return apitest.Handled(handlerOf(401))(req)
 					}
 					return answer, err
 				})
@@ -121,7 +122,7 @@ func TestStartsAndDonesBalance(t *testing.T) {
 				if bound > 0 {
 					opts = append(opts, trusthub.WithMaxConcurrency(bound))
 				}
-				client := withAuth(t, bearer, transport, opts...)
+				client := apitest.Client(t, apitest.Bearer(), transport, opts...)
 				var all sync.WaitGroup
 				for range pick(1, 2, 3) {
 					n, leave, end, input, body := pick(1, 3, 100, 400), pick(-1, -1, 1, 20), pick(0, 0, 1, 5, 20), pick(0, 0, 20, 500), pick(0, 0, 30)
@@ -137,7 +138,7 @@ func TestStartsAndDonesBalance(t *testing.T) {
 							}
 						}()
 						seen := 0
-						for range client.FetchCustomerProfiles(ctx, every(time.Duration(input)*time.Millisecond, n), outage) {
+						for range client.FetchCustomerProfiles(ctx, apitest.Every(time.Duration(input)*time.Millisecond, n), outage) {
 							if seen++; seen == leave {
 								return
 							}
@@ -170,7 +171,7 @@ func TestStartsAndDonesBalance(t *testing.T) {
 					}
 				}()
 				all.Wait()
-				took := time.Since(w.from)
+				took := w.Elapsed()
 				close(stop)
 				synctest.Wait()
 				time.Sleep(2 * time.Hour)
@@ -187,23 +188,25 @@ func TestStartsAndDonesBalance(t *testing.T) {
 	}
 }
 
-func handlerOf(status int) http.HandlerFunc { return answer(status, jsonType, `{"code":1}`) }
+func handlerOf(status int) http.HandlerFunc {
+	return apitest.Answer(status, apitest.JSON, `{"code":1}`)
+}
 
 // In real time, for Goexit, which a bubble does not survive.
 func TestStatsAfterGoexit(t *testing.T) {
 	var b balance
 	var n atomic.Int64
-	client := over(t, roundTripFunc(func(req *http.Request) (*http.Response, error) {
+	client := apitest.Over(t, apitest.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
 		switch n.Add(1) % 5 {
 		case 0:
 			runtime.Goexit()
 		case 1:
-			return unavailable()(req)
+			return apitest.Unavailable()(req)
 		}
-		return ok()(req)
+		return apitest.OK()(req)
 	}), b.hooks(t), trusthub.WithMaxConcurrency(4), trusthub.WithRetry(trusthub.RetryPolicy{MinWait: time.Millisecond, MaxWait: 2 * time.Millisecond}))
 	results := 0
-	for range client.FetchCustomerProfiles(context.Background(), numbered(50, new(atomic.Int64))) {
+	for range client.FetchCustomerProfiles(context.Background(), apitest.Numbered(50, new(atomic.Int64))) {
 		results++
 	}
 	if s := client.Stats(); results != 50 || s.InFlight != 0 || b.calls != 0 || b.attempts != 0 {

@@ -13,6 +13,7 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/limiter"
 	"github.com/seed07fc1495/trusthub/internal/outage"
 	"github.com/seed07fc1495/trusthub/internal/retry"
+	"github.com/seed07fc1495/trusthub/internal/sleep"
 	"github.com/seed07fc1495/trusthub/internal/text"
 )
 
@@ -160,7 +161,7 @@ func (c *call) wait(d time.Duration) bool {
 	if c.batch != nil {
 		return c.batch.Ready(c.ctx)
 	}
-	return sleep(c.ctx, d) == nil
+	return sleep.For(c.ctx, d) == nil
 }
 
 // try sends the request once it is admitted. It returns nil when no response came.
@@ -374,18 +375,3 @@ func (c *call) callInfo() CallInfo {
 }
 
 func (c *call) origin() origin { return origin{c.req.Method, c.req.URL.Path, c.sent} }
-
-// sleep waits for d or the end of ctx, whose error it returns.
-func sleep(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return ctx.Err()
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}

@@ -20,6 +20,7 @@ import (
 	"github.com/seed07fc1495/trusthub/api"
 	"github.com/seed07fc1495/trusthub/contract"
 	"github.com/seed07fc1495/trusthub/gen"
+	"github.com/seed07fc1495/trusthub/internal/apitest"
 	"github.com/seed07fc1495/trusthub/internal/properties"
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
@@ -137,7 +138,7 @@ func TestEveryPropertyIsDecoded(t *testing.T) {
 		t.Errorf("decoded\n%v, sent\n%v", got, sent)
 	}
 
-	_, err = client.FetchCustomerProfile(t.Context(), unknownSID)
+	_, err = client.FetchCustomerProfile(t.Context(), apitest.UnknownSID)
 	var apiErr *trusthub.Error
 	if !errors.As(err, &apiErr) {
 		t.Fatalf("got %v", err)
@@ -177,13 +178,13 @@ func TestFakeServesTheDocumentedExample(t *testing.T) {
 // What facade and generated client really receive from the fake keeps the contract.
 func TestTrafficKeepsTheContract(t *testing.T) {
 	server := trusthubtest.NewServer(t)
-	server.Put(trusthub.CustomerProfile{SID: emptySID})
+	server.Put(trusthub.CustomerProfile{SID: apitest.EmptySID})
 	for operation := range operations {
 		checkTraffic(t, server, operation, sid, trusthubtest.Password, 200)
 		checkTraffic(t, server, operation, sid, "wrong", 401)
 	}
-	checkTraffic(t, server, "FetchCustomerProfile", emptySID, trusthubtest.Password, 200)
-	checkTraffic(t, server, "FetchCustomerProfile", unknownSID, trusthubtest.Password, 404)
+	checkTraffic(t, server, "FetchCustomerProfile", apitest.EmptySID, trusthubtest.Password, 200)
+	checkTraffic(t, server, "FetchCustomerProfile", apitest.UnknownSID, trusthubtest.Password, 404)
 }
 
 func checkTraffic(t *testing.T, server *trusthubtest.Server, operation, sid, password string, want int) {
@@ -207,7 +208,7 @@ func checkTraffic(t *testing.T, server *trusthubtest.Server, operation, sid, pas
 // by itself may well forgive.
 func TestBrokenAnswersAreReported(t *testing.T) {
 	example := `{"sid":"` + sid + `","status":"draft","errors":[{"code":1}],"links":{"a":"https://a"}}`
-	good := http.Header{"Content-Type": {jsonType}, "Access-Control-Allow-Credentials": {"true"}}
+	good := http.Header{"Content-Type": {apitest.JSON}, "Access-Control-Allow-Credentials": {"true"}}
 	fetch := operations["FetchCustomerProfile"]
 	for name, test := range map[string]struct {
 		status int
@@ -221,12 +222,12 @@ func TestBrokenAnswersAreReported(t *testing.T) {
 		"type":                {200, good, strings.Replace(example, `"code":1`, `"code":"1"`, 1)},
 		"null status":         {200, good, strings.Replace(example, `"draft"`, `null`, 1)},
 		"date":                {200, good, `{"date_created":"yesterday"}`},
-		"header type":         {200, http.Header{"Content-Type": {jsonType}, "Access-Control-Allow-Credentials": {"maybe"}}, example},
+		"header type":         {200, http.Header{"Content-Type": {apitest.JSON}, "Access-Control-Allow-Credentials": {"maybe"}}, example},
 		"content type":        {200, http.Header{"Content-Type": {"text/html"}}, example},
 		"undocumented status": {302, good, example},
 	} {
 		t.Run(name, func(t *testing.T) {
-			client := over(t, canned(test.status, test.header, test.body), trusthub.WithMiddleware(contract.NewTransport))
+			client := apitest.Over(t, apitest.Canned(test.status, test.header, test.body), trusthub.WithMiddleware(contract.NewTransport))
 			_, generatedErr := fetch.generated(t.Context(), client, sid)
 			for _, err := range []error{fetch.facade(t.Context(), client, sid), generatedErr} {
 				var violation *contract.Violation
@@ -279,13 +280,13 @@ func TestContractAndClientAgree(t *testing.T) {
 		`null`:                                                           false,
 	} {
 		t.Run(body, func(t *testing.T) {
-			transport := canned(200, http.Header{"Content-Type": {jsonType}}, body)
-			_, err := over(t, transport).FetchCustomerProfile(t.Context(), sid)
+			transport := apitest.CannedJSON(body)
+			_, err := apitest.Over(t, transport).FetchCustomerProfile(t.Context(), sid)
 			decodeErr, refused := errors.AsType[*trusthub.DecodeError](err)
 			if refused == good || refused && string(decodeErr.Body) != body {
 				t.Errorf("client: %v", err)
 			}
-			_, err = over(t, transport, trusthub.WithMiddleware(contract.NewTransport)).FetchCustomerProfile(t.Context(), sid)
+			_, err = apitest.Over(t, transport, trusthub.WithMiddleware(contract.NewTransport)).FetchCustomerProfile(t.Context(), sid)
 			if _, broken := errors.AsType[*contract.Violation](err); broken == good {
 				t.Errorf("contract: %v", err)
 			}
@@ -297,7 +298,7 @@ func TestContractAndClientAgree(t *testing.T) {
 func TestSIDPatternIsTheDocuments(t *testing.T) {
 	parameter := loadSpec(t).Paths.Find("/v1/CustomerProfiles/{Sid}").Get.Parameters.GetByInAndName("path", "Sid")
 	pattern := regexp.MustCompile(parameter.Schema.Value.Pattern)
-	client := newClient(t, serve(t, answer(200, jsonType, acme)))
+	client := apitest.At(t, apitest.Serve(t, apitest.Answer(200, apitest.JSON, apitest.Profile)))
 	candidates := append(slices.Clone(malformedSIDs), sid, "BU0123456789abcdefABCDEF0123456789")
 	for i := range 128 { // every ASCII character as a digit
 		candidates = append(candidates, sid[:33]+string(rune(i)))
@@ -310,11 +311,6 @@ func TestSIDPatternIsTheDocuments(t *testing.T) {
 	}
 }
 
-const (
-	unknownSID = "BU00000000000000000000000000000000"
-	emptySID   = "BU11111111111111111111111111111111"
-)
-
 func loadSpec(t *testing.T) *openapi3.T {
 	t.Helper()
 	doc, err := openapi3.NewLoader().LoadFromData(api.Spec())
@@ -326,7 +322,7 @@ func loadSpec(t *testing.T) *openapi3.T {
 
 // profileContent is what the document says of the body of a profile.
 func profileContent(doc *openapi3.T) *openapi3.MediaType {
-	return doc.Paths.Find("/v1/CustomerProfiles/{Sid}").Get.Responses.Status(200).Value.Content.Get(jsonType)
+	return doc.Paths.Find("/v1/CustomerProfiles/{Sid}").Get.Responses.Status(200).Value.Content.Get(apitest.JSON)
 }
 
 func documentedExample(t *testing.T) map[string]any {

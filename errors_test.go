@@ -1,19 +1,38 @@
 package trusthub_test
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
+	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"log"
+	"log/slog"
 	"math"
+	"net"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"reflect"
+	"runtime"
+	"strconv"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
+	"testing/synctest"
+	"time"
 	"unicode"
 
 	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/contract"
+	"github.com/seed07fc1495/trusthub/internal/apitest"
+	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
-
-const textType = "text/plain"
 
 func TestErrorAnswers(t *testing.T) {
 	for name, test := range map[string]struct {
@@ -24,24 +43,24 @@ func TestErrorAnswers(t *testing.T) {
 		text              string
 	}{
 		"documented shape": {
-			404, jsonType, `{"code":20404,"message":"not here","more_info":"https://i","status":404}`,
+			404, apitest.JSON, `{"code":20404,"message":"not here","more_info":"https://i","status":404}`,
 			20404, "not here", "https://i", "404 Not Found: not here (code 20404, request RQ1)",
 		},
 		"newer shape": {
-			400, jsonType, `{"code":20001,"message":"bad","httpStatusCode":400,"params":{"a":1},"userError":true}`,
+			400, apitest.JSON, `{"code":20001,"message":"bad","httpStatusCode":400,"params":{"a":1},"userError":true}`,
 			20001, "bad", "", "400 Bad Request: bad (code 20001, request RQ1)",
 		},
-		"text called JSON":  {503, jsonType, "upstream secret", 0, "", "", "503 Service Unavailable (request RQ1)"},
+		"text called JSON":  {503, apitest.JSON, "upstream secret", 0, "", "", "503 Service Unavailable (request RQ1)"},
 		"HTML":              {502, "text/html", "<html>secret", 0, "", "", "502 Bad Gateway (request RQ1)"},
-		"array":             {500, jsonType, `["secret"]`, 0, "", "", "500 Internal Server Error (request RQ1)"},
-		"wrong types":       {400, jsonType, `{"code":"secret","message":"m","status":[]}`, 0, "m", "", "400 Bad Request: m (request RQ1)"},
-		"empty":             {401, textType, "", 0, "", "", "401 Unauthorized (request RQ1)"},
-		"unknown status":    {499, textType, "", 0, "", "", "499 (request RQ1)"},
-		"redirect":          {302, textType, "", 0, "", "", "302 Found (request RQ1)"},
-		"control character": {400, jsonType, `{"message":"a\u001b[31m\nb\u202ec"}`, 0, "a\x1b[31m\nb\u202ec", "", "400 Bad Request: a[31mbc (request RQ1)"},
+		"array":             {500, apitest.JSON, `["secret"]`, 0, "", "", "500 Internal Server Error (request RQ1)"},
+		"wrong types":       {400, apitest.JSON, `{"code":"secret","message":"m","status":[]}`, 0, "m", "", "400 Bad Request: m (request RQ1)"},
+		"empty":             {401, apitest.Text, "", 0, "", "", "401 Unauthorized (request RQ1)"},
+		"unknown status":    {499, apitest.Text, "", 0, "", "", "499 (request RQ1)"},
+		"redirect":          {302, apitest.Text, "", 0, "", "", "302 Found (request RQ1)"},
+		"control character": {400, apitest.JSON, `{"message":"a\u001b[31m\nb\u202ec"}`, 0, "a\x1b[31m\nb\u202ec", "", "400 Bad Request: a[31mbc (request RQ1)"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			client := newClient(t, serve(t, answer(test.status, test.contentType, test.body)))
+			client := apitest.At(t, apitest.Serve(t, apitest.Answer(test.status, test.contentType, test.body)))
 			profile, err := client.FetchCustomerProfile(t.Context(), sid)
 			var apiErr *trusthub.Error
 			if profile != nil || !errors.As(err, &apiErr) {
@@ -94,14 +113,928 @@ func TestErrorTextsAreShort(t *testing.T) {
 // So are those of the network, of a context's cause and of an option.
 func TestErrorTextsOfTheNetworkAreShort(t *testing.T) {
 	long := strings.Repeat("é\x1b\n", 1<<12)
-	_, network := over(t, broken(errors.New(long))).FetchCustomerProfile(t.Context(), sid)
+	_, network := apitest.Over(t, apitest.Broken(errors.New(long))).FetchCustomerProfile(t.Context(), sid)
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(errors.New(long))
-	_, ended := over(t, broken(nil)).FetchCustomerProfile(ctx, sid)
+	_, ended := apitest.Over(t, apitest.Broken(nil)).FetchCustomerProfile(ctx, sid)
 	auth := trusthub.AuthFunc(func(*http.Request) error { return errors.New(long) })
-	_, unsigned := withAuth(t, auth, broken(nil)).FetchCustomerProfile(t.Context(), sid)
+	_, unsigned := apitest.Client(t, auth, apitest.Broken(nil)).FetchCustomerProfile(t.Context(), sid)
 	_, option := trusthub.NewClient(auth, trusthub.WithUserAgent(long))
 	for name, err := range map[string]error{"network": network, "ended": ended, "unsigned": unsigned, "option": option} {
 		t.Run(name, func(t *testing.T) { checkText(t, err) })
+	}
+}
+
+// A 2xx answer that is not the profile asked for is a *DecodeError that names the field and keeps the evidence.
+func TestBadAnswers(t *testing.T) {
+	for name, test := range map[string]struct {
+		status      int
+		contentType string
+		body        string
+		pointer     string
+		text        string // of the error, after the request
+	}{
+		"HTML":                   {200, "text/html", "<html>", "", "unexpected content type"},
+		"looks like JSON":        {200, "text/not-json", "{}", "", "unexpected content type"},
+		"no content type":        {200, "", "{}", "", "unexpected content type"},
+		"broken content type":    {200, "application/", "{}", "", "unexpected content type"},
+		"null":                   {200, apitest.JSON, "null", "", "JSON null in place of an object"},
+		"empty object":           {200, apitest.JSON, "{}", "", "JSON object without any documented key"},
+		"of something else":      {200, apitest.JSON, `{"code":20500,"message":"maintenance"}`, "", "JSON object without any documented key"},
+		"keys in other case":     {200, apitest.JSON, `{"SID":"secret"}`, "", "JSON object without any documented key"},
+		"empty":                  {200, apitest.JSON, "", "", "truncated JSON"},
+		"white space":            {200, apitest.JSON, " \n", "", "truncated JSON"},
+		"array":                  {200, apitest.JSON, "[]", "", "JSON [ does not fit gen.CustomerProfile"},
+		"truncated":              {200, apitest.JSON, `{"email":"secret@exam`, "/email", "truncated JSON"},
+		"trailing bytes":         {200, apitest.JSON, `{"email":"secret@example.com"} x`, "", "malformed JSON"},
+		"duplicate key":          {200, apitest.JSON, `{"email":"secret@example.com","email":"b"}`, "/email", "duplicate name"},
+		"invalid UTF-8":          {200, apitest.JSON, "{\"email\":\"secret@\xff\"}", "/email", "malformed JSON"},
+		"half of a pair":         {200, apitest.JSON, `{"email":"secret\ud83d"}`, "/email", "malformed JSON"},
+		"wrong type":             {200, apitest.JSON, `{"friendly_name":5}`, "/friendly_name", "JSON number does not fit string"},
+		"bad date":               {200, apitest.JSON, `{"valid_until":"2026-02-30T00:00:00Z"}`, "/valid_until", "JSON string does not fit time.Time"},
+		"errors not an array":    {200, apitest.JSON, `{"errors":{"code":18601}}`, "/errors", "JSON { does not fit []gen.CustomerProfileError"},
+		"torn in an item":        {200, apitest.JSON, `{"errors":["secret`, "/errors/0", "truncated JSON"},
+		"duplicate in an item":   {200, apitest.JSON, `{"errors":[{"a":1,"a":2}]}`, "/errors/0/a", "duplicate name"},
+		"duplicate in a list":    {200, apitest.JSON, `{"errors":[[{"a":1,"a":2}]]}`, "/errors/0/0/a", "duplicate name"},
+		"another profile":        {200, apitest.JSON, `{"sid":"BUbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"}`, "/sid", "another profile's SID"},
+		"status 201":             {201, apitest.JSON, `{"email":"secret@example.com"}`, "", "unexpected status"},
+		"status 204":             {204, apitest.JSON, "", "", "unexpected status"},
+		"status 299":             {299, apitest.JSON, "{}", "", "unexpected status"},
+		"a link that is no text": {200, apitest.JSON, `{"links":{"a/b":1}}`, "/links/a~1b", "JSON number does not fit string"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			client := apitest.At(t, apitest.Serve(t, apitest.Answer(test.status, test.contentType, test.body)))
+			var response trusthub.Response
+			profile, err := client.FetchCustomerProfile(t.Context(), sid, trusthub.WithResponseInto(&response))
+			var decodeErr *trusthub.DecodeError
+			if profile != nil || !errors.As(err, &decodeErr) {
+				t.Fatalf("got %v, %v, want a DecodeError", profile, err)
+			}
+			if decodeErr.StatusCode != test.status || decodeErr.RequestID != "RQ1" || string(decodeErr.Body) != test.body {
+				t.Errorf("evidence lost: %d, %q, %q", decodeErr.StatusCode, decodeErr.RequestID, []byte(decodeErr.Body))
+			}
+			if decodeErr.Pointer != test.pointer {
+				t.Errorf("pointer %q, want %q", decodeErr.Pointer, test.pointer)
+			}
+			if text := err.Error(); !strings.Contains(text, test.text) || strings.Contains(text, "secret") {
+				t.Errorf("text %q, want %q in it and no value", text, test.text)
+			}
+			if response.StatusCode != test.status || string(response.Body) != test.body || response.Attempts != 1 {
+				t.Errorf("response %v", response)
+			}
+		})
+	}
+}
+
+func TestDecodeErrorText(t *testing.T) {
+	for body, want := range map[string]string{
+		"[]":             "JSON [ does not fit gen.CustomerProfile (request RQ1)",
+		`{"email":true}`: "/email: JSON true does not fit string (request RQ1)",
+	} {
+		_, err := apitest.At(t, apitest.Serve(t, apitest.Answer(200, apitest.JSON, body))).FetchCustomerProfile(t.Context(), sid)
+		if want = "trusthub: GET /v1/CustomerProfiles/" + sid + ": cannot decode the answer with status 200: " + want; err == nil || err.Error() != want {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
+func TestAcceptedAnswers(t *testing.T) {
+	for name, test := range map[string]struct{ contentType, body string }{
+		"upper case, parameter": {"APPLICATION/JSON; charset=utf-8", `{"sid":"` + sid + `"}`},
+		"broken parameter":      {"application/json; charset", `{"sid":"` + sid + `"}`},
+		"JSON suffix":           {"application/x+json", `{"sid":"` + sid + `"}`},
+		"sid in other case":     {apitest.JSON, `{"sid":"BU` + strings.ToUpper(sid[2:]) + `"}`},
+		"no sid":                {apitest.JSON, `{"email":"x"}`},
+		"sid null":              {apitest.JSON, `{"sid":null}`},
+		"unknown key":           {apitest.JSON, `{"email":null,"new":[1],"SID":5}`},
+		"unknown status":        {apitest.JSON, `{"status":"on-hold"}`},
+		"number out of range":   {apitest.JSON, `{"errors":[{"code":1,"a":1e400}]}`},
+		"all null":              {apitest.JSON, `{"valid_until":null,"links":null,"errors":null}`},
+		"one null":              {apitest.JSON, `{"valid_until":null}`},
+		"one empty":             {apitest.JSON, `{"code":5,"email":""}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			client := apitest.At(t, apitest.Serve(t, apitest.Answer(200, test.contentType, test.body)))
+			if profile, err := client.FetchCustomerProfile(t.Context(), sid); err != nil || profile == nil {
+				t.Fatalf("got %v, %v", profile, err)
+			}
+		})
+	}
+}
+
+func TestUnknownStatusIsPassedThrough(t *testing.T) {
+	client := apitest.At(t, apitest.Serve(t, apitest.Answer(200, apitest.JSON, `{"status":"on-hold"}`)))
+	profile, err := client.FetchCustomerProfile(t.Context(), sid)
+	if err != nil || profile.Status != "on-hold" || profile.Status.Valid() {
+		t.Errorf("got %v, %v", profile, err)
+	}
+}
+
+func TestUnknownKeysOfErrorItemsAreKept(t *testing.T) {
+	client := apitest.At(t, apitest.Serve(t, apitest.Answer(200, apitest.JSON, `{"errors":[{"code":18601,"message":"m"}]}`)))
+	profile, err := client.FetchCustomerProfile(t.Context(), sid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if message, ok := profile.Errors[0].Get("message"); !ok || message != "m" || profile.Errors[0].Code != 18601 {
+		t.Errorf("got %+v", profile.Errors)
+	}
+}
+
+// An item of errors may have any shape: the profile arrives, with the code where there is one, and with all else in the item.
+func TestErrorItemsOfAnyShape(t *testing.T) {
+	for item, want := range map[string]struct {
+		code   int
+		json   string // of the item when it is written again
+		broken bool   // by the contract
+	}{
+		`{"code":18601}`:                       {18601, `{"code":18601}`, false},
+		`{"code":18601.0}`:                     {18601, `{"code":18601}`, false},
+		`{"code":1.8601e4}`:                    {18601, `{"code":18601}`, false},
+		`{"code":-5}`:                          {-5, `{"code":-5}`, false},
+		`{}`:                                   {0, `{"code":0}`, false},
+		`{"message":"m","Code":1}`:             {0, `{"Code":1,"code":0,"message":"m"}`, false},
+		`{"code":1,"more":{"a":[true,null]}}`:  {1, `{"code":1,"more":{"a":[true,null]}}`, false},
+		`{"code":1,"number":9007199254740993}`: {1, `{"code":1,"number":9007199254740993}`, false},
+		`{"code":1,"number":-1.5}`:             {1, `{"code":1,"number":-1.5}`, false},
+		`{"code":1e30}`:                        {0, `{"code":0,"code_as_received":1e30}`, false},
+		`{"code":9007199254740993.0}`:          {0, `{"code":0,"code_as_received":9007199254740993.0}`, false},
+		`{"code":"18601"}`:                     {18601, `{"code":18601}`, true},
+		`{"code":"99999999999999999999"}`:      {0, `{"code":0,"code_as_received":"99999999999999999999"}`, true},
+		`{"code":"0x10"}`:                      {0, `{"code":0,"code_as_received":"0x10"}`, true},
+		`{"code":"1.0"}`:                       {0, `{"code":0,"code_as_received":"1.0"}`, true},
+		`{"code":""}`:                          {0, `{"code":0,"code_as_received":""}`, true},
+		`{"code":1.5,"a":1}`:                   {0, `{"a":1,"code":0,"code_as_received":1.5}`, true},
+		`{"code":null}`:                        {0, `{"code":0,"code_as_received":null}`, true},
+		`{"code":{"a":1}}`:                     {0, `{"code":0,"code_as_received":{"a":1}}`, true},
+		`18601`:                                {18601, `{"code":18601}`, true},
+		`18601.0`:                              {18601, `{"code":18601}`, true},
+		`"18601"`:                              {18601, `{"code":18601}`, true},
+		`"name taken"`:                         {0, `{"code":0,"code_as_received":"name taken"}`, true},
+		`null`:                                 {0, `{"code":0,"code_as_received":null}`, true},
+		`true`:                                 {0, `{"code":0,"code_as_received":true}`, true},
+		`[]`:                                   {0, `{"code":0,"code_as_received":[]}`, true},
+		`[18601,{"a":1}]`:                      {0, `{"code":0,"code_as_received":[18601,{"a":1}]}`, true},
+		`0.5`:                                  {0, `{"code":0,"code_as_received":0.5}`, true},
+	} {
+		t.Run(item, func(t *testing.T) {
+			body := `{"email":"e","errors":[{"code":1},` + item + `]}`
+			transport := apitest.CannedJSON(body)
+			profile, err := apitest.Over(t, transport).FetchCustomerProfile(t.Context(), sid)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(profile.Errors) != 2 || profile.Errors[0].Code != 1 || profile.Errors[1].Code != want.code {
+				t.Fatalf("got %+v", profile.Errors)
+			}
+			written, err := json.Marshal(profile.Errors[1])
+			if err != nil || string(written) != want.json {
+				t.Errorf("written as %s, %v", written, err)
+			}
+			again := apitest.CannedJSON(`{"errors":[` + string(written) + `]}`)
+			if reread, err := apitest.Over(t, again).FetchCustomerProfile(t.Context(), sid); err != nil || !reflect.DeepEqual(reread.Errors, profile.Errors[1:]) {
+				t.Errorf("read again: %+v, %v", reread, err)
+			}
+			var stored trusthub.CustomerProfileError
+			if err := json.Unmarshal(written, &stored); err != nil || stored.Code != want.code {
+				t.Errorf("read again from elsewhere: %+v, %v", stored, err)
+			}
+			_, err = apitest.Over(t, transport, trusthub.WithMiddleware(contract.NewTransport)).FetchCustomerProfile(t.Context(), sid)
+			if _, broken := errors.AsType[*contract.Violation](err); broken != want.broken || !broken && err != nil {
+				t.Errorf("contract: %v", err)
+			}
+		})
+	}
+}
+
+// 20404.0 is an integer, in JSON Schema and so in the contract.
+func TestIntegersMayHaveAPoint(t *testing.T) {
+	_, err := apitest.At(t, apitest.Serve(t, apitest.Answer(404, apitest.JSON, `{"code":20404.0,"message":"m","status":4.04e2}`))).FetchCustomerProfile(t.Context(), sid)
+	if apiErr, ok := errors.AsType[*trusthub.Error](err); !ok || apiErr.Code != 20404 || apiErr.Message != "m" {
+		t.Errorf("got %v", err)
+	}
+	for _, code := range []string{"20404.5", "1e30", `"20404"`} {
+		_, err := apitest.At(t, apitest.Serve(t, apitest.Answer(404, apitest.JSON, `{"code":`+code+`}`))).FetchCustomerProfile(t.Context(), sid)
+		if apiErr, ok := errors.AsType[*trusthub.Error](err); !ok || apiErr.Code != 0 {
+			t.Errorf("%s: got %v", code, err)
+		}
+	}
+}
+
+// A body over the limit is cut there, and what was read of it is kept, whatever the status.
+func TestResponseTooLarge(t *testing.T) {
+	const limit = 1 << 20
+	endless := func(status int, header ...string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", apitest.JSON)
+			w.Header().Set("Twilio-Request-Id", "RQ1")
+			for i := 0; i < len(header); i += 2 {
+				w.Header().Set(header[i], header[i+1])
+			}
+			var out io.Writer = w
+			if w.Header().Get("Content-Encoding") == "gzip" {
+				zipped := gzip.NewWriter(w)
+				defer zipped.Close()
+				out = zipped
+			}
+			w.WriteHeader(status)
+			chunk := bytes.Repeat([]byte(" "), 1<<16)
+			for range 64 {
+				if _, err := out.Write(chunk); err != nil {
+					return
+				}
+			}
+		}
+	}
+	for name, handler := range map[string]http.HandlerFunc{
+		"endless":              endless(200),
+		"gzip bomb":            endless(200, "Content-Encoding", "gzip"),
+		"with Content-Length":  endless(200, "Content-Length", strconv.Itoa(64<<16)),
+		"huge Content-Length":  endless(200, "Content-Length", strconv.FormatInt(1<<60, 10)),
+		"error":                endless(500),
+		"error, gzip bomb":     endless(404, "Content-Encoding", "gzip"),
+		"error, huge announce": endless(400, "Content-Length", strconv.FormatInt(1<<60, 10)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			client := apitest.At(t, apitest.Serve(t, handler))
+			profile, err := client.FetchCustomerProfile(t.Context(), sid)
+			if profile != nil {
+				t.Fatalf("got a profile: %v", profile)
+			}
+			var decodeErr *trusthub.DecodeError
+			var apiErr *trusthub.Error
+			switch {
+			case strings.HasPrefix(name, "error"):
+				if !errors.As(err, &apiErr) || apiErr.RequestID != "RQ1" || len(apiErr.Body) != limit {
+					t.Errorf("got %v", err)
+				}
+			case !errors.As(err, &decodeErr) || !errors.Is(err, trusthub.ErrResponseTooLarge) ||
+				decodeErr.StatusCode != 200 || decodeErr.RequestID != "RQ1" || len(decodeErr.Body) != limit:
+				t.Errorf("got %v", err)
+			}
+			if _, err := client.Generated().FetchCustomerProfileWithResponse(t.Context(), sid); !errors.Is(err, trusthub.ErrResponseTooLarge) {
+				t.Errorf("generated client: got %v", err)
+			}
+		})
+	}
+}
+
+// A body of exactly the limit is not too large, and the largest limit is none.
+func TestResponseLimits(t *testing.T) {
+	announcing := func(length int64, body string) apitest.RoundTripFunc {
+		return func(req *http.Request) (*http.Response, error) {
+			answer, err := apitest.CannedJSON(body)(req)
+			answer.ContentLength = length
+			return answer, err
+		}
+	}
+	for name, test := range map[string]struct {
+		transport apitest.RoundTripFunc
+		limit     int64
+		kept      string
+		tooLarge  bool
+	}{
+		"the limit":             {announcing(-1, apitest.Profile), int64(len(apitest.Profile)), apitest.Profile, false},
+		"the limit, announced":  {announcing(int64(len(apitest.Profile)), apitest.Profile), int64(len(apitest.Profile)), apitest.Profile, false},
+		"one more":              {announcing(-1, apitest.Profile), int64(len(apitest.Profile)) - 1, apitest.Profile[:len(apitest.Profile)-1], true},
+		"one more, announced":   {announcing(int64(len(apitest.Profile)), apitest.Profile), int64(len(apitest.Profile)) - 1, apitest.Profile[:len(apitest.Profile)-1], true},
+		"no limit":              {announcing(-1, apitest.Profile), math.MaxInt64, apitest.Profile, false},
+		"no limit, huge length": {announcing(math.MaxInt64, apitest.Profile), math.MaxInt64, apitest.Profile, false},
+		"one below no limit":    {announcing(-1, apitest.Profile), math.MaxInt64 - 1, apitest.Profile, false},
+		"a byte, and one byte":  {announcing(-1, "{"), 1, "{", false},
+		"a byte, and two bytes": {announcing(-1, "{}"), 1, "{", true},
+		"a byte, and no body":   {announcing(0, ""), 1, "", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var response trusthub.Response
+			_, err := apitest.Over(t, test.transport, trusthub.WithMaxResponseBytes(test.limit)).
+				FetchCustomerProfile(t.Context(), sid, trusthub.WithResponseInto(&response))
+			if string(response.Body) != test.kept || errors.Is(err, trusthub.ErrResponseTooLarge) != test.tooLarge || test.kept == apitest.Profile && err != nil {
+				t.Errorf("kept %q, %v", []byte(response.Body), err)
+			}
+		})
+	}
+}
+
+// A body that breaks off keeps what came before.
+func TestTornBody(t *testing.T) {
+	client := apitest.At(t, apitest.Serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", apitest.JSON)
+		w.Header().Set("Content-Length", "100")
+		w.Header().Set("Twilio-Request-Id", "RQ1")
+		_, _ = w.Write([]byte(`{"sid"`))
+	}))
+	_, err := client.FetchCustomerProfile(t.Context(), sid)
+	var decodeErr *trusthub.DecodeError
+	if !errors.As(err, &decodeErr) || !errors.Is(err, io.ErrUnexpectedEOF) ||
+		decodeErr.RequestID != "RQ1" || string(decodeErr.Body) != `{"sid"` {
+		t.Errorf("got %v", err)
+	}
+	raw, err := client.Generated().FetchCustomerProfile(t.Context(), sid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer raw.Body.Close()
+	var copied strings.Builder
+	if _, err := io.Copy(&copied, raw.Body); !errors.Is(err, io.ErrUnexpectedEOF) || copied.String() != `{"sid"` {
+		t.Errorf("generated client: copied %q, %v", copied.String(), err)
+	}
+}
+
+// Memory stays within a few times the limit, whatever a server announces and sends.
+func TestMemoryIsBounded(t *testing.T) {
+	const limit = 1 << 20
+	for name, status := range map[string]int{"answer": 200, "error": 500} {
+		client := apitest.Over(t, apitest.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
+			return &http.Response{
+				StatusCode: status, Header: http.Header{"Content-Type": {apitest.JSON}}, ContentLength: 1 << 60,
+				Body: io.NopCloser(endless{}), Request: req,
+			}, nil
+		}), trusthub.WithMaxResponseBytes(limit))
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		if _, err := client.FetchCustomerProfile(t.Context(), sid); err == nil {
+			t.Error("no error")
+		}
+		runtime.ReadMemStats(&after)
+		if allocated := after.TotalAlloc - before.TotalAlloc; allocated > 5*limit {
+			t.Errorf("%s: %d bytes allocated for a limit of %d", name, allocated, limit)
+		}
+	}
+}
+
+type endless struct{}
+
+func (endless) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = ' '
+	}
+	return len(p), nil
+}
+
+// Null, absent and empty read the same, and a time that is null or absent is nil.
+func TestNullAbsentAndEmptyAreTheSame(t *testing.T) {
+	for _, body := range []string{
+		`{"sid":null,"account_sid":null,"policy_sid":null,"friendly_name":null,"status":null,"email":null,"status_callback":null,"url":null,"valid_until":null,"date_created":null,"date_updated":null}`,
+		`{"sid":"","account_sid":"","policy_sid":"","friendly_name":"","status":"","email":"","status_callback":"","url":""}`,
+		`{"links":null}`,
+	} {
+		profile, err := apitest.Over(t, apitest.CannedJSON(body)).FetchCustomerProfile(t.Context(), sid)
+		if err != nil || !reflect.DeepEqual(*profile, trusthub.CustomerProfile{}) {
+			t.Errorf("%s: got %+v, %v", body, profile, err)
+		}
+	}
+}
+
+// Who has answered is known by Twilio's header, or by what only Twilio's error bodies say.
+func TestFromTwilio(t *testing.T) {
+	for name, test := range map[string]struct {
+		header, body string
+		want         bool
+	}{
+		"header":                         {"RQ1", "<html>", true},
+		"documented shape":               {"", `{"code":20404,"message":"m","more_info":"https://www.twilio.com/docs/errors/20404","status":404}`, true},
+		"code of the whole API":          {"", `{"code":20404,"message":"m"}`, true},
+		"code of one product":            {"", `{"code":45008,"message":"m","more_info":"https://www.twilio.com/docs/errors/45008"}`, true},
+		"problem details":                {"", `{"type":"https://www.twilio.com/docs/api/errors/20404","title":"t","status":404,"code":20404}`, true},
+		"odd code":                       {"", `{"code":"20404","more_info":"https://www.twilio.com/docs/errors/20404"}`, true},
+		"nothing":                        {"", "", false},
+		"code of gRPC":                   {"", `{"code":5,"message":"Not Found"}`, false},
+		"five digits":                    {"", `{"code":10404,"message":"m","status":404}`, false},
+		"another status":                 {"", `{"code":20404,"message":"m","status":403}`, false},
+		"another status in newer shape":  {"", `{"code":20404,"message":"m","httpStatusCode":403}`, false},
+		"somebody else's address":        {"", `{"code":1,"more_info":"https://twilio.com.example.com/"}`, false},
+		"an address that ends like ours": {"", `{"code":1,"more_info":"https://nottwilio.com/"}`, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			header := http.Header{}
+			if test.header != "" {
+				header.Set("Twilio-Request-Id", test.header)
+			}
+			_, err := apitest.Over(t, apitest.Canned(404, header, test.body)).FetchCustomerProfile(t.Context(), sid)
+			apiErr, ok := errors.AsType[*trusthub.Error](err)
+			if !ok || apiErr.FromTwilio() != test.want || errors.Is(err, trusthub.ErrNotFound) != test.want || trusthub.IsRetryable(err) == test.want {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+// The text of a gateway's response names what can be seen of it, and none of its words.
+func TestTextOfAGateway(t *testing.T) {
+	header := http.Header{"Content-Type": {"text/html"}, "Server": {"nginx/1.29.3\x1b" + string(make([]byte, 100))}}
+	_, err := apitest.Over(t, apitest.Canned(404, header, `{"message":"secret"}`)).FetchCustomerProfile(t.Context(), sid)
+	want := "trusthub: GET /v1/CustomerProfiles/" + sid + ": 404 Not Found from a gateway, not from Twilio (content type text/html, server nginx/1.29.3…)"
+	if err.Error() != want {
+		t.Errorf("got\n%v, want\n%s", err, want)
+	}
+	_, err = apitest.Over(t, apitest.Canned(503, http.Header{}, "")).FetchCustomerProfile(t.Context(), sid)
+	if want := "trusthub: GET /v1/CustomerProfiles/" + sid + ": 503 Service Unavailable from a gateway, not from Twilio (content type none)"; err.Error() != want {
+		t.Errorf("got\n%v, want\n%s", err, want)
+	}
+}
+
+func TestReasons(t *testing.T) {
+	hang := apitest.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
+		<-req.Context().Done()
+		return nil, context.Cause(req.Context())
+	})
+	for name, test := range map[string]struct {
+		reply apitest.RoundTripFunc
+		want  trusthub.Reason
+	}{
+		"503":                {apitest.Canned(503, http.Header{"Twilio-Request-Id": {"RQ1"}}, ""), trusthub.ReasonStatus},
+		"503 of a gateway":   {apitest.Canned(503, nil, ""), trusthub.ReasonGateway},
+		"no answer":          {hang, trusthub.ReasonTimeout},
+		"dial time-out":      {apitest.Broken(&net.OpError{Op: "dial", Err: os.ErrDeadlineExceeded}), trusthub.ReasonTimeout},
+		"connection refused": {apitest.Broken(&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}), trusthub.ReasonRefused},
+		"unreachable":        {apitest.Broken(&net.OpError{Op: "dial", Err: syscall.EHOSTUNREACH}), trusthub.ReasonRefused},
+		"reset":              {apitest.Broken(&net.OpError{Op: "read", Err: syscall.ECONNRESET}), trusthub.ReasonReset},
+		"end of file":        {apitest.Broken(io.EOF), trusthub.ReasonReset},
+		"torn":               {apitest.Torn(), trusthub.ReasonTorn},
+		"unknown host":       {apitest.Broken(&net.OpError{Op: "dial", Err: &net.DNSError{Name: "h", IsNotFound: true}}), trusthub.ReasonDNS},
+		"certificate":        {apitest.Broken(&tls.CertificateVerificationError{Err: errors.New("expired")}), trusthub.ReasonTLS},
+		"alert":              {apitest.Broken(&net.OpError{Op: "remote error", Err: errors.New("tls: handshake failure")}), trusthub.ReasonTLS},
+		"proxy refused":      {apitest.Broken(&net.OpError{Op: "proxyconnect", Err: &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}}), trusthub.ReasonRefused},
+		"proxy without TLS":  {apitest.Broken(&net.OpError{Op: "proxyconnect", Err: &net.OpError{Op: "remote error", Err: errors.New("tls: alert")}}), trusthub.ReasonTLS},
+		"not TLS":            {apitest.Broken(tls.RecordHeaderError{}), trusthub.ReasonTLS},
+		"too large":          {apitest.Canned(200, nil, "0123456789ab"), trusthub.ReasonTooLarge},
+		"unknown":            {apitest.Broken(errors.New("middleware")), trusthub.ReasonOther},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var d diary
+				_, err := apitest.Over(t, test.reply, d.hooks(), trusthub.WithMaxResponseBytes(10)).FetchCustomerProfile(t.Context(), sid)
+				if err == nil || len(d.attempts) != 1 || d.attempts[0].Reason != test.want || d.calls[0].Reason != test.want {
+					t.Errorf("got %v, %+v, %+v", err, d.attempts, d.calls)
+				}
+			})
+		})
+	}
+}
+
+// The end of the caller's context is that, whatever it ended.
+func TestReasonOfAnEndedContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var d diary
+		client := apitest.Over(t, apitest.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
+			<-req.Context().Done()
+			return nil, context.Cause(req.Context())
+		}), d.hooks())
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, _ = fetch(ctx, client)
+		ctx, cancel = context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, cancel)
+		_, _ = fetch(ctx, client)
+		for i, want := range []trusthub.Reason{trusthub.ReasonDeadline, trusthub.ReasonCanceled} {
+			if d.attempts[i].Reason != want || !d.attempts[i].Final || d.calls[i].Reason != want {
+				t.Errorf("got %+v, %+v", d.attempts[i], d.calls[i])
+			}
+		}
+	})
+}
+
+// What net/http has no types for is told apart by its words.
+func TestReasonsOverTheWire(t *testing.T) {
+	reasonOver := func(t *testing.T, client func(trusthub.Option) *trusthub.Client) (trusthub.Reason, error) {
+		var d diary
+		_, err := client(d.hooks()).FetchCustomerProfile(t.Context(), sid)
+		return d.attempts[0].Reason, err
+	}
+	abort := func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
+	for name, protocols := range map[string]*http.Protocols{"reset over HTTP/1.1": nil, "reset over HTTP/2": apitest.OnlyHTTP2()} {
+		t.Run(name, func(t *testing.T) {
+			transport := apitest.InMemory(t, abort)
+			transport.Protocols = protocols
+			if got, _ := reasonOver(t, func(o trusthub.Option) *trusthub.Client { return apitest.Over(t, transport, o) }); got != trusthub.ReasonReset {
+				_, err := apitest.Over(t, transport).FetchCustomerProfile(t.Context(), sid)
+				t.Errorf("got %q of %v", got, err)
+			}
+		})
+	}
+	t.Run("connection lost over HTTP/2", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			transport := apitest.InMemory(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+			transport.Protocols = apitest.OnlyHTTP2()
+			dial := transport.DialContext
+			transport.HTTP2 = &http.HTTP2Config{SendPingTimeout: time.Second, PingTimeout: time.Second}
+			transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+				conn, err := dial(ctx, network, address)
+				return &deafConn{Conn: conn, after: time.Now().Add(500 * time.Millisecond), closed: make(chan struct{})}, err
+			}
+			transport.DialTLSContext = transport.DialContext
+			var d diary
+			_, err := apitest.Over(t, transport, d.hooks()).FetchCustomerProfile(t.Context(), sid)
+			if d.attempts[0].Reason != trusthub.ReasonReset {
+				t.Errorf("got %q of %v", d.attempts[0].Reason, err)
+			}
+		})
+	})
+	t.Run("proxy that refuses connections", func(t *testing.T) {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		proxy := &url.URL{Scheme: "http", Host: listener.Addr().String()}
+		_ = listener.Close()
+		transport := &http.Transport{Proxy: http.ProxyURL(proxy)}
+		client := func(o trusthub.Option) *trusthub.Client {
+			return apitest.At(t, "https://127.0.0.1:1", o, trusthub.WithHTTPClient(&http.Client{Transport: transport}))
+		}
+		if got, _ := reasonOver(t, client); got != trusthub.ReasonRefused {
+			_, err := client(trusthub.WithRetry(trusthub.RetryPolicy{MaxAttempts: 1})).FetchCustomerProfile(t.Context(), sid)
+			t.Errorf("got %q of %v", got, err)
+		}
+	})
+	t.Run("bad certificate", func(t *testing.T) {
+		server := httptest.NewUnstartedServer(apitest.Answer(200, apitest.JSON, apitest.Profile))
+		server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, 0)
+		server.StartTLS()
+		defer server.Close()
+		if got, err := reasonOver(t, func(o trusthub.Option) *trusthub.Client { return apitest.At(t, server.URL, o) }); got != trusthub.ReasonTLS {
+			t.Errorf("got %q of %v", got, err)
+		}
+	})
+}
+
+type deafConn struct {
+	net.Conn
+	after  time.Time
+	once   sync.Once
+	closed chan struct{}
+}
+
+func (c *deafConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if time.Now().After(c.after) {
+		<-c.closed
+		return 0, net.ErrClosed
+	}
+	return n, err
+}
+
+func (c *deafConn) Close() error {
+	c.once.Do(func() { close(c.closed) })
+	return c.Conn.Close()
+}
+
+func TestAnswersWorthAnotherCall(t *testing.T) {
+	torn := func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", apitest.JSON)
+		w.Header().Set("Content-Length", "100")
+		_, _ = w.Write([]byte(`{"sid"`))
+	}
+	hang := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+	stall := func(w http.ResponseWriter, r *http.Request) {
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	}
+	for name, test := range map[string]struct {
+		handler http.HandlerFunc
+		want    bool
+	}{
+		"a profile":       {apitest.Answer(200, apitest.JSON, apitest.Profile), false},
+		"302":             {apitest.Answer(302, apitest.Text, ""), false},
+		"400":             {apitest.Answer(400, apitest.JSON, `{"code":20001}`), false},
+		"401":             {apitest.Answer(401, apitest.JSON, `{"code":20003}`), false},
+		"403":             {apitest.Answer(403, apitest.JSON, `{"code":20003}`), false},
+		"404":             {apitest.Answer(404, apitest.JSON, `{"code":20404}`), false},
+		"429":             {apitest.Answer(429, apitest.JSON, `{"code":20429}`), true},
+		"429, for long":   {apitest.Throttle("3600"), true},
+		"500":             {apitest.Answer(500, apitest.Text, ""), true},
+		"501":             {apitest.Answer(501, apitest.Text, ""), false},
+		"502":             {apitest.Answer(502, apitest.Text, ""), true},
+		"503":             {apitest.Answer(503, apitest.Text, ""), true},
+		"504":             {apitest.Answer(504, apitest.Text, ""), true},
+		"HTML":            {apitest.Answer(200, "text/html", "<html>"), false},
+		"JSON cut short":  {apitest.Answer(200, apitest.JSON, `{"sid"`), false},
+		"a wrong type":    {apitest.Answer(200, apitest.JSON, `{"email":5}`), false},
+		"another profile": {apitest.Answer(200, apitest.JSON, `{"sid":"`+apitest.UnknownSID+`"}`), false},
+		"too large":       {apitest.Answer(200, apitest.JSON, fmt.Sprintf("%1100s", apitest.Profile)), false},
+		"no answer":       {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, true},
+		"torn body":       {torn, true},
+		"late answer":     {hang, true},
+		"late body":       {stall, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				client := apitest.Over(t, apitest.InMemory(t, test.handler), trusthub.WithTimeout(time.Second), trusthub.WithMaxResponseBytes(1<<10))
+				_, err := client.FetchCustomerProfile(t.Context(), sid)
+				if got := trusthub.IsRetryable(err); got != test.want || trusthub.IsRetryable(fmt.Errorf("wrapped: %w", err)) != test.want {
+					t.Errorf("got %v for %v", got, err)
+				}
+			})
+		})
+	}
+}
+
+// What ends the reading of a body is worth another call in the generated client as in the facade.
+func TestTornBodyOfTheGeneratedClientIsRetryable(t *testing.T) {
+	client := apitest.At(t, apitest.Serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "100")
+		_, _ = w.Write([]byte(`{"sid"`))
+	}))
+	_, err := client.Generated().FetchCustomerProfileWithResponse(t.Context(), sid)
+	if !trusthub.IsRetryable(err) || !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("got %v", err)
+	}
+	checkText(t, err)
+}
+
+// However far a call has come when its caller's context ends: a deadline may be met by the same call later, a cancellation was meant.
+func TestEndedContexts(t *testing.T) {
+	hang := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+	stall := func(w http.ResponseWriter, r *http.Request) {
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	}
+	synctest.Test(t, func(t *testing.T) {
+		for name, handlers := range map[string][]http.HandlerFunc{
+			"in the first attempt": {hang},
+			"in the first body":    {stall},
+			"after an answer":      {apitest.Answer(503, apitest.Text, ""), hang},
+			"after a late answer":  {hang, hang, hang},
+			"while waiting":        {apitest.Throttle("9")},
+			"in the body of an error": {func(w http.ResponseWriter, r *http.Request) {
+				w.WriteHeader(503)
+				stall(w, r)
+			}},
+		} {
+			s := apitest.NewScript(handlers...)
+			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+			_, err := fetch(ctx, apitest.Over(t, apitest.InMemory(t, s.ServeHTTP), apitest.Defaults(), trusthub.WithTimeout(2*time.Second)))
+			cancel()
+			if ctx.Err() == nil || !trusthub.IsRetryable(err) {
+				t.Errorf("%s: got %v", name, err)
+			}
+			s = apitest.NewScript(handlers...)
+			ctx, cancel = context.WithCancel(t.Context())
+			time.AfterFunc(3*time.Second, cancel)
+			_, err = fetch(ctx, apitest.Over(t, apitest.InMemory(t, s.ServeHTTP), apitest.Defaults(), trusthub.WithTimeout(2*time.Second)))
+			if err == nil || ctx.Err() == nil || trusthub.IsRetryable(err) {
+				t.Errorf("%s: got %v", name, err)
+			}
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := fetch(ctx, apitest.Over(t, apitest.RoundTripFunc(nil))); err == nil || trusthub.IsRetryable(err) {
+			t.Errorf("before anything: got %v", err)
+		}
+	})
+}
+
+// The time-out of an attempt is the same by either protocol, and cannot be taken for the end of the caller's context.
+func TestTimeoutsLookTheSame(t *testing.T) {
+	late := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+	lateBody := func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", apitest.JSON)
+		_, _ = w.Write([]byte(`{"sid"`))
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	}
+	contracted := trusthub.WithMiddleware(contract.NewTransport) // reads the body inside of RoundTrip
+	for name, test := range map[string]struct {
+		handler http.HandlerFunc
+		opts    []trusthub.Option
+		text    string
+	}{
+		"answer":             {late, nil, "no complete answer within 1s"},
+		"body":               {lateBody, nil, "cannot decode the answer with status 200: the body did not arrive in time"},
+		"body in middleware": {lateBody, []trusthub.Option{contracted}, "cannot decode the answer with status 200: the body did not arrive in time"},
+	} {
+		for protocol, protocols := range map[string]*http.Protocols{"HTTP/1.1": nil, "HTTP/2": apitest.OnlyHTTP2()} {
+			t.Run(name+" over "+protocol, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					transport := apitest.InMemory(t, test.handler)
+					transport.Protocols = protocols
+					_, err := apitest.Over(t, transport, append(test.opts, trusthub.WithTimeout(time.Second))...).FetchCustomerProfile(t.Context(), sid)
+					var timeout net.Error
+					if !errors.As(err, &timeout) || !timeout.Timeout() || !errors.Is(err, context.DeadlineExceeded) || !trusthub.IsRetryable(err) {
+						t.Errorf("got %v", err)
+					}
+					if want := "trusthub: GET /v1/CustomerProfiles/" + sid + ": " + test.text; err == nil || err.Error() != want {
+						t.Errorf("text\n%v, want\n%s", err, want)
+					}
+				})
+			})
+		}
+	}
+}
+
+// opinion is an error that knows whether another attempt may help.
+type opinion bool
+
+func (opinion) Error() string     { return "opinion" }
+func (o opinion) Retryable() bool { return bool(o) }
+
+func TestErrorsWorthAnotherCall(t *testing.T) {
+	transport := func(err error) trusthub.Option {
+		return trusthub.WithHTTPClient(&http.Client{Transport: apitest.RoundTripFunc(func(*http.Request) (*http.Response, error) { return nil, err })})
+	}
+	for name, test := range map[string]struct {
+		auth error
+		opt  trusthub.Option
+		want bool
+	}{
+		"refused connection":   {nil, transport(errors.New("connection refused")), true},
+		"transport says yes":   {nil, transport(fmt.Errorf("wrapped: %w", opinion(true))), true},
+		"transport says no":    {nil, transport(fmt.Errorf("wrapped: %w", opinion(false))), false},
+		"transport names 401":  {nil, transport(fmt.Errorf("wrapped: %w", trusthub.ErrUnauthorized)), false},
+		"authentication":       {io.EOF, transport(nil), false},
+		"authentication later": {fmt.Errorf("wrapped: %w", opinion(true)), transport(nil), true},
+		"authentication never": {opinion(false), transport(nil), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			auth := trusthub.AuthFunc(func(*http.Request) error { return test.auth })
+			client, err := trusthub.NewClient(auth, trusthub.WithRetry(trusthub.RetryPolicy{MaxAttempts: 1}), test.opt)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := client.FetchCustomerProfile(t.Context(), sid); err == nil || trusthub.IsRetryable(err) != test.want {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+// An Auth whose token server is down says so, and is asked again.
+func TestRetryableAuthentication(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		signed := 0
+		auth := trusthub.AuthFunc(func(*http.Request) error {
+			if signed++; signed < 3 {
+				return opinion(true)
+			}
+			return nil
+		})
+		client, err := trusthub.NewClient(auth, trusthub.WithHTTPClient(&http.Client{Transport: apitest.OK()}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var response trusthub.Response
+		if _, err := client.FetchCustomerProfile(t.Context(), sid, trusthub.WithResponseInto(&response)); err != nil || signed != 3 {
+			t.Errorf("got %v after %d tries", err, signed)
+		}
+	})
+}
+
+func TestBadCertificatesAreNotRetryable(t *testing.T) {
+	server := httptest.NewUnstartedServer(apitest.Answer(200, apitest.JSON, apitest.Profile))
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
+	defer server.Close()
+	if _, err := apitest.At(t, server.URL).FetchCustomerProfile(t.Context(), sid); err == nil || trusthub.IsRetryable(err) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// What is not the outcome of a call is not for this package to judge.
+func TestOtherErrorsAreNotRetryable(t *testing.T) {
+	client := apitest.Over(t, trusthubtest.NewHandler())
+	_, malformed := client.FetchCustomerProfile(t.Context(), "BU1")
+	_, noClient := trusthub.NewClient(nil)
+	for _, err := range []error{nil, malformed, noClient, context.Canceled, context.DeadlineExceeded, io.ErrUnexpectedEOF, errors.New("other"), opinion(true)} {
+		if trusthub.IsRetryable(err) {
+			t.Errorf("got true for %v", err)
+		}
+	}
+	if err := (&trusthub.DecodeError{Err: io.ErrUnexpectedEOF}); !trusthub.IsRetryable(err) {
+		t.Error("got false for a torn body made by hand")
+	}
+	if err := (&trusthub.Error{StatusCode: 503}); !trusthub.IsRetryable(err) {
+		t.Error("got false for a 503 made by hand")
+	}
+}
+
+// A middleware may return the named error: "errors.Is(err, trusthub.ErrTooManyRequests)" is how programs tell.
+func TestNamedRefusalOfMiddleware(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client := apitest.Over(t, apitest.Broken(fmt.Errorf("budget is used up: %w", trusthub.ErrTooManyRequests)), apitest.Defaults())
+		defer func() {
+			if value := recover(); value != nil {
+				t.Errorf("panic: %v", value)
+			}
+		}()
+		if _, err := client.FetchCustomerProfile(t.Context(), sid); !errors.Is(err, trusthub.ErrTooManyRequests) {
+			t.Error(err)
+		}
+	})
+}
+
+// cause is an error with fields that fmt shows, if it gets at them.
+type cause struct{ text string }
+
+func (c cause) Error() string { return c.text }
+
+// Every type of this package prints by value as it does by pointer, and never what it must not.
+func TestValuesPrintNoSecrets(t *testing.T) {
+	const secret = "hunter2"
+	body, header := trusthub.Body(secret), http.Header{"Set-Cookie": {secret}}
+	response := trusthub.Response{StatusCode: 200, Body: body, Header: header}
+	apiErr := &trusthub.Error{StatusCode: 503, Body: body}
+	decodeErr := &trusthub.DecodeError{StatusCode: 200, Body: body, Err: cause{secret}}
+	_, sendErr := apitest.Over(t, apitest.RoundTripFunc(func(*http.Request) (*http.Response, error) {
+		return nil, fmt.Errorf("transport connection broken: %w", cause{secret})
+	})).FetchCustomerProfile(t.Context(), sid)
+	auth := trusthub.BasicAuth(secret, secret)
+	client, err := trusthub.NewClient(auth)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, values := range map[string][]any{
+		"[7 bytes]": {body, &body},
+		`trusthub.Response(status 200, request "", body [7 bytes], attempts 0)`:       {response, &response},
+		"trusthub: 503 Service Unavailable":                                           {*apiErr, apiErr},
+		"trusthub: cannot decode the answer with status 200: the body broke off":      {*decodeErr, decodeErr},
+		"trusthub: GET /v1/CustomerProfiles/" + sid + ": transport connection broken": {sendErr},
+		"trusthub.Client(https://trusthub.twilio.com/)":                               {*client, client},
+		"trusthub.BasicAuth(…)":                                                       {auth},
+	} {
+		first := everyForm(t, values[0])
+		for _, value := range values {
+			if got := fmt.Sprint(value); got != text {
+				t.Errorf("%T prints\n%s, want\n%s", value, got, text)
+			}
+			if got := everyForm(t, value); got != first {
+				t.Errorf("%T prints\n%s, and %T\n%s", values[0], first, value, got)
+			}
+			result := trusthub.FetchResult{Err: errors.Join(sendErr, apiErr, decodeErr)}
+			for _, holder := range []any{value, []any{value}, struct{ Held any }{value}, map[string]any{"held": value}, result, &result} {
+				printed := strings.ToLower(everyForm(t, holder))
+				for _, form := range []string{secret, "68756e74", "ahvudgvy", "104 117", "0x68, 0x75", "150 165", "u+0068 u+0075", "1101000 1110101"} {
+					if strings.Contains(printed, form) {
+						t.Errorf("%T prints a secret as %s:\n%s", value, form, printed)
+					}
+				}
+			}
+		}
+	}
+}
+
+// everyForm prints a value under every verb, in slog and in JSON.
+func everyForm(t *testing.T, value any) string {
+	t.Helper()
+	var out bytes.Buffer
+	for _, verb := range []string{"v", "+v", "#v", "s", "q", "x", "X", "d", "t", "b", "o", "e", "g", "c", "U", "100v", "-100s", ".3s"} {
+		fmt.Fprintf(&out, "%"+verb+"\n", value)
+	}
+	withoutTime := &slog.HandlerOptions{ReplaceAttr: func(_ []string, attr slog.Attr) slog.Attr {
+		if attr.Key == slog.TimeKey {
+			return slog.Attr{}
+		}
+		return attr
+	}}
+	for _, handler := range []slog.Handler{slog.NewJSONHandler(&out, withoutTime), slog.NewTextHandler(&out, withoutTime)} {
+		slog.New(handler).Info("m", "value", value)
+	}
+	encoded, err := json.Marshal(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out.String() + string(encoded)
+}
+
+// The verbs for strings do to the text of an error what they do to any.
+func TestErrorsHeedVerbs(t *testing.T) {
+	err := &trusthub.Error{StatusCode: 404, Message: "é"}
+	for verb, want := range map[string]string{
+		"%q": `"trusthub: 404 Not Found: é"`, "%+q": `"trusthub: 404 Not Found: \u00e9"`, "%.8s": "trusthub", "%x": fmt.Sprintf("%x", err.Error()),
+		"%30s": fmt.Sprintf("%30s", err.Error()), "%d": "trusthub: 404 Not Found: é",
+	} {
+		if got := fmt.Sprintf(verb, err); got != want {
+			t.Errorf("%s: got %s, want %s", verb, got, want)
+		}
+	}
+}
+
+// A profile prints what is in it, and so does what holds one.
+func TestProfilesPrint(t *testing.T) {
+	profile := trusthub.CustomerProfile{Email: "e@example.com"}
+	var out bytes.Buffer
+	slog.New(slog.NewJSONHandler(&out, nil)).Info("m", "result", trusthub.FetchResult{Profile: &profile})
+	for _, text := range []string{fmt.Sprint(profile), fmt.Sprint(&profile), fmt.Sprint([]trusthub.CustomerProfile{profile}), out.String()} {
+		if !strings.Contains(text, "e@example.com") {
+			t.Errorf("got %s", text)
+		}
+	}
+}
+
+func TestProfileErrorText(t *testing.T) {
+	seen := make(map[string]int)
+	for code := 18601; code <= 18609; code++ {
+		text := trusthub.ProfileErrorText(code)
+		if seen[text] != 0 || text == "" {
+			t.Errorf("%d: got %q, as for %d", code, text, seen[text])
+		}
+		seen[text] = code
+	}
+	if got, want := trusthub.ProfileErrorText(18603), "the address cannot be verified"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	for _, code := range []int{0, 1, 18600, 18610, -18601} {
+		if text := trusthub.ProfileErrorText(code); text != "" {
+			t.Errorf("%d: got %q", code, text)
+		}
 	}
 }

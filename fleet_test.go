@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"math"
 	"math/rand/v2"
 	"net/http"
@@ -18,29 +17,18 @@ import (
 	"time"
 
 	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/internal/apitest"
 )
-
-// numbered yields n SIDs and counts how many were pulled.
-func numbered(n int, pulled *atomic.Int64) iter.Seq[string] {
-	return func(yield func(string) bool) {
-		for i := range n {
-			pulled.Add(1)
-			if !yield(fmt.Sprintf("BU%032x", i)) {
-				return
-			}
-		}
-	}
-}
 
 func TestFleetYieldsEachSIDOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		sids := []string{sid, "malformed", unknownSID, sid, "", emptySID}
-		client := over(t, inMemory(t, func(w http.ResponseWriter, r *http.Request) {
-			if strings.HasSuffix(r.URL.Path, unknownSID) {
-				answer(404, jsonType, `{"code":20404}`)(w, r)
+		sids := []string{sid, "malformed", apitest.UnknownSID, sid, "", apitest.EmptySID}
+		client := apitest.Over(t, apitest.InMemory(t, func(w http.ResponseWriter, r *http.Request) {
+			if strings.HasSuffix(r.URL.Path, apitest.UnknownSID) {
+				apitest.Answer(404, apitest.JSON, `{"code":20404}`)(w, r)
 				return
 			}
-			answer(200, jsonType, `{"sid":"`+r.URL.Path[len("/v1/CustomerProfiles/"):]+`"}`)(w, r)
+			apitest.Answer(200, apitest.JSON, `{"sid":"`+r.URL.Path[len("/v1/CustomerProfiles/"):]+`"}`)(w, r)
 		}))
 		var got []string
 		for result := range client.FetchCustomerProfiles(t.Context(), slices.Values(sids)) {
@@ -53,7 +41,7 @@ func TestFleetYieldsEachSIDOnce(t *testing.T) {
 				if !errors.Is(result.Err, trusthub.ErrInvalidSID) {
 					t.Errorf("%q: got %v", result.SID, result.Err)
 				}
-			case unknownSID:
+			case apitest.UnknownSID:
 				if !errors.Is(result.Err, trusthub.ErrNotFound) {
 					t.Errorf("%q: got %v", result.SID, result.Err)
 				}
@@ -73,12 +61,12 @@ func TestFleetYieldsEachSIDOnce(t *testing.T) {
 
 func TestFleetYieldsInOrderOfCompletion(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		client := over(t, inMemory(t, func(w http.ResponseWriter, r *http.Request) {
+		client := apitest.Over(t, apitest.InMemory(t, func(w http.ResponseWriter, r *http.Request) {
 			time.Sleep(time.Duration('9'-r.URL.Path[len(r.URL.Path)-1]) * time.Second)
-			answer(200, jsonType, acme)(w, r)
+			apitest.Answer(200, apitest.JSON, apitest.Profile)(w, r)
 		}))
 		last := ""
-		for result := range client.FetchCustomerProfiles(t.Context(), numbered(4, new(atomic.Int64))) {
+		for result := range client.FetchCustomerProfiles(t.Context(), apitest.Numbered(4, new(atomic.Int64))) {
 			if last != "" && result.SID > last {
 				t.Errorf("%s after %s", result.SID, last)
 			}
@@ -90,7 +78,7 @@ func TestFleetYieldsInOrderOfCompletion(t *testing.T) {
 // A pipe that delivers one SID now and the next much later holds up nothing.
 func TestFleetDoesNotWaitForItsInput(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		client := over(t, inMemory(t, answer(200, jsonType, acme)))
+		client := apitest.Over(t, apitest.InMemory(t, apitest.Answer(200, apitest.JSON, apitest.Profile)))
 		start := time.Now()
 		var times []time.Duration
 		for range client.FetchCustomerProfiles(t.Context(), func(yield func(string) bool) {
@@ -120,15 +108,15 @@ func TestFleetBounds(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				a := &account{limit: 1 << 20, hold: time.Second}
-				client := over(t, inMemory(t, a.ServeHTTP), test.opts...)
-				for result := range client.FetchCustomerProfiles(t.Context(), numbered(200, new(atomic.Int64))) {
+				a := apitest.NewAccount(1<<20, time.Second)
+				client := apitest.Over(t, apitest.InMemory(t, a.ServeHTTP), test.opts...)
+				for result := range client.FetchCustomerProfiles(t.Context(), apitest.Numbered(200, new(atomic.Int64))) {
 					if result.Err != nil {
 						t.Error(result.Err)
 					}
 				}
-				if want := min(test.bound, 200); a.highest > want || a.highest < min(want, 16) || a.served != 200 {
-					t.Errorf("%d in flight, want %d; %d served", a.highest, want, a.served)
+				if want := min(test.bound, 200); a.Stats().Highest > want || a.Stats().Highest < min(want, 16) || a.Stats().Served != 200 {
+					t.Errorf("%d in flight, want %d; %d served", a.Stats().Highest, want, a.Stats().Served)
 				}
 			})
 		})
@@ -138,10 +126,10 @@ func TestFleetBounds(t *testing.T) {
 // A loop body that takes its time holds up the input, not the memory.
 func TestFleetPullsLazily(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		client := over(t, inMemory(t, answer(200, jsonType, acme)))
+		client := apitest.Over(t, apitest.InMemory(t, apitest.Answer(200, apitest.JSON, apitest.Profile)))
 		var pulled atomic.Int64
 		results := 0
-		for range client.FetchCustomerProfiles(t.Context(), numbered(1000, &pulled)) {
+		for range client.FetchCustomerProfiles(t.Context(), apitest.Numbered(1000, &pulled)) {
 			synctest.Wait()
 			if ahead := int(pulled.Load()) - results; ahead > 2*16+1 {
 				t.Fatalf("%d pulled ahead", ahead)
@@ -156,7 +144,7 @@ func TestFleetPullsLazily(t *testing.T) {
 
 // A million SIDs take no more memory than a few.
 func TestFleetRunsInConstantMemory(t *testing.T) {
-	client := over(t, canned(200, http.Header{"Content-Type": {jsonType}}, acme))
+	client := apitest.Over(t, apitest.OK())
 	heap := func() uint64 {
 		var stats runtime.MemStats
 		runtime.GC()
@@ -194,16 +182,16 @@ func TestFleetRunsInConstantMemory(t *testing.T) {
 func TestFleetLeftEarly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var started, ended atomic.Int64
-		client := over(t, roundTripFunc(func(req *http.Request) (*http.Response, error) {
+		client := apitest.Over(t, apitest.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
 			if started.Add(1) == 1 {
-				return canned(200, http.Header{"Content-Type": {jsonType}}, acme)(req)
+				return apitest.OK()(req)
 			}
 			<-req.Context().Done()
 			ended.Add(1)
 			return nil, req.Context().Err()
 		}))
 		start := time.Now()
-		for range client.FetchCustomerProfiles(t.Context(), numbered(100, new(atomic.Int64))) {
+		for range client.FetchCustomerProfiles(t.Context(), apitest.Numbered(100, new(atomic.Int64))) {
 			synctest.Wait()
 			break
 		}
@@ -218,7 +206,7 @@ func TestFleetLeftEarly(t *testing.T) {
 // not waited for.
 func TestFleetContextEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		hang := roundTripFunc(func(req *http.Request) (*http.Response, error) {
+		hang := apitest.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
 			<-req.Context().Done()
 			return nil, context.Cause(req.Context())
 		})
@@ -229,7 +217,7 @@ func TestFleetContextEnds(t *testing.T) {
 			pipe <- sid
 		}
 		start, results := time.Now(), 0
-		for result := range over(t, hang).FetchCustomerProfiles(ctx, func(yield func(string) bool) {
+		for result := range apitest.Over(t, hang).FetchCustomerProfiles(ctx, func(yield func(string) bool) {
 			for sid := range pipe { // blocks after three
 				if !yield(sid) {
 					return
@@ -248,7 +236,7 @@ func TestFleetContextEnds(t *testing.T) {
 
 		ended, end := context.WithCancel(t.Context())
 		end()
-		for result := range over(t, hang).FetchCustomerProfiles(ended, numbered(3, new(atomic.Int64))) {
+		for result := range apitest.Over(t, hang).FetchCustomerProfiles(ended, apitest.Numbered(3, new(atomic.Int64))) {
 			t.Errorf("got %v of an ended context", result)
 		}
 	})
@@ -257,58 +245,56 @@ func TestFleetContextEnds(t *testing.T) {
 // Every SID that was pulled yields a result, also when the context ends in between.
 func TestFleetLosesNothingThatWasPulled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := &account{limit: 1000, hold: 100 * time.Millisecond}
-		client := over(t, inMemory(t, a.ServeHTTP))
+		a := apitest.NewAccount(1000, 100*time.Millisecond)
+		client := apitest.Over(t, apitest.InMemory(t, a.ServeHTTP))
 		ctx, cancel := context.WithTimeout(t.Context(), 1050*time.Millisecond)
 		defer cancel()
 		var pulled atomic.Int64
 		results := int64(0)
-		for range client.FetchCustomerProfiles(ctx, numbered(1_000_000, &pulled)) {
+		for range client.FetchCustomerProfiles(ctx, apitest.Numbered(1_000_000, &pulled)) {
 			results++
 		}
 		if results != pulled.Load() || results < 100 {
 			t.Errorf("%d results of %d pulled", results, pulled.Load())
 		}
-		time.Sleep(a.hold) // for the server
+		time.Sleep(100 * time.Millisecond) // for the server
 	})
 }
 
 // The account's limit is found, whether it is constant or drops in the middle: nothing is lost.
 func TestFleetUnderAnAccountsLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := &account{limit: 10, hold: 10 * time.Millisecond}
-		client := over(t, inMemory(t, a.ServeHTTP), trusthub.WithMaxConcurrency(128), defaults)
+		a := apitest.NewAccount(10, 10*time.Millisecond)
+		client := apitest.Over(t, apitest.InMemory(t, a.ServeHTTP), trusthub.WithMaxConcurrency(128), apitest.Defaults())
 		start, ideal := time.Now(), 3000/10*10*time.Millisecond
-		for result := range client.FetchCustomerProfiles(t.Context(), numbered(3000, new(atomic.Int64))) {
+		for result := range client.FetchCustomerProfiles(t.Context(), apitest.Numbered(3000, new(atomic.Int64))) {
 			if result.Err != nil {
 				t.Error(result.Err)
 			}
 		}
 		throughput := float64(ideal) / float64(time.Since(start))
-		refused := float64(a.refused) / float64(a.served+a.refused)
+		refused := a.Stats().ThrottledShare()
 		t.Logf("%.1f%% of the ideal throughput, %.1f%% of the requests refused", 100*throughput, 100*refused)
-		if a.served != 3000 || throughput < 0.75 || refused > 0.15 {
-			t.Errorf("%d served", a.served)
+		if a.Stats().Served != 3000 || throughput < 0.75 || refused > 0.15 {
+			t.Errorf("%d served", a.Stats().Served)
 		}
 	})
 	synctest.Test(t, func(t *testing.T) {
-		a := &account{limit: 50, hold: 10 * time.Millisecond}
-		client := over(t, inMemory(t, a.ServeHTTP), trusthub.WithMaxConcurrency(128), defaults)
+		a := apitest.NewAccount(50, 10*time.Millisecond)
+		client := apitest.Over(t, apitest.InMemory(t, a.ServeHTTP), trusthub.WithMaxConcurrency(128), apitest.Defaults())
 		results := 0
-		for result := range client.FetchCustomerProfiles(t.Context(), numbered(3000, new(atomic.Int64))) {
+		for result := range client.FetchCustomerProfiles(t.Context(), apitest.Numbered(3000, new(atomic.Int64))) {
 			if result.Err != nil {
 				t.Error(result.Err)
 			}
 			if results++; results == 1500 {
-				a.mu.Lock()
-				a.limit = 5
-				a.mu.Unlock()
+				a.SetLimit(5)
 			}
 		}
-		refused := float64(a.refused) / float64(a.served+a.refused)
-		t.Logf("limit dropped from 50 to 5: %d of 3000 served, %.1f%% of the requests refused", a.served, 100*refused)
-		if a.served != 3000 {
-			t.Errorf("%d served", a.served)
+		refused := a.Stats().ThrottledShare()
+		t.Logf("limit dropped from 50 to 5: %d of 3000 served, %.1f%% of the requests refused", a.Stats().Served, 100*refused)
+		if a.Stats().Served != 3000 {
+			t.Errorf("%d served", a.Stats().Served)
 		}
 	})
 }
@@ -316,8 +302,8 @@ func TestFleetUnderAnAccountsLimit(t *testing.T) {
 // A panic of the input is raised again where the loop runs, after the results in hand, and can be recovered there.
 func TestFleetWhoseInputPanics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := &account{limit: 100, hold: time.Second}
-		client := over(t, inMemory(t, a.ServeHTTP))
+		a := apitest.NewAccount(100, time.Second)
+		client := apitest.Over(t, apitest.InMemory(t, a.ServeHTTP))
 		broken := errors.New("broken input")
 		input := func(yield func(string) bool) {
 			for range 5 {
@@ -350,14 +336,14 @@ func TestFleetWhoseInputPanics(t *testing.T) {
 // Each result tells its place in the input and what came over HTTP.
 func TestFleetResults(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		client := over(t, inMemory(t, func(w http.ResponseWriter, r *http.Request) {
-			if strings.HasSuffix(r.URL.Path, unknownSID) {
-				answer(404, jsonType, `{"code":20404}`)(w, r)
+		client := apitest.Over(t, apitest.InMemory(t, func(w http.ResponseWriter, r *http.Request) {
+			if strings.HasSuffix(r.URL.Path, apitest.UnknownSID) {
+				apitest.Answer(404, apitest.JSON, `{"code":20404}`)(w, r)
 				return
 			}
-			answer(200, jsonType, acme)(w, r)
+			apitest.Answer(200, apitest.JSON, apitest.Profile)(w, r)
 		}))
-		sids := []string{sid, unknownSID, "malformed", sid}
+		sids := []string{sid, apitest.UnknownSID, "malformed", sid}
 		statuses := []int{200, 404, 0, 200}
 		seen := make([]bool, len(sids))
 		for result := range client.FetchCustomerProfiles(t.Context(), slices.Values(sids)) {
@@ -376,7 +362,7 @@ func TestFleetResults(t *testing.T) {
 // A SID that comes while the last ones are finished, after the loop has been told to end, still yields its result.
 func TestFleetLosesNoLateSID(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		client := over(t, roundTripFunc(func(req *http.Request) (*http.Response, error) {
+		client := apitest.Over(t, apitest.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
 			<-req.Context().Done()
 			time.Sleep(2 * time.Second) // a transport that is slow to notice
 			return nil, context.Cause(req.Context())
@@ -387,7 +373,7 @@ func TestFleetLosesNoLateSID(t *testing.T) {
 		for range client.FetchCustomerProfiles(ctx, func(yield func(string) bool) {
 			yield(sid)
 			time.Sleep(2 * time.Second)
-			yield(unknownSID)
+			yield(apitest.UnknownSID)
 		}) {
 			results++
 		}
@@ -405,19 +391,19 @@ func TestFleetsShareAnAccount(t *testing.T) {
 	}{{8, 16, 0.1}, {8, 4, 0.45}, {16, 4, 0.7}, {32, 4, 1.1}} {
 		t.Run(fmt.Sprint(test.clients, " on ", test.slots), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				a := &account{limit: test.slots, hold: 100 * time.Millisecond}
-				transport := roundTripFunc(func(req *http.Request) (*http.Response, error) {
+				a := apitest.NewAccount(test.slots, 100*time.Millisecond)
+				transport := apitest.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
 					time.Sleep(20*time.Millisecond + rand.N(10*time.Millisecond))
 					defer time.Sleep(20 * time.Millisecond)
-					return handled(a.ServeHTTP)(req)
+					return apitest.Handled(a.ServeHTTP)(req)
 				})
 				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 				defer cancel()
 				var all sync.WaitGroup
 				for range test.clients {
-					client := over(t, transport, trusthub.WithMaxConcurrency(128), defaults)
+					client := apitest.Over(t, transport, trusthub.WithMaxConcurrency(128), apitest.Defaults())
 					all.Go(func() {
-						for result := range client.FetchCustomerProfiles(ctx, numbered(1_000_000, new(atomic.Int64))) {
+						for result := range client.FetchCustomerProfiles(ctx, apitest.Numbered(1_000_000, new(atomic.Int64))) {
 							if result.Err != nil && ctx.Err() == nil {
 								t.Error(result.Err)
 							}
@@ -426,11 +412,11 @@ func TestFleetsShareAnAccount(t *testing.T) {
 				}
 				all.Wait()
 				time.Sleep(time.Second) // for the server
-				refusals := float64(a.refused) / float64(a.served)
-				used := float64(a.served) * a.hold.Seconds() / float64(test.slots) / 60
+				refusals := float64(a.Stats().Throttled) / float64(a.Stats().Served)
+				used := float64(a.Stats().Served) * 0.1 / float64(test.slots) / 60
 				t.Logf("%.3f refusals a profile, %.2f of the slots used", refusals, used)
 				if refusals > test.refusals || used < 0.5 {
-					t.Errorf("%d served, %d refused", a.served, a.refused)
+					t.Errorf("%d served, %d refused", a.Stats().Served, a.Stats().Throttled)
 				}
 			})
 		})
@@ -439,8 +425,8 @@ func TestFleetsShareAnAccount(t *testing.T) {
 
 // A transport that ends its goroutine, as a mock that calls t.Fatal does, costs one result and not the loop.
 func TestGoexitInATransport(t *testing.T) { // in real time: a bubble would end the whole test binary
-	server := newScene(0, func(_ time.Duration, sid string) roundTripFunc {
-		if number(sid) == 3 {
+	server := apitest.NewScene(0, func(_ time.Duration, sid string) apitest.RoundTripFunc {
+		if apitest.Number(sid) == 3 {
 			runtime.Goexit()
 		}
 		return nil
@@ -448,10 +434,10 @@ func TestGoexitInATransport(t *testing.T) { // in real time: a bubble would end 
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	left := make(chan struct{})
-	client := over(t, server)
+	client := apitest.Over(t, server)
 	go func() {
 		defer close(left)
-		for range client.FetchCustomerProfiles(ctx, numbered(10, new(atomic.Int64))) {
+		for range client.FetchCustomerProfiles(ctx, apitest.Numbered(10, new(atomic.Int64))) {
 			continue
 		}
 	}()

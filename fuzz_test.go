@@ -17,6 +17,7 @@ import (
 
 	"github.com/seed07fc1495/trusthub"
 	"github.com/seed07fc1495/trusthub/contract"
+	"github.com/seed07fc1495/trusthub/internal/apitest"
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
@@ -25,17 +26,17 @@ func FuzzFetch(f *testing.F) {
 	profile := `{"sid":"` + sid + `","status":"draft","valid_until":null,"date_created":"2019-07-30T22:29:24Z",` +
 		`"links":{"a":"https://a"},"errors":[{"code":18601,"message":"m"}]}`
 	for _, body := range []string{profile, profile[:40], "null", "[]", "", "{}", `{"sid":1}`, `{"errors":[{"code":"x"},1.0,[null]]}`, "{\"email\":\"\xff\"}"} {
-		f.Add(200, jsonType, "RQ1", body)
+		f.Add(200, apitest.JSON, "RQ1", body)
 	}
 	f.Add(200, "text/html", "RQ1", "<html>")
 	f.Add(200, "application/x+json; charset=utf-8", "", profile)
 	f.Add(204, "", "", "")
-	f.Add(302, jsonType, "RQ1", "")
-	f.Add(404, jsonType, "RQ1", `{"code":20404,"message":"m","more_info":"i","status":404}`)
-	f.Add(503, jsonType, "\x1b[31m", "upstream")
+	f.Add(302, apitest.JSON, "RQ1", "")
+	f.Add(404, apitest.JSON, "RQ1", `{"code":20404,"message":"m","more_info":"i","status":404}`)
+	f.Add(503, apitest.JSON, "\x1b[31m", "upstream")
 	const limit = 1 << 10
 	f.Fuzz(func(t *testing.T, status int, contentType, requestID, body string) {
-		client := over(t, canned(status, http.Header{"Content-Type": {contentType}, "Twilio-Request-Id": {requestID}}, body),
+		client := apitest.Over(t, apitest.Canned(status, http.Header{"Content-Type": {contentType}, "Twilio-Request-Id": {requestID}}, body),
 			trusthub.WithMaxResponseBytes(limit))
 		var response trusthub.Response
 		profile, err := client.FetchCustomerProfile(t.Context(), sid, trusthub.WithResponseInto(&response))
@@ -81,7 +82,7 @@ func FuzzContract(f *testing.F) {
 		f.Add(body)
 	}
 	f.Fuzz(func(t *testing.T, body string) {
-		client := over(t, canned(200, http.Header{"Content-Type": {jsonType}}, body), trusthub.WithMiddleware(contract.NewTransport))
+		client := apitest.Over(t, apitest.CannedJSON(body), trusthub.WithMiddleware(contract.NewTransport))
 		_, err := client.FetchCustomerProfile(t.Context(), sid)
 		if decodeErr, ok := errors.AsType[*trusthub.DecodeError](err); ok && decodeErr.Pointer != "/sid" {
 			t.Errorf("%q: %v", body, decodeErr)
@@ -92,20 +93,20 @@ func FuzzContract(f *testing.F) {
 // Whatever a server answers, contract passes it on byte for byte or fails with a short violation that quotes nothing of it, and
 // says the same whether it fails calls or only reports.
 func FuzzContractAnswer(f *testing.F) {
-	f.Add(200, jsonType, "true", `{"sid":"`+sid+`","status":"draft","errors":[{"code":18601}],"links":{"a":"https://a"}}`)
+	f.Add(200, apitest.JSON, "true", `{"sid":"`+sid+`","status":"draft","errors":[{"code":18601}],"links":{"a":"https://a"}}`)
 	f.Add(200, "text/html", "maybe", "<html>")
-	f.Add(200, jsonType, "", `{"errors":[1,"a",null],"links":{"a/b~":1},"status":"new","date_created":"2026-02-30T00:00:00Z"}`)
+	f.Add(200, apitest.JSON, "", `{"errors":[1,"a",null],"links":{"a/b~":1},"status":"new","date_created":"2026-02-30T00:00:00Z"}`)
 	f.Add(404, "application/JSON; charset", "false", `{"code":"20404","code":1}`)
 	f.Add(429, "application/problem+json", "", "null")
-	f.Add(503, jsonType, "", "upstream")
+	f.Add(503, apitest.JSON, "", "upstream")
 	f.Add(302, "", "", "")
-	f.Add(204, jsonType, "x", "")
+	f.Add(204, apitest.JSON, "x", "")
 	pointer := regexp.MustCompile(`^(/([^~/]|~[01])*)*$`)
 	f.Fuzz(func(t *testing.T, status int, contentType, credentials, body string) {
 		header := http.Header{"Content-Type": {contentType}, "Access-Control-Allow-Credentials": {credentials}}
 		var reported *contract.Violation
-		observed, observeErr := sendOver(t, contract.Observe(func(v *contract.Violation) { reported = v })(canned(status, header, body)))
-		answer, err := sendOver(t, contract.NewTransport(canned(status, header, body)))
+		observed, observeErr := sendOver(t, contract.Observe(func(v *contract.Violation) { reported = v })(apitest.Canned(status, header, body)))
+		answer, err := sendOver(t, contract.NewTransport(apitest.Canned(status, header, body)))
 		if observeErr != nil || observed != body || err == nil && answer != body {
 			t.Errorf("%q, %q: got %q, observed %q, %v", contentType, body, answer, observed, observeErr)
 		}
@@ -156,9 +157,9 @@ func FuzzSID(f *testing.F) {
 	pattern := regexp.MustCompile(`^BU[0-9a-fA-F]{32}$`)
 	f.Fuzz(func(t *testing.T, candidate string) {
 		var sent []string
-		client := over(t, roundTripFunc(func(req *http.Request) (*http.Response, error) {
+		client := apitest.Over(t, apitest.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
 			sent = append(sent, req.URL.EscapedPath())
-			return canned(200, http.Header{"Content-Type": {jsonType}}, acme)(req)
+			return apitest.OK()(req)
 		}))
 		valid := pattern.MatchString(candidate)
 		_, err := client.FetchCustomerProfile(t.Context(), candidate)
@@ -185,7 +186,7 @@ func FuzzRetryAfter(f *testing.F) {
 		f.Add(value)
 	}
 	f.Fuzz(func(t *testing.T, value string) {
-		client := over(t, canned(429, http.Header{"Retry-After": {value}}, ""))
+		client := apitest.Over(t, apitest.Canned(429, http.Header{"Retry-After": {value}}, ""))
 		_, err := client.FetchCustomerProfile(t.Context(), sid)
 		var apiErr *trusthub.Error
 		if !errors.As(err, &apiErr) {
@@ -212,7 +213,7 @@ func FuzzErrorBody(f *testing.F) {
 		f.Add(body)
 	}
 	f.Fuzz(func(t *testing.T, body string) {
-		_, err := over(t, canned(400, http.Header{}, body)).FetchCustomerProfile(t.Context(), sid)
+		_, err := apitest.Over(t, apitest.Canned(400, http.Header{}, body)).FetchCustomerProfile(t.Context(), sid)
 		var apiErr *trusthub.Error
 		if !errors.As(err, &apiErr) || string(apiErr.Body) != body {
 			t.Fatalf("got %v", err)
@@ -230,12 +231,5 @@ func checkText(t *testing.T, err error) {
 	if text := err.Error(); len(text) >= 500 || strings.ContainsFunc(text, unicode.IsControl) || !strings.HasPrefix(text, "trusthub: ") ||
 		strings.Contains(text, "struct {") {
 		t.Errorf("%d bytes: %q", len(text), text)
-	}
-}
-
-// canned is a transport with one answer.
-func canned(status int, header http.Header, body string) roundTripFunc {
-	return func(req *http.Request) (*http.Response, error) {
-		return &http.Response{StatusCode: status, Header: header, Body: io.NopCloser(strings.NewReader(body)), ContentLength: -1, Request: req}, nil
 	}
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/seed07fc1495/trusthub"
 	"github.com/seed07fc1495/trusthub/contract"
+	"github.com/seed07fc1495/trusthub/internal/apitest"
 	"github.com/seed07fc1495/trusthub/internal/gatewaytest"
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
@@ -44,7 +45,7 @@ func TestGatewaysInACall(t *testing.T) {
 		fake := trusthubtest.NewHandler()
 		fake.FailFunc(func(*http.Request) (trusthubtest.Fault, bool) { return fault, true })
 		var d diary
-		profile, err := over(t, fake, d.hooks(), defaults).FetchCustomerProfile(t.Context(), sid)
+		profile, err := apitest.Over(t, fake, d.hooks(), apitest.Defaults()).FetchCustomerProfile(t.Context(), sid)
 		apiErr, refused := errors.AsType[*trusthub.Error](err)
 		_, undecoded := errors.AsType[*trusthub.DecodeError](err)
 		attempts, reason := 1, trusthub.ReasonGateway
@@ -82,7 +83,7 @@ func TestGatewaysInABatch(t *testing.T) {
 				return fault, since >= from && since < from+50*time.Second
 			})
 			came := 0
-			for result := range over(t, fake, defaults).FetchCustomerProfiles(t.Context(), slices.Values(sids)) {
+			for result := range apitest.Over(t, fake, apitest.Defaults()).FetchCustomerProfiles(t.Context(), slices.Values(sids)) {
 				if result.Err != nil {
 					t.Fatalf("from %v: %s: %v", from, result.SID, result.Err)
 				}
@@ -106,7 +107,7 @@ func TestGatewaysInAWatch(t *testing.T) {
 		})
 		time.AfterFunc(5*time.Hour, func() { fake.Put(trusthub.CustomerProfile{SID: sid, Status: trusthub.StatusTwilioApproved}) })
 		errs := 0
-		for profile, err := range over(t, fake, defaults).WatchCustomerProfile(t.Context(), sid, time.Hour) {
+		for profile, err := range apitest.Over(t, fake, apitest.Defaults()).WatchCustomerProfile(t.Context(), sid, time.Hour) {
 			if err != nil {
 				errs++
 				continue
@@ -125,7 +126,7 @@ func TestGatewaysInAWatch(t *testing.T) {
 func TestGatewaysInACallback(t *testing.T) {
 	overGateways(t, func(t *testing.T, fault trusthubtest.Fault) {
 		var out bytes.Buffer
-		app := newApp(t, defaults, trusthub.WithLogger(slog.New(slog.NewTextHandler(&out, nil))))
+		app := newApp(t, apitest.Defaults(), trusthub.WithLogger(slog.New(slog.NewTextHandler(&out, nil))))
 		app.fake.FailFunc(func(*http.Request) (trusthubtest.Fault, bool) { return fault, true })
 		status := app.call(signedFor(http.MethodPost, "/"+sid, ""))
 		if lines := strings.Split(strings.TrimSpace(out.String()), "\n"); status != http.StatusServiceUnavailable || len(app.handled) > 0 ||
@@ -142,7 +143,7 @@ func TestGatewaysAndTheContract(t *testing.T) {
 		fake.Fail(fault)
 		var violations []*contract.Violation
 		observe := contract.Observe(func(v *contract.Violation) { violations = append(violations, v) })
-		_, _ = over(t, fake, trusthub.WithMiddleware(observe)).FetchCustomerProfile(t.Context(), sid)
+		_, _ = apitest.Over(t, fake, trusthub.WithMiddleware(observe)).FetchCustomerProfile(t.Context(), sid)
 		isJSON := strings.Contains(fault.Header.Get("Content-Type"), "json")
 		for _, v := range violations {
 			if v.FromTwilio() || !isJSON && fault.Status != 200 {
@@ -163,7 +164,7 @@ func TestErrorsOfTwilio(t *testing.T) {
 			fake := trusthubtest.NewHandler()
 			fake.Fail(fault)
 			var d diary
-			_, err := over(t, fake, d.hooks()).FetchCustomerProfile(t.Context(), sid)
+			_, err := apitest.Over(t, fake, d.hooks()).FetchCustomerProfile(t.Context(), sid)
 			apiErr, ok := errors.AsType[*trusthub.Error](err)
 			switch target := named[fault.Status]; {
 			case !ok || !apiErr.FromTwilio() || apiErr.Message == "" || d.calls[0].Reason != trusthub.ReasonStatus:
@@ -182,7 +183,7 @@ func TestForbiddenInABatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := trusthubtest.NewHandler()
 		fake.FailFunc(func(*http.Request) (trusthubtest.Fault, bool) { return trusthubtest.Fault{Status: 403}, true })
-		for result := range over(t, fake, defaults).FetchCustomerProfiles(context.Background(), slices.Values([]string{sid, unknownSID})) {
+		for result := range apitest.Over(t, fake, apitest.Defaults()).FetchCustomerProfiles(context.Background(), slices.Values([]string{sid, apitest.UnknownSID})) {
 			if !errors.Is(result.Err, trusthub.ErrForbidden) || errors.Is(result.Err, trusthub.ErrOutage) {
 				t.Errorf("got %v", result.Err)
 			}

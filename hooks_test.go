@@ -1,20 +1,26 @@
 package trusthub_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/seed07fc1495/trusthub"
 	"github.com/seed07fc1495/trusthub/contract"
+	"github.com/seed07fc1495/trusthub/internal/apitest"
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
@@ -62,16 +68,16 @@ func (d *diary) hooks() trusthub.Option {
 
 func TestHooks(t *testing.T) {
 	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
-		s := &script{handlers: []http.HandlerFunc{answer(503, jsonType, "{}"), refusal("4"), func(w http.ResponseWriter, r *http.Request) {
+		s := apitest.NewScript(apitest.Answer(503, apitest.JSON, "{}"), apitest.Throttle("4"), func(w http.ResponseWriter, r *http.Request) {
 			time.Sleep(time.Second)
-			answer(200, jsonType, acme)(w, r)
-		}}}
+			apitest.Answer(200, apitest.JSON, apitest.Profile)(w, r)
+		})
 		var d diary
-		if _, err := fetch(t.Context(), over(t, inMemory(t, s.ServeHTTP), defaults, d.hooks())); err != nil {
+		if _, err := fetch(t.Context(), apitest.Over(t, apitest.InMemory(t, s.ServeHTTP), apitest.Defaults(), d.hooks())); err != nil {
 			t.Fatal(err)
 		}
 		want := []string{
-			"call GET http://127.0.0.1/v1/CustomerProfiles/{Sid}",
+			"call GET https://trusthub.twilio.com/v1/CustomerProfiles/{Sid}",
 			"call: attempt 1 waited 0s", "attempt 1: 503 RQ1 status took 0s, final false",
 			"call: attempt 2 waited 0s", "attempt 2: 429 RQ1 status took 0s, final false",
 			"call: attempt 3 waited 4s", "attempt 3: 200 RQ1  took 1s, final true",
@@ -89,9 +95,9 @@ func TestHooks(t *testing.T) {
 
 // How a call of the facade ends is known when its answer is decoded; generated code decodes by itself.
 func TestHooksOfAnAnswerThatIsNoProfile(t *testing.T) {
-	for body, want := range map[string]string{`{"sid":"BUbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"}`: "decode", "<html>": "decode", acme: ""} {
+	for body, want := range map[string]string{`{"sid":"BUbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"}`: "decode", "<html>": "decode", apitest.Profile: ""} {
 		var d diary
-		client := over(t, canned(200, http.Header{"Content-Type": {jsonType}}, body), d.hooks())
+		client := apitest.Over(t, apitest.CannedJSON(body), d.hooks())
 		_, _ = client.FetchCustomerProfile(t.Context(), sid)
 		_, _ = client.Generated().FetchCustomerProfileWithResponse(t.Context(), sid)
 		if len(d.calls) != 2 || string(d.calls[0].Reason) != want || d.calls[1].Reason != "" || d.attempts[0].Reason != "" {
@@ -112,8 +118,8 @@ func TestHooksOfUnsentRequests(t *testing.T) {
 		_, _ = client.FetchCustomerProfile(t.Context(), sid)
 		ended, end := context.WithCancel(t.Context())
 		end()
-		_, _ = over(t, roundTripFunc(nil), d.hooks()).FetchCustomerProfile(ended, sid)
-		client = over(t, handled(refusal("60")), d.hooks())
+		_, _ = apitest.Over(t, apitest.RoundTripFunc(nil), d.hooks()).FetchCustomerProfile(ended, sid)
+		client = apitest.Over(t, apitest.Throttled("60"), d.hooks())
 		_, _ = client.FetchCustomerProfile(t.Context(), sid)
 		_, _ = client.FetchCustomerProfile(t.Context(), sid)
 		_, _ = client.FetchCustomerProfile(t.Context(), "malformed")
@@ -129,9 +135,9 @@ func TestHooksOfUnsentRequests(t *testing.T) {
 
 // Each Start is followed by its Done, also in a panic.
 func TestHooksOfAPanic(t *testing.T) {
-	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+	synctest.Test(t, func(t *testing.T) {
 		var d diary
-		client := over(t, roundTripFunc(func(*http.Request) (*http.Response, error) { panic("middleware") }), d.hooks())
+		client := apitest.Over(t, apitest.RoundTripFunc(func(*http.Request) (*http.Response, error) { panic("middleware") }), d.hooks())
 		func() {
 			defer func() { _ = recover() }()
 			_, _ = fetch(t.Context(), client)
@@ -145,15 +151,15 @@ func TestHooksOfAPanic(t *testing.T) {
 // A fetch that a fleet makes again after a hold is the same call.
 func TestHooksOfAFleet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		server := newScene(10*time.Millisecond, func(after time.Duration, _ string) roundTripFunc {
+		server := apitest.NewScene(10*time.Millisecond, func(after time.Duration, _ string) apitest.RoundTripFunc {
 			if after < time.Minute {
 				time.Sleep(time.Millisecond)
-				return handled(answer(503, textType, ""))
+				return apitest.Unavailable()
 			}
 			return nil
 		})
 		var d diary
-		if n := lost(fetchAll(t.Context(), t, over(t, server, defaults, d.hooks()), 20)); n > 0 {
+		if n := apitest.Failed(apitest.FetchAll(t.Context(), t, apitest.Over(t, server, apitest.Defaults(), d.hooks()), 20)); n > 0 {
 			t.Errorf("%d lost", n)
 		}
 		finals, sent := 0, 0
@@ -165,8 +171,8 @@ func TestHooksOfAFleet(t *testing.T) {
 		for _, info := range d.calls {
 			sent += info.Attempts
 		}
-		if len(d.calls) != 20 || finals != 20 || sent != len(server.sent) || len(d.attempts) != len(server.sent) {
-			t.Errorf("%d calls, %d final attempts of %d, %d sent", len(d.calls), finals, len(d.attempts), len(server.sent))
+		if len(d.calls) != 20 || finals != 20 || sent != len(server.Sent()) || len(d.attempts) != len(server.Sent()) {
+			t.Errorf("%d calls, %d final attempts of %d, %d sent", len(d.calls), finals, len(d.attempts), len(server.Sent()))
 		}
 	})
 }
@@ -174,13 +180,13 @@ func TestHooksOfAFleet(t *testing.T) {
 // Nothing that hooks are given shows a SID, a credential, a header or a body.
 func TestHooksGetNoSecrets(t *testing.T) {
 	body := `{"code":20404,"message":"The profile ` + sid + ` of secret@example.com"}`
-	for name, reply := range map[string]roundTripFunc{
-		"status":  canned(404, http.Header{"X-Secret": {"secret"}}, body),
-		"decode":  canned(200, http.Header{"Content-Type": {jsonType}}, `{"email":["secret"]}`),
-		"network": broken(errors.New("secret " + sid)),
+	for name, reply := range map[string]apitest.RoundTripFunc{
+		"status":  apitest.Canned(404, http.Header{"X-Secret": {"secret"}}, body),
+		"decode":  apitest.CannedJSON(`{"email":["secret"]}`),
+		"network": apitest.Broken(errors.New("secret " + sid)),
 	} {
 		var d diary
-		_, err := over(t, reply, d.hooks()).FetchCustomerProfile(t.Context(), sid)
+		_, err := apitest.Over(t, reply, d.hooks()).FetchCustomerProfile(t.Context(), sid)
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%d"} {
 			if text := fmt.Sprintf(verb+verb+verb+verb, d.attempts, d.calls, d.attempts[0].Err, d.calls[0].Err); strings.Contains(text, "secret") || strings.Contains(text, sid) || strings.Contains(text, trusthubtest.Password) {
 				t.Errorf("%s: %s", name, text)
@@ -203,7 +209,7 @@ func TestHooksAddUp(t *testing.T) {
 			CallDone:  func(context.Context, trusthub.CallInfo) { order = append(order, name) },
 		})
 	}
-	client := over(t, canned(200, http.Header{"Content-Type": {jsonType}}, acme), named("a"), trusthub.WithHooks(trusthub.Hooks{}), named("b"))
+	client := apitest.Over(t, apitest.OK(), named("a"), trusthub.WithHooks(trusthub.Hooks{}), named("b"))
 	if _, err := client.FetchCustomerProfile(t.Context(), sid); err != nil || !slices.Equal(order, []string{"a", "b", "a", "b"}) {
 		t.Errorf("got %v, %v", order, err)
 	}
@@ -213,15 +219,15 @@ func TestHooksAddUp(t *testing.T) {
 func TestReasonOfAnAttemptBeforeTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var d diary
-		server := newScene(0, func(_ time.Duration, sid string) roundTripFunc {
-			if number(sid) == 0 {
-				return after(10*time.Millisecond, broken(&net.OpError{Op: "read", Err: errors.New("reset")}))
+		server := apitest.NewScene(0, func(_ time.Duration, sid string) apitest.RoundTripFunc {
+			if apitest.Number(sid) == 0 {
+				return apitest.After(10*time.Millisecond, apitest.Broken(&net.OpError{Op: "read", Err: errors.New("reset")}))
 			}
-			return after(time.Hour, ok())
+			return apitest.After(time.Hour, apitest.OK())
 		})
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
-		_ = fetchAll(ctx, t, over(t, server, d.hooks()), 2)
+		_ = apitest.FetchAll(ctx, t, apitest.Over(t, server, d.hooks()), 2)
 		synctest.Wait()
 		broke := 0
 		for _, info := range d.attempts {
@@ -242,7 +248,7 @@ func TestReasonOfAnAttemptBeforeTheEnd(t *testing.T) {
 func TestPanicIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var d diary
-		client := over(t, roundTripFunc(func(*http.Request) (*http.Response, error) { time.Sleep(time.Second); panic("middleware") }), d.hooks())
+		client := apitest.Over(t, apitest.RoundTripFunc(func(*http.Request) (*http.Response, error) { time.Sleep(time.Second); panic("middleware") }), d.hooks())
 		func() {
 			defer func() { _ = recover() }()
 			_, _ = client.FetchCustomerProfile(t.Context(), sid)
@@ -260,7 +266,7 @@ func TestPanicIsTold(t *testing.T) {
 func TestEmptyMethod(t *testing.T) {
 	var d diary
 	server := trusthubtest.NewHandler()
-	client := over(t, server, d.hooks(), trusthub.WithMiddleware(contract.NewTransport))
+	client := apitest.Over(t, server, d.hooks(), trusthub.WithMiddleware(contract.NewTransport))
 	defer func() {
 		if value := recover(); value != nil {
 			t.Errorf("panic: %v", value)
@@ -282,14 +288,239 @@ func TestEmptyMethod(t *testing.T) {
 func TestHooksOfAWatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var d diary
-		s := &script{handlers: []http.HandlerFunc{answer(200, jsonType, acme)}}
+		s := apitest.NewScript(apitest.Answer(200, apitest.JSON, apitest.Profile))
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 		defer cancel()
-		for range over(t, inMemory(t, s.ServeHTTP), d.hooks()).WatchCustomerProfile(ctx, sid, time.Minute) {
+		for range apitest.Over(t, apitest.InMemory(t, s.ServeHTTP), d.hooks()).WatchCustomerProfile(ctx, sid, time.Minute) {
 			continue
 		}
-		if polls := s.requests(); polls < 9 || len(d.calls) != polls || len(d.attempts) != polls {
+		if polls := s.Requests(); polls < 9 || len(d.calls) != polls || len(d.attempts) != polls {
 			t.Errorf("%d calls and %d attempts in %d polls", len(d.calls), len(d.attempts), polls)
 		}
 	})
+}
+
+// One record an attempt, of the listed attributes and nothing else.
+func TestLogger(t *testing.T) {
+	const secret = "hunter2"
+	s := apitest.NewScript(
+		func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+		apitest.Answer(503, apitest.JSON, `{"message":"`+secret+`"}`),
+		apitest.Answer(200, apitest.JSON, `{"email":"`+secret+`"}`),
+	)
+	var out bytes.Buffer
+	client, err := trusthub.NewClient(trusthub.BasicAuth("AC1", secret), trusthub.WithBaseURL(apitest.Serve(t, s.ServeHTTP)),
+		trusthub.WithHTTPClient(&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}),
+		trusthub.WithRetry(trusthub.RetryPolicy{MinWait: time.Nanosecond, MaxWait: time.Nanosecond}),
+		trusthub.WithLogger(slog.New(slog.NewJSONHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.FetchCustomerProfile(t.Context(), sid); err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+	if len(lines) != 3 || strings.Contains(out.String(), secret) {
+		t.Fatalf("got\n%s", out.String())
+	}
+	for i, want := range []struct {
+		level, message          string
+		status, reason, retryIn any
+	}{
+		{"WARN", "trusthub: request failed", nil, "reset", 1.},
+		{"WARN", "trusthub: request failed", 503., "status", 1.},
+		{"DEBUG", "trusthub: request answered", 200., nil, nil},
+	} {
+		var record map[string]any
+		if err := json.Unmarshal([]byte(lines[i]), &record); err != nil {
+			t.Fatal(err)
+		}
+		if record["level"] != want.level || record["msg"] != want.message || record["status"] != want.status || record["attempt"] != float64(i+1) ||
+			record["reason"] != want.reason || record["retry_in"] != want.retryIn || record["method"] != "GET" || record["path"] != "/v1/CustomerProfiles/"+sid || (record["request_id"] == "RQ1") != (want.status != nil) {
+			t.Errorf("got %s", lines[i])
+		}
+		for key := range maps.Keys(record) {
+			if !slices.Contains([]string{"time", "level", "msg", "method", "path", "attempt", "duration", "status", "request_id", "reason", "retry_in"}, key) {
+				t.Errorf("%s is not on the list: %s", key, lines[i])
+			}
+		}
+	}
+}
+
+func TestLoggerBelowItsLevelIsSilent(t *testing.T) {
+	var out bytes.Buffer
+	client := apitest.At(t, apitest.Serve(t, apitest.Answer(200, apitest.JSON, apitest.Profile)), trusthub.WithLogger(slog.New(slog.NewTextHandler(&out, nil))))
+	if _, err := client.FetchCustomerProfile(t.Context(), sid); err != nil || out.Len() > 0 {
+		t.Errorf("got %v, %s", err, out.String())
+	}
+}
+
+// A request that could not be signed is logged without what its error says.
+func TestLoggerOfUnsentRequests(t *testing.T) {
+	var out bytes.Buffer
+	client, err := trusthub.NewClient(trusthub.AuthFunc(func(*http.Request) error { return errors.New("secret") }),
+		trusthub.WithLogger(slog.New(slog.NewTextHandler(&out, nil))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = client.FetchCustomerProfile(t.Context(), sid)
+	if err == nil || !strings.Contains(out.String(), "reason=auth") || strings.Contains(out.String(), "secret") {
+		t.Errorf("got %v, %s", err, out.String())
+	}
+}
+
+// Errors log what the records of their attempts do, and how many there were.
+func TestErrorsLogTheirCall(t *testing.T) {
+	for name, test := range map[string]struct {
+		reply apitest.RoundTripFunc
+		want  string
+	}{
+		"refusal": {apitest.Canned(404, http.Header{"Twilio-Request-Id": {"RQ1"}}, `{"message":"secret"}`), "reason=status err.status=404 err.request_id=RQ1"},
+		"garbage": {apitest.Canned(200, http.Header{"Twilio-Request-Id": {"RQ1"}}, "secret"), "reason=decode err.status=200 err.request_id=RQ1"},
+		"network": {apitest.Broken(errors.New("secret")), "reason=other"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := apitest.Over(t, test.reply).FetchCustomerProfile(t.Context(), sid)
+			var out bytes.Buffer
+			slog.New(slog.NewTextHandler(&out, nil)).Info("m", "err", err)
+			want := "err.method=GET err.path=/v1/CustomerProfiles/" + sid + " err.attempts=1 err." + test.want + "\n"
+			if !strings.HasSuffix(out.String(), want) {
+				t.Errorf("got %swant %s", out.String(), want)
+			}
+		})
+	}
+}
+
+// The duration is in the record, as what it is.
+func TestLoggedDuration(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		client := apitest.Over(t, apitest.After(time.Second, apitest.OK()), trusthub.WithLogger(slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))))
+		_, _ = client.FetchCustomerProfile(t.Context(), sid)
+		if !strings.Contains(out.String(), " duration=1s ") {
+			t.Errorf("got %s", out.String())
+		}
+	})
+}
+
+func TestStats(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := apitest.NewScript(apitest.Answer(503, apitest.Text, ""), apitest.Throttle("5"), func(w http.ResponseWriter, r *http.Request) {
+			time.Sleep(10 * time.Second)
+			apitest.Answer(200, apitest.JSON, apitest.Profile)(w, r)
+		})
+		client := apitest.Over(t, apitest.InMemory(t, s.ServeHTTP), apitest.Defaults(), trusthub.WithMaxConcurrency(2))
+		expectStats(t, client, trusthub.Stats{Limit: 2, RetriesLeft: 100})
+		for range 3 {
+			go func() { _, _ = fetch(t.Context(), client) }()
+			synctest.Wait()
+		}
+		expectStats(t, client, trusthub.Stats{Limit: 1.6, Waiting: 2, RetriesLeft: 98, Paused: 5 * time.Second, FailingSince: time.Now()})
+		failed := time.Now()
+		time.Sleep(6 * time.Second)
+		expectStats(t, client, trusthub.Stats{Limit: 1.6, InFlight: 1, Waiting: 2, RetriesLeft: 98, FailingSince: failed})
+		time.Sleep(time.Minute)
+		if got := client.Stats(); got.InFlight != 0 || got.Waiting != 0 || got.RetriesLeft != 98 {
+			t.Errorf("got %+v", got)
+		}
+	})
+}
+
+// A 404 of Twilio is a success, since Twilio has answered; a gateway's is none.
+func TestStatsOfFailures(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		twilios := http.Header{"Twilio-Request-Id": {"RQ1"}}
+		reply := apitest.Canned(404, twilios, "")
+		client := apitest.Over(t, apitest.RoundTripFunc(func(req *http.Request) (*http.Response, error) { return reply(req) }))
+		var lastSuccess time.Time
+		for i, test := range []struct {
+			reply   apitest.RoundTripFunc
+			success bool
+		}{
+			{apitest.Canned(404, twilios, ""), true},
+			{apitest.Canned(404, nil, ""), false},
+			{apitest.Canned(503, twilios, ""), false},
+			{apitest.Canned(401, twilios, ""), false},
+			{apitest.Canned(200, http.Header{"Content-Type": {apitest.JSON}}, apitest.Profile), true},
+			{apitest.Canned(200, nil, "<html>"), false},
+		} {
+			time.Sleep(time.Second)
+			reply = test.reply
+			before := client.Stats()
+			_, _ = client.FetchCustomerProfile(t.Context(), sid)
+			failingSince := before.FailingSince
+			switch {
+			case test.success:
+				lastSuccess, failingSince = time.Now(), time.Time{}
+			case failingSince.IsZero():
+				failingSince = time.Now()
+			}
+			if got := client.Stats(); got.LastSuccess != lastSuccess || got.FailingSince != failingSince {
+				t.Errorf("%d: got %+v", i, got)
+			}
+		}
+	})
+}
+
+// A fleet on a client without a bound is counted in while it runs.
+func TestStatsOfFleets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := apitest.NewScene(time.Second, func(after time.Duration, _ string) apitest.RoundTripFunc {
+			if after > 10*time.Second {
+				return apitest.Unavailable()
+			}
+			return nil
+		})
+		client := apitest.Over(t, server, apitest.Defaults())
+		expectStats(t, client, trusthub.Stats{RetriesLeft: 100})
+		go func() {
+			for range client.FetchCustomerProfiles(t.Context(), apitest.Numbered(1000, new(atomic.Int64))) {
+				continue
+			}
+		}()
+		time.Sleep(9500 * time.Millisecond)
+		if got := client.Stats(); got.Limit != 16 || got.InFlight != 16 || got.Waiting != 16 || got.Holding {
+			t.Errorf("running: got %+v", got)
+		}
+		time.Sleep(20 * time.Second)
+		if got := client.Stats(); got.Limit != 16 || got.InFlight > 1 || got.Waiting < 16 || !got.Holding {
+			t.Errorf("in an outage: got %+v", got)
+		}
+		time.Sleep(time.Hour)
+		if got := client.Stats(); got.Limit != 0 || got.Waiting != 0 || got.Holding {
+			t.Errorf("ended: got %+v", got)
+		}
+	})
+}
+
+func expectStats(t *testing.T, client *trusthub.Client, want trusthub.Stats) {
+	t.Helper()
+	if got := client.Stats(); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+// Stats is "safe to call at any time", so that a log handler may add it to its records.
+func TestStatsFromTheLogger(t *testing.T) { // in real time: a bubble does not see who waits for a mutex
+	var client *trusthub.Client
+	logger := slog.New(statsHandler{slog.NewTextHandler(new(bytes.Buffer), nil), func() { client.Stats() }})
+	var sent atomic.Int64
+	client = apitest.Over(t, apitest.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
+		if sent.Add(1) < 20 {
+			return apitest.Unavailable()(req)
+		}
+		return apitest.OK()(req)
+	}), trusthub.WithLogger(logger), trusthub.WithRetry(trusthub.RetryPolicy{MinWait: time.Millisecond, MaxWait: 2 * time.Millisecond}))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range client.FetchCustomerProfiles(context.Background(), apitest.Numbered(20, new(atomic.Int64))) {
+			continue
+		}
+	}()
+	select {
+	case <-done:
+	case <-time.After(3 * time.Second):
+		t.Fatalf("the fleet and Stats are stuck after %d requests", sent.Load())
+	}
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/internal/apitest"
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
@@ -27,7 +28,7 @@ func (d details) Unwrap() error { return d.err }
 // notFound is the error of a call that Twilio has answered with 404.
 func notFound(t *testing.T) error {
 	t.Helper()
-	_, err := over(t, trusthubtest.NewHandler()).FetchCustomerProfile(t.Context(), unknownSID)
+	_, err := apitest.Over(t, trusthubtest.NewHandler()).FetchCustomerProfile(t.Context(), apitest.UnknownSID)
 	if !errors.Is(err, trusthub.ErrNotFound) {
 		t.Fatal(err)
 	}
@@ -51,15 +52,15 @@ func checkForeign(t *testing.T, err error) {
 func TestErrorOfAnotherCallAsCause(t *testing.T) {
 	cause := details{[]string{"first"}, notFound(t)}
 	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
-		hang := roundTripFunc(func(req *http.Request) (*http.Response, error) {
+		hang := apitest.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
 			<-req.Context().Done()
 			return nil, context.Cause(req.Context())
 		})
-		for name, reply := range map[string]roundTripFunc{"in the transport": hang, "between attempts": canned(503, http.Header{"Retry-After": {"9"}}, "")} {
+		for name, reply := range map[string]apitest.RoundTripFunc{"in the transport": hang, "between attempts": apitest.Canned(503, http.Header{"Retry-After": {"9"}}, "")} {
 			var d diary
 			ctx, cancel := context.WithCancelCause(t.Context())
 			time.AfterFunc(time.Second, func() { cancel(cause) })
-			_, err := fetch(ctx, over(t, reply, d.hooks(), defaults))
+			_, err := fetch(ctx, apitest.Over(t, reply, d.hooks(), apitest.Defaults()))
 			if name == "in the transport" {
 				checkForeign(t, err)
 			}
@@ -78,15 +79,15 @@ func TestErrorOfAnotherCallAsCauseOfAWait(t *testing.T) {
 	for name, cause := range map[string]error{"wrapped": details{[]string{"first"}, notFound(t)}, "as it is": notFound(t)} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				hang := roundTripFunc(func(req *http.Request) (*http.Response, error) {
+				hang := apitest.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
 					<-req.Context().Done()
 					return nil, context.Cause(req.Context())
 				})
-				client := over(t, hang, defaults, trusthub.WithMaxConcurrency(1))
+				client := apitest.Over(t, hang, apitest.Defaults(), trusthub.WithMaxConcurrency(1))
 				ctx, cancel := context.WithCancelCause(t.Context())
 				time.AfterFunc(time.Second, func() { cancel(cause) })
 				var errs []error
-				for result := range client.FetchCustomerProfiles(ctx, slices.Values([]string{sid, unknownSID, emptySID})) {
+				for result := range client.FetchCustomerProfiles(ctx, slices.Values([]string{sid, apitest.UnknownSID, apitest.EmptySID})) {
 					errs = append(errs, result.Err)
 				}
 				for _, err := range errs {
@@ -107,7 +108,7 @@ func TestErrorOfAnotherCallAsCauseOfAWait(t *testing.T) {
 func TestNamedErrorAsCause(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(fmt.Errorf("first: %w", trusthub.ErrNotFound))
-	_, err := over(t, trusthubtest.NewHandler()).FetchCustomerProfile(ctx, sid)
+	_, err := apitest.Over(t, trusthubtest.NewHandler()).FetchCustomerProfile(ctx, sid)
 	if !errors.Is(err, context.Canceled) || errors.Is(err, trusthub.ErrNotFound) || !strings.Contains(err.Error(), "first") {
 		t.Errorf("got %v", err)
 	}
@@ -117,11 +118,11 @@ func TestErrorOfAnotherCallInAuthAndMiddleware(t *testing.T) {
 	foreign := details{[]string{"first"}, fmt.Errorf("token: %w", errors.Join(errors.New("x"), notFound(t)))}
 	synctest.Test(t, func(t *testing.T) {
 		auth := trusthub.AuthFunc(func(*http.Request) error { return foreign })
-		_, unsigned := withAuth(t, auth, broken(nil)).FetchCustomerProfile(t.Context(), sid)
+		_, unsigned := apitest.Client(t, auth, apitest.Broken(nil)).FetchCustomerProfile(t.Context(), sid)
 		checkForeign(t, unsigned)
-		_, unsent := over(t, broken(foreign), defaults).FetchCustomerProfile(t.Context(), sid)
+		_, unsent := apitest.Over(t, apitest.Broken(foreign), apitest.Defaults()).FetchCustomerProfile(t.Context(), sid)
 		checkForeign(t, unsent)
-		for _, result := range fetchAll(t.Context(), t, over(t, broken(foreign), defaults), 2) {
+		for _, result := range apitest.FetchAll(t.Context(), t, apitest.Over(t, apitest.Broken(foreign), apitest.Defaults()), 2) {
 			checkForeign(t, result.Err)
 		}
 	})

@@ -14,41 +14,8 @@ import (
 	"time"
 
 	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/internal/apitest"
 )
-
-// account is a server that holds each request for a while and refuses more than its limit at once.
-type account struct {
-	mu              sync.Mutex
-	limit, inFlight int
-	highest         int
-	served, refused int
-	hold            time.Duration
-}
-
-func (a *account) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !a.enter() {
-		answer(429, jsonType, `{"code":20429}`)(w, r)
-		return
-	}
-	time.Sleep(a.hold)
-	a.mu.Lock()
-	a.inFlight--
-	a.served++
-	a.mu.Unlock()
-	answer(200, jsonType, acme)(w, r)
-}
-
-func (a *account) enter() bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.inFlight >= a.limit {
-		a.refused++
-		return false
-	}
-	a.inFlight++
-	a.highest = max(a.highest, a.inFlight)
-	return true
-}
 
 // fetchMany makes calls from as many goroutines at once, and returns how many failed.
 func fetchMany(ctx context.Context, client *trusthub.Client, fetch fetchFunc, calls, callers int) (failed int) {
@@ -77,10 +44,10 @@ func fetchMany(ctx context.Context, client *trusthub.Client, fetch fetchFunc, ca
 func TestMaxConcurrencyIsNeverExceeded(t *testing.T) {
 	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
 		for _, n := range []int{1, 5, 20} {
-			a := &account{limit: 1000, hold: time.Second}
-			client := over(t, inMemory(t, a.ServeHTTP), trusthub.WithMaxConcurrency(n))
-			if failed := fetchMany(t.Context(), client, fetch, 200, 40); failed > 0 || a.highest != n {
-				t.Errorf("%d: %d in flight, %d failed", n, a.highest, failed)
+			a := apitest.NewAccount(1000, time.Second)
+			client := apitest.Over(t, apitest.InMemory(t, a.ServeHTTP), trusthub.WithMaxConcurrency(n))
+			if failed := fetchMany(t.Context(), client, fetch, 200, 40); failed > 0 || a.Stats().Highest != n {
+				t.Errorf("%d: %d in flight, %d failed", n, a.Stats().Highest, failed)
 			}
 		}
 	})
@@ -90,15 +57,15 @@ func TestMaxConcurrencyIsNeverExceeded(t *testing.T) {
 // that a 429 ends do not count, since others succeed: two would not do otherwise.
 func TestLimiterFindsTheAccountsLimit(t *testing.T) {
 	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
-		a := &account{limit: 10, hold: 10 * time.Millisecond}
-		client := over(t, inMemory(t, a.ServeHTTP), trusthub.WithMaxConcurrency(64), trusthub.WithRetry(trusthub.RetryPolicy{MaxAttempts: 2}))
+		a := apitest.NewAccount(10, 10*time.Millisecond)
+		client := apitest.Over(t, apitest.InMemory(t, a.ServeHTTP), trusthub.WithMaxConcurrency(64), trusthub.WithRetry(trusthub.RetryPolicy{MaxAttempts: 2}))
 		start := time.Now()
 		failed := fetchMany(t.Context(), client, fetch, 3000, 64)
-		ideal := 3000 / 10 * a.hold
+		ideal := 3000 / 10 * 10 * time.Millisecond
 		if took := time.Since(start); failed > 0 || took > ideal*4/3 {
 			t.Errorf("%d failed, took %v of %v", failed, took, ideal)
 		}
-		if share := float64(a.refused) / float64(a.served+a.refused); share > 0.15 {
+		if share := a.Stats().ThrottledShare(); share > 0.15 {
 			t.Errorf("%.3f refused", share)
 		}
 	})
@@ -107,15 +74,13 @@ func TestLimiterFindsTheAccountsLimit(t *testing.T) {
 // A limit that drops in the middle is found again.
 func TestLimiterFollowsTheAccountsLimit(t *testing.T) {
 	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
-		a := &account{limit: 50, hold: 10 * time.Millisecond}
-		client := over(t, inMemory(t, a.ServeHTTP), trusthub.WithMaxConcurrency(128), defaults)
+		a := apitest.NewAccount(50, 10*time.Millisecond)
+		client := apitest.Over(t, apitest.InMemory(t, a.ServeHTTP), trusthub.WithMaxConcurrency(128), apitest.Defaults())
 		time.AfterFunc(300*time.Millisecond, func() {
-			a.mu.Lock()
-			a.limit = 5
-			a.mu.Unlock()
+			a.SetLimit(5)
 		})
-		if failed := fetchMany(t.Context(), client, fetch, 2000, 128); failed > 0 || a.served != 2000 {
-			t.Errorf("%d failed, %d served", failed, a.served)
+		if failed := fetchMany(t.Context(), client, fetch, 2000, 128); failed > 0 || a.Stats().Served != 2000 {
+			t.Errorf("%d failed, %d served", failed, a.Stats().Served)
 		}
 	})
 }
@@ -123,9 +88,9 @@ func TestLimiterFollowsTheAccountsLimit(t *testing.T) {
 // When nothing succeeds, a 429 is a failure like any other.
 func TestLimiterGivesUpWhenNothingSucceeds(t *testing.T) {
 	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
-		s := &script{handlers: []http.HandlerFunc{answer(200, jsonType, acme), answer(429, jsonType, "{}")}}
+		s := apitest.NewScript(apitest.Answer(200, apitest.JSON, apitest.Profile), apitest.Answer(429, apitest.JSON, "{}"))
 		policy := trusthub.WithRetry(trusthub.RetryPolicy{MaxAttempts: 3, MinWait: time.Second, MaxWait: 10 * time.Second})
-		client := over(t, inMemory(t, s.ServeHTTP), trusthub.WithMaxConcurrency(4), policy)
+		client := apitest.Over(t, apitest.InMemory(t, s.ServeHTTP), trusthub.WithMaxConcurrency(4), policy)
 		if status, err := fetch(t.Context(), client); status != 200 || err != nil {
 			t.Fatalf("got %d, %v", status, err)
 		}
@@ -139,14 +104,14 @@ func TestLimiterGivesUpWhenNothingSucceeds(t *testing.T) {
 
 func TestWaitingCallersEndWithTheirContext(t *testing.T) {
 	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
-		a := &account{limit: 10, hold: time.Minute}
-		client := over(t, inMemory(t, a.ServeHTTP), trusthub.WithMaxConcurrency(1), trusthub.WithTimeout(time.Hour))
+		a := apitest.NewAccount(10, time.Minute)
+		client := apitest.Over(t, apitest.InMemory(t, a.ServeHTTP), trusthub.WithMaxConcurrency(1), trusthub.WithTimeout(time.Hour))
 		go func() { _, _ = fetch(t.Context(), client) }()
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		start := time.Now()
-		if _, err := fetch(ctx, client); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != time.Second || a.highest != 1 {
+		if _, err := fetch(ctx, client); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != time.Second || a.Stats().Highest != 1 {
 			t.Errorf("got %v after %v", err, time.Since(start))
 		}
 		if status, err := fetch(t.Context(), client); status != 200 || err != nil { // the turn was not lost
@@ -158,10 +123,10 @@ func TestWaitingCallersEndWithTheirContext(t *testing.T) {
 func TestWaitingCallersAreServedInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var order []string
-		client := over(t, inMemory(t, func(w http.ResponseWriter, r *http.Request) {
+		client := apitest.Over(t, apitest.InMemory(t, func(w http.ResponseWriter, r *http.Request) {
 			order = append(order, r.URL.Path[len("/v1/CustomerProfiles/"):])
 			time.Sleep(time.Second)
-			answer(200, jsonType, acme)(w, r)
+			apitest.Answer(200, apitest.JSON, apitest.Profile)(w, r)
 		}), trusthub.WithMaxConcurrency(1))
 		var all sync.WaitGroup
 		var want []string
@@ -181,8 +146,8 @@ func TestWaitingCallersAreServedInOrder(t *testing.T) {
 // A caller that waits to try again lets others go first.
 func TestBackingOffHoldsNoTurn(t *testing.T) {
 	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
-		s := &script{handlers: []http.HandlerFunc{asking(503, "10"), answer(200, jsonType, acme)}}
-		client := over(t, inMemory(t, s.ServeHTTP), trusthub.WithMaxConcurrency(1), defaults)
+		s := apitest.NewScript(apitest.Asking(503, "10"), apitest.Answer(200, apitest.JSON, apitest.Profile))
+		client := apitest.Over(t, apitest.InMemory(t, s.ServeHTTP), trusthub.WithMaxConcurrency(1), apitest.Defaults())
 		go func() { _, _ = fetch(t.Context(), client) }()
 		synctest.Wait()
 		start := time.Now()
@@ -195,15 +160,15 @@ func TestBackingOffHoldsNoTurn(t *testing.T) {
 
 // A Retry-After is heard by all callers. When it is over one goes first, and the others follow its success.
 func TestRetryAfterPausesAllCallers(t *testing.T) {
-	for name, opt := range map[string]trusthub.Option{"bounded": trusthub.WithMaxConcurrency(50), "not bounded": defaults} {
+	for name, opt := range map[string]trusthub.Option{"bounded": trusthub.WithMaxConcurrency(50), "not bounded": apitest.Defaults()} {
 		t.Run(name, func(t *testing.T) {
 			inBothWays(t, func(t *testing.T, fetch fetchFunc) {
 				slow := func(w http.ResponseWriter, r *http.Request) {
 					time.Sleep(time.Second)
-					answer(200, jsonType, acme)(w, r)
+					apitest.Answer(200, apitest.JSON, apitest.Profile)(w, r)
 				}
-				s := &script{handlers: []http.HandlerFunc{refusal("5"), refusal("5"), slow}}
-				client := over(t, inMemory(t, s.ServeHTTP), defaults, opt)
+				s := apitest.NewScript(apitest.Throttle("5"), apitest.Throttle("5"), slow)
+				client := apitest.Over(t, apitest.InMemory(t, s.ServeHTTP), apitest.Defaults(), opt)
 				start := time.Now()
 				go func() { _, _ = fetch(t.Context(), client) }()
 				synctest.Wait()
@@ -211,12 +176,7 @@ func TestRetryAfterPausesAllCallers(t *testing.T) {
 					t.Errorf("%d failed", failed)
 				}
 				synctest.Wait() // for the one that was refused
-				s.mu.Lock()
-				defer s.mu.Unlock()
-				var after []time.Duration
-				for _, at := range s.times {
-					after = append(after, at.Sub(start))
-				}
+				after := s.Since(start)
 				alone := []time.Duration{0, 5 * time.Second, 10 * time.Second}
 				if len(after) != 23 || !slices.Equal(after[:3], alone) || after[3] < 11*time.Second {
 					t.Errorf("sent after %v", after)
@@ -229,8 +189,8 @@ func TestRetryAfterPausesAllCallers(t *testing.T) {
 // Whoever would have to wait longer than MaxWait is told so at once, by what began the pause.
 func TestLongPauseIsReported(t *testing.T) {
 	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
-		s := &script{handlers: []http.HandlerFunc{refusal("60"), answer(200, jsonType, acme)}}
-		client := over(t, inMemory(t, s.ServeHTTP), defaults)
+		s := apitest.NewScript(apitest.Throttle("60"), apitest.Answer(200, apitest.JSON, apitest.Profile))
+		client := apitest.Over(t, apitest.InMemory(t, s.ServeHTTP), apitest.Defaults())
 		_, _ = fetch(t.Context(), client)
 		time.Sleep(20 * time.Second)
 		start := time.Now()
@@ -240,8 +200,8 @@ func TestLongPauseIsReported(t *testing.T) {
 			t.Errorf("got %v with %v after %v", err, refused, time.Since(start))
 		}
 		time.Sleep(31 * time.Second)
-		if status, err := fetch(t.Context(), client); status != 200 || err != nil || time.Since(start) != 40*time.Second || s.requests() != 2 {
-			t.Errorf("got %d, %v after %v and %d requests", status, err, time.Since(start), s.requests())
+		if status, err := fetch(t.Context(), client); status != 200 || err != nil || time.Since(start) != 40*time.Second || s.Requests() != 2 {
+			t.Errorf("got %d, %v after %v and %d requests", status, err, time.Since(start), s.Requests())
 		}
 	})
 }
@@ -249,14 +209,14 @@ func TestLongPauseIsReported(t *testing.T) {
 // So is whoever waits already.
 func TestLongPauseEndsWaiting(t *testing.T) {
 	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
-		s := &script{handlers: []http.HandlerFunc{func(w http.ResponseWriter, r *http.Request) {
+		s := apitest.NewScript(func(w http.ResponseWriter, r *http.Request) {
 			time.Sleep(time.Second)
-			refusal("60")(w, r)
-		}}}
-		client := over(t, inMemory(t, s.ServeHTTP), defaults, trusthub.WithMaxConcurrency(1))
+			apitest.Throttle("60")(w, r)
+		})
+		client := apitest.Over(t, apitest.InMemory(t, s.ServeHTTP), apitest.Defaults(), trusthub.WithMaxConcurrency(1))
 		start := time.Now()
-		if failed := fetchMany(t.Context(), client, fetch, 10, 10); failed != 10 || s.requests() != 1 || time.Since(start) != time.Second {
-			t.Errorf("%d failed after %v and %d requests", failed, time.Since(start), s.requests())
+		if failed := fetchMany(t.Context(), client, fetch, 10, 10); failed != 10 || s.Requests() != 1 || time.Since(start) != time.Second {
+			t.Errorf("%d failed after %v and %d requests", failed, time.Since(start), s.Requests())
 		}
 	})
 }
@@ -266,22 +226,22 @@ func TestOneRefusedAmongOthers(t *testing.T) {
 	for _, retryAfter := range []string{"", "5"} {
 		inBothWays(t, func(t *testing.T, fetch fetchFunc) {
 			asked := 0
-			client := over(t, inMemory(t, func(w http.ResponseWriter, r *http.Request) {
+			client := apitest.Over(t, apitest.InMemory(t, func(w http.ResponseWriter, r *http.Request) {
 				time.Sleep(100 * time.Millisecond)
 				if strings.HasSuffix(r.URL.Path, sid) { // which fetch asks for
 					asked++
-					refusal(retryAfter)(w, r)
+					apitest.Throttle(retryAfter)(w, r)
 					return
 				}
-				answer(200, jsonType, acme)(w, r)
-			}), trusthub.WithMaxConcurrency(4), defaults)
-			_, _ = client.FetchCustomerProfile(t.Context(), unknownSID) // so that the first refusal comes while others succeed
+				apitest.Answer(200, apitest.JSON, apitest.Profile)(w, r)
+			}), trusthub.WithMaxConcurrency(4), apitest.Defaults())
+			_, _ = client.FetchCustomerProfile(t.Context(), apitest.UnknownSID) // so that the first refusal comes while others succeed
 			ctx, cancel := context.WithCancel(t.Context())
 			var others sync.WaitGroup
 			var served atomic.Int64
 			others.Go(func() {
 				for ctx.Err() == nil {
-					if _, err := client.FetchCustomerProfile(ctx, unknownSID); err == nil {
+					if _, err := client.FetchCustomerProfile(ctx, apitest.UnknownSID); err == nil {
 						served.Add(1)
 					}
 				}
@@ -306,11 +266,11 @@ func TestOneRefusedAmongOthers(t *testing.T) {
 func TestPanicsHoldNoTurn(t *testing.T) {
 	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
 		calls := 0
-		client := over(t, roundTripFunc(func(req *http.Request) (*http.Response, error) {
+		client := apitest.Over(t, apitest.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
 			if calls++; calls == 1 {
 				panic("middleware")
 			}
-			return canned(200, http.Header{"Content-Type": {jsonType}}, acme)(req)
+			return apitest.OK()(req)
 		}), trusthub.WithMaxConcurrency(1))
 		func() {
 			defer func() { _ = recover() }()
@@ -325,8 +285,8 @@ func TestPanicsHoldNoTurn(t *testing.T) {
 // A Retry-After that is absurd pauses a client for an hour, and not for good.
 func TestPauseEndsAfterAnHour(t *testing.T) {
 	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
-		s := &script{handlers: []http.HandlerFunc{refusal("86400"), answer(200, jsonType, acme)}}
-		client := over(t, inMemory(t, s.ServeHTTP), defaults)
+		s := apitest.NewScript(apitest.Throttle("86400"), apitest.Answer(200, apitest.JSON, apitest.Profile))
+		client := apitest.Over(t, apitest.InMemory(t, s.ServeHTTP), apitest.Defaults())
 		start := time.Now()
 		_, _ = fetch(t.Context(), client)
 		time.Sleep(time.Hour - 11*time.Second)
@@ -336,8 +296,8 @@ func TestPauseEndsAfterAnHour(t *testing.T) {
 		}
 		time.Sleep(time.Second) // 10 s are not longer than MaxWait
 		status, err := fetch(t.Context(), client)
-		if status != 200 || err != nil || time.Since(start) != time.Hour || s.requests() != 2 {
-			t.Errorf("got %d, %v after %v and %d requests", status, err, time.Since(start), s.requests())
+		if status != 200 || err != nil || time.Since(start) != time.Hour || s.Requests() != 2 {
+			t.Errorf("got %d, %v after %v and %d requests", status, err, time.Since(start), s.Requests())
 		}
 	})
 }
@@ -345,11 +305,11 @@ func TestPauseEndsAfterAnHour(t *testing.T) {
 // A 429 without Retry-After pauses all callers for about the time of a request.
 func TestPauseWithoutRetryAfter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &script{handlers: []http.HandlerFunc{func(w http.ResponseWriter, r *http.Request) {
+		s := apitest.NewScript(func(w http.ResponseWriter, r *http.Request) {
 			time.Sleep(time.Second)
-			answer(200, jsonType, acme)(w, r)
-		}, answer(429, jsonType, "{}"), answer(200, jsonType, acme)}}
-		client := over(t, inMemory(t, s.ServeHTTP))
+			apitest.Answer(200, apitest.JSON, apitest.Profile)(w, r)
+		}, apitest.Answer(429, apitest.JSON, "{}"), apitest.Answer(200, apitest.JSON, apitest.Profile))
+		client := apitest.Over(t, apitest.InMemory(t, s.ServeHTTP))
 		for range 2 {
 			_, _ = client.FetchCustomerProfile(t.Context(), sid)
 		}
@@ -365,13 +325,13 @@ func TestPauseWithoutRetryAfter(t *testing.T) {
 func TestRefusedWaitsAtTheHead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var order []int
-		client := over(t, roundTripFunc(func(req *http.Request) (*http.Response, error) {
-			order = append(order, number(req.URL.Path[len("/v1/CustomerProfiles/"):]))
+		client := apitest.Over(t, apitest.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
+			order = append(order, apitest.Number(req.URL.Path[len("/v1/CustomerProfiles/"):]))
 			if len(order) == 2 {
-				return after(time.Second, handled(answer(429, jsonType, "{}")))(req)
+				return apitest.After(time.Second, apitest.Handled(apitest.Answer(429, apitest.JSON, "{}")))(req)
 			}
-			return after(time.Second, ok())(req)
-		}), trusthub.WithMaxConcurrency(1), defaults)
+			return apitest.After(time.Second, apitest.OK())(req)
+		}), trusthub.WithMaxConcurrency(1), apitest.Defaults())
 		_, _ = client.FetchCustomerProfile(t.Context(), fmt.Sprintf("BU%032x", 0)) // others succeed
 		var all sync.WaitGroup
 		for i := range 3 {
@@ -389,8 +349,8 @@ func TestRefusedWaitsAtTheHead(t *testing.T) {
 func TestRefusalsAreForgivenForMaxWait(t *testing.T) {
 	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
 		for idle, want := range map[time.Duration]int{9 * time.Second: 200, 11 * time.Second: 429} {
-			s := &script{handlers: []http.HandlerFunc{answer(200, jsonType, acme), answer(429, jsonType, "{}"), answer(200, jsonType, acme)}}
-			client := over(t, inMemory(t, s.ServeHTTP), trusthub.WithMaxConcurrency(4)) // one attempt
+			s := apitest.NewScript(apitest.Answer(200, apitest.JSON, apitest.Profile), apitest.Answer(429, apitest.JSON, "{}"), apitest.Answer(200, apitest.JSON, apitest.Profile))
+			client := apitest.Over(t, apitest.InMemory(t, s.ServeHTTP), trusthub.WithMaxConcurrency(4)) // one attempt
 			_, _ = fetch(t.Context(), client)
 			time.Sleep(idle)
 			if status, err := fetch(t.Context(), client); status != want {
@@ -404,14 +364,14 @@ func TestRefusalsAreForgivenForMaxWait(t *testing.T) {
 func TestPauseWithoutRetryAfterIsShort(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var calls atomic.Int64
-		client := over(t, roundTripFunc(func(req *http.Request) (*http.Response, error) {
+		client := apitest.Over(t, apitest.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
 			switch calls.Add(1) {
 			case 1:
-				return after(50*time.Second, ok())(req)
+				return apitest.After(50*time.Second, apitest.OK())(req)
 			case 2:
-				return handled(refusal(""))(req)
+				return apitest.Throttled("")(req)
 			}
-			return ok()(req)
+			return apitest.OK()(req)
 		}), trusthub.WithTimeout(time.Minute))
 		_, _ = client.FetchCustomerProfile(t.Context(), sid)
 		_, err := client.FetchCustomerProfile(t.Context(), sid)
@@ -430,11 +390,11 @@ func TestPauseWithoutRetryAfterIsShort(t *testing.T) {
 func TestFirstThatHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var calls atomic.Int64
-		client := over(t, roundTripFunc(func(req *http.Request) (*http.Response, error) {
+		client := apitest.Over(t, apitest.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
 			if calls.Add(1) == 1 {
-				return handled(refusal("1"))(req)
+				return apitest.Throttled("1")(req)
 			}
-			return after(time.Hour, nil)(req)
+			return apitest.After(time.Hour, nil)(req)
 		}))
 		_, _ = client.FetchCustomerProfile(t.Context(), sid)
 		start := time.Now()
@@ -452,11 +412,11 @@ func TestFirstThatHangs(t *testing.T) {
 // The copy of a 429 that another call got names the SID of the call that it ends.
 func TestCopyNamesItsOwnSID(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		client := over(t, handled(refusal("60")), defaults)
+		client := apitest.Over(t, apitest.Throttled("60"), apitest.Defaults())
 		_, _ = client.FetchCustomerProfile(t.Context(), sid)
-		_, err := client.FetchCustomerProfile(t.Context(), unknownSID)
-		if err == nil || !strings.Contains(err.Error(), unknownSID) {
-			t.Errorf("%s: got %v", unknownSID, err)
+		_, err := client.FetchCustomerProfile(t.Context(), apitest.UnknownSID)
+		if err == nil || !strings.Contains(err.Error(), apitest.UnknownSID) {
+			t.Errorf("%s: got %v", apitest.UnknownSID, err)
 		}
 	})
 }
@@ -470,22 +430,21 @@ func TestRetryAfterWhenSteppingAside(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var mu sync.Mutex
 				var times []time.Duration
-				server := newScene(100*time.Millisecond, nil)
-				server.fail = func(at time.Duration, asked string) roundTripFunc {
+				server := apitest.NewScene(100*time.Millisecond, func(at time.Duration, asked string) apitest.RoundTripFunc {
 					if asked != sid {
 						return nil
 					}
 					mu.Lock()
 					times = append(times, at)
 					mu.Unlock()
-					return handled(refusal("5"))
-				}
-				client := over(t, server, defaults, opt)
+					return apitest.Throttled("5")
+				})
+				client := apitest.Over(t, server, apitest.Defaults(), opt)
 				ctx, cancel := context.WithCancel(t.Context())
 				var others sync.WaitGroup
 				others.Go(func() {
 					for ctx.Err() == nil {
-						_, _ = client.FetchCustomerProfile(ctx, unknownSID)
+						_, _ = client.FetchCustomerProfile(ctx, apitest.UnknownSID)
 					}
 				})
 				_, _ = client.FetchCustomerProfile(t.Context(), sid)

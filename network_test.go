@@ -14,13 +14,14 @@ import (
 	"testing"
 
 	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/internal/apitest"
 )
 
 // A proxy that refuses to connect is named, without its credentials, and asked again only when
 // waiting may help.
 func TestProxyThatRefusesToConnect(t *testing.T) {
 	for status, attempts := range map[int]int{407: 1, 403: 1, 429: 2, 503: 2} {
-		proxy, err := url.Parse(serve(t, func(w http.ResponseWriter, r *http.Request) {
+		proxy, err := url.Parse(apitest.Serve(t, func(w http.ResponseWriter, r *http.Request) {
 			if r.Method != http.MethodConnect {
 				t.Errorf("got %s", r.Method)
 			}
@@ -33,7 +34,7 @@ func TestProxyThatRefusesToConnect(t *testing.T) {
 		proxy.User = url.UserPassword("somebody", "secret")
 		replaceDefaultTransport(t, &http.Transport{Proxy: http.ProxyURL(proxy)})
 		var d diary
-		client := newClient(t, "https://h", d.hooks(), trusthub.WithRetry(trusthub.RetryPolicy{MaxAttempts: 2, MinWait: 1}))
+		client := apitest.At(t, "https://h", d.hooks(), trusthub.WithRetry(trusthub.RetryPolicy{MaxAttempts: 2, MinWait: 1}))
 		_, err = client.FetchCustomerProfile(t.Context(), sid)
 		want := "proxy " + host + " refused the connection: "
 		if !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") || d.calls[0].Reason != trusthub.ReasonProxy ||
@@ -45,7 +46,7 @@ func TestProxyThatRefusesToConnect(t *testing.T) {
 
 // What a program does with the response of its proxy comes first.
 func TestProxyHookIsKept(t *testing.T) {
-	proxy, err := url.Parse(serve(t, answer(407, "", "")))
+	proxy, err := url.Parse(apitest.Serve(t, apitest.Answer(407, "", "")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +59,7 @@ func TestProxyHookIsKept(t *testing.T) {
 		return mine
 	}
 	replaceDefaultTransport(t, transport)
-	if _, err := newClient(t, "https://h").FetchCustomerProfile(t.Context(), sid); !errors.Is(err, mine) {
+	if _, err := apitest.At(t, "https://h").FetchCustomerProfile(t.Context(), sid); !errors.Is(err, mine) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -72,16 +73,16 @@ func TestLastingTLSErrors(t *testing.T) {
 	t.Cleanup(old.Close)
 	for name, address := range map[string]string{
 		"version": old.URL,
-		"no TLS":  strings.Replace(serve(t, answer(200, jsonType, acme)), "http:", "https:", 1),
+		"no TLS":  strings.Replace(apitest.Serve(t, apitest.Answer(200, apitest.JSON, apitest.Profile)), "http:", "https:", 1),
 	} {
 		var d diary
-		_, err := newClient(t, address, d.hooks(), defaults).FetchCustomerProfile(t.Context(), sid)
+		_, err := apitest.At(t, address, d.hooks(), apitest.Defaults()).FetchCustomerProfile(t.Context(), sid)
 		if len(d.attempts) != 1 || d.calls[0].Reason != trusthub.ReasonTLS || trusthub.IsRetryable(err) {
 			t.Errorf("%s: got %v, %+v", name, err, d.attempts)
 		}
 	}
 	// An alert about one connection is not.
-	_, err := over(t, broken(&net.OpError{Op: "remote error", Err: tls.AlertError(20)})).FetchCustomerProfile(t.Context(), sid)
+	_, err := apitest.Over(t, apitest.Broken(&net.OpError{Op: "remote error", Err: tls.AlertError(20)})).FetchCustomerProfile(t.Context(), sid)
 	if !trusthub.IsRetryable(err) {
 		t.Errorf("got %v", err)
 	}
@@ -133,7 +134,7 @@ func TestTextsOfHTTP2(t *testing.T) {
 				}
 			}()
 			var d diary
-			client := newClient(t, "http://"+listener.Addr().String(), d.hooks(), trusthub.WithHTTPClient(&http.Client{Transport: &http.Transport{Protocols: onlyHTTP2()}}))
+			client := apitest.At(t, "http://"+listener.Addr().String(), d.hooks(), trusthub.WithHTTPClient(&http.Client{Transport: &http.Transport{Protocols: apitest.OnlyHTTP2()}}))
 			_, err = client.FetchCustomerProfile(t.Context(), sid)
 			if strings.Contains(strings.ToUpper(err.Error()), "SECRET") || d.calls[0].Reason != trusthub.ReasonReset || !trusthub.IsRetryable(err) {
 				t.Errorf("got %v, reason %s", err, d.calls[0].Reason)

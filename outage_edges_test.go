@@ -5,10 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"log/slog"
 	"net/http"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -18,52 +16,26 @@ import (
 
 	"github.com/seed07fc1495/trusthub"
 	"github.com/seed07fc1495/trusthub/contract"
+	"github.com/seed07fc1495/trusthub/internal/apitest"
 )
-
-func ok() roundTripFunc          { return handled(answer(200, jsonType, acme)) }
-func unavailable() roundTripFunc { return handled(answer(503, textType, "")) }
-
-func after(d time.Duration, reply roundTripFunc) roundTripFunc {
-	return func(req *http.Request) (*http.Response, error) {
-		select {
-		case <-time.After(d):
-			return reply(req)
-		case <-req.Context().Done():
-			return nil, req.Context().Err()
-		}
-	}
-}
-
-func number(sid string) int { i, _ := strconv.ParseInt(sid[2:], 16, 64); return int(i) }
-
-func withAuth(t *testing.T, auth trusthub.Auth, transport http.RoundTripper, opts ...trusthub.Option) *trusthub.Client {
-	t.Helper()
-	client, err := trusthub.NewClient(auth, append(opts, trusthub.WithHTTPClient(&http.Client{Transport: transport}))...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return client
-}
-
-var bearer = trusthub.AuthFunc(func(req *http.Request) error { req.Header.Set("Authorization", "Bearer x"); return nil })
 
 // A probe that gets a 401, as when a token expired in the outage, is signed and sent once more, and opens no gate.
 func TestProbeThatIsUnauthorized(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		unauthorized := new(atomic.Bool)
-		server := newScene(100*time.Millisecond, func(after time.Duration, _ string) roundTripFunc {
+		server := apitest.NewScene(100*time.Millisecond, func(after time.Duration, _ string) apitest.RoundTripFunc {
 			switch {
 			case after < 5*time.Second || after > 65*time.Second:
 				return nil
 			case after > 15*time.Second && unauthorized.CompareAndSwap(false, true):
-				return handled(answer(401, jsonType, `{"code":20003}`))
+				return apitest.Handled(apitest.Answer(401, apitest.JSON, `{"code":20003}`))
 			}
 			time.Sleep(10 * time.Millisecond)
-			return unavailable()
+			return apitest.Unavailable()
 		})
-		results := fetchAll(t.Context(), t, withAuth(t, bearer, server), 5000)
-		if n := server.between(7*time.Second, 65*time.Second); n > 100 || lost(results) > 0 || !unauthorized.Load() {
-			t.Errorf("%d requests in the minute of the outage, %d lost, a 401: %v", n, lost(results), unauthorized.Load())
+		results := apitest.FetchAll(t.Context(), t, apitest.Client(t, apitest.Bearer(), server), 5000)
+		if n := server.Between(7*time.Second, 65*time.Second); n > 100 || apitest.Failed(results) > 0 || !unauthorized.Load() {
+			t.Errorf("%d requests in the minute of the outage, %d lost, a 401: %v", n, apitest.Failed(results), unauthorized.Load())
 		}
 	})
 }
@@ -71,24 +43,24 @@ func TestProbeThatIsUnauthorized(t *testing.T) {
 // When all that is in hand ends by what is neither an answer nor a failure that may pass, the fleet goes on with the next SID.
 func TestFleetWithNobodyLeftToProbe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		server := newScene(100*time.Millisecond, func(after time.Duration, _ string) roundTripFunc {
+		server := apitest.NewScene(100*time.Millisecond, func(after time.Duration, _ string) apitest.RoundTripFunc {
 			switch {
 			case after > 5*time.Second && after < 15*time.Second:
-				return unavailable()
+				return apitest.Unavailable()
 			case after > 15*time.Second && after < 60*time.Second: // a gateway's page, which contract refuses
-				return handled(answer(200, textType, "welcome"))
+				return apitest.Handled(apitest.Answer(200, apitest.Text, "welcome"))
 			}
 			return nil
 		})
 		ctx, cancel := context.WithTimeout(t.Context(), 24*time.Hour)
 		defer cancel()
-		client := over(t, server, defaults, trusthub.WithMiddleware(contract.NewTransport))
+		client := apitest.Over(t, server, apitest.Defaults(), trusthub.WithMiddleware(contract.NewTransport))
 		results := 0
-		for range client.FetchCustomerProfiles(ctx, numbered(5000, new(atomic.Int64))) {
+		for range client.FetchCustomerProfiles(ctx, apitest.Numbered(5000, new(atomic.Int64))) {
 			results++
 		}
-		if took := time.Since(server.from); took >= time.Hour || results != 5000 {
-			t.Errorf("%d results, and the last request after %v, but the loop took %v", results, server.sent[len(server.sent)-1], took)
+		if took := server.Elapsed(); took >= time.Hour || results != 5000 {
+			t.Errorf("%d results, and the last request after %v, but the loop took %v", results, server.Sent()[len(server.Sent())-1].After, took)
 		}
 	})
 }
@@ -96,15 +68,15 @@ func TestFleetWithNobodyLeftToProbe(t *testing.T) {
 // A call that fails while nothing was ever answered is sent again, and its failures do not count.
 func TestFailuresBeforeAnyResponse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		server := newScene(0, func(at time.Duration, sid string) roundTripFunc {
-			if number(sid) == 0 && at < 3*time.Second {
-				return after(10*time.Millisecond, unavailable())
+		server := apitest.NewScene(0, func(at time.Duration, sid string) apitest.RoundTripFunc {
+			if apitest.Number(sid) == 0 && at < 3*time.Second {
+				return apitest.After(10*time.Millisecond, apitest.Unavailable())
 			}
-			return after(5*time.Second, ok())
+			return apitest.After(5*time.Second, apitest.OK())
 		})
-		results := fetchAll(t.Context(), t, over(t, server, defaults), 2)
-		if took := time.Since(server.from); lost(results) > 0 || took > time.Minute {
-			t.Errorf("%d lost after %v and %d requests: %v", lost(results), took, len(server.sent), results[0].Err)
+		results := apitest.FetchAll(t.Context(), t, apitest.Over(t, server, apitest.Defaults()), 2)
+		if took := server.Elapsed(); apitest.Failed(results) > 0 || took > time.Minute {
+			t.Errorf("%d lost after %v and %d requests: %v", apitest.Failed(results), took, len(server.Sent()), results[0].Err)
 		}
 	})
 }
@@ -112,14 +84,14 @@ func TestFailuresBeforeAnyResponse(t *testing.T) {
 // Requests that were in flight at the onset and hang until after the outage are not held against their SIDs.
 func TestWhatAnOutageLeavesHanging(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		server := newScene(0, func(at time.Duration, _ string) roundTripFunc {
+		server := apitest.NewScene(0, func(at time.Duration, _ string) apitest.RoundTripFunc {
 			switch {
 			case at > 4900*time.Millisecond && at < 5*time.Second: // in flight at the onset
-				return after(time.Hour, nil)
+				return apitest.After(time.Hour, nil)
 			case at >= 5*time.Second && at < 15*time.Second:
-				return after(10*time.Millisecond, unavailable())
+				return apitest.After(10*time.Millisecond, apitest.Unavailable())
 			}
-			return after(100*time.Millisecond, ok())
+			return apitest.After(100*time.Millisecond, apitest.OK())
 		})
 		input := func(yield func(string) bool) {
 			for i := range 3000 {
@@ -130,7 +102,7 @@ func TestWhatAnOutageLeavesHanging(t *testing.T) {
 			}
 		}
 		n, failed := 0, []error(nil)
-		for result := range over(t, server).FetchCustomerProfiles(t.Context(), input) {
+		for result := range apitest.Over(t, server).FetchCustomerProfiles(t.Context(), input) {
 			if n++; result.Err != nil {
 				failed = append(failed, result.Err)
 			}
@@ -144,17 +116,17 @@ func TestWhatAnOutageLeavesHanging(t *testing.T) {
 // A pause that a single call or another fleet has begun counts towards MaxOutage.
 func TestFleetInAPauseOfOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		server := newScene(0, func(at time.Duration, _ string) roundTripFunc {
+		server := apitest.NewScene(0, func(at time.Duration, _ string) apitest.RoundTripFunc {
 			if at == 0 {
-				return handled(refusal("86400"))
+				return apitest.Throttled("86400")
 			}
 			return nil
 		})
-		client := over(t, server, defaults)
+		client := apitest.Over(t, server, apitest.Defaults())
 		_, _ = client.FetchCustomerProfile(t.Context(), sid)
 		time.Sleep(time.Second)
-		_ = fetchAll(t.Context(), t, client, 100)
-		if took := time.Since(server.from); took > time.Hour {
+		_ = apitest.FetchAll(t.Context(), t, client, 100)
+		if took := server.Elapsed(); took > time.Hour {
 			t.Errorf("the loop took %v, MaxOutage is 15 minutes", took)
 		}
 	})
@@ -163,18 +135,18 @@ func TestFleetInAPauseOfOthers(t *testing.T) {
 // A fleet that ends before its input says so in a result, also when a probe is under way as MaxOutage is over.
 func TestFleetDoesNotEndInSilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		server := newScene(0, func(at time.Duration, sid string) roundTripFunc {
+		server := apitest.NewScene(0, func(at time.Duration, sid string) apitest.RoundTripFunc {
 			switch {
-			case number(sid) != 2:
-				return after(time.Second, ok())
+			case apitest.Number(sid) != 2:
+				return apitest.After(time.Second, apitest.OK())
 			case at > 14*time.Minute+50*time.Second:
-				return after(20*time.Second, ok())
+				return apitest.After(20*time.Second, apitest.OK())
 			}
-			return after(10*time.Millisecond, unavailable())
+			return apitest.After(10*time.Millisecond, apitest.Unavailable())
 		})
-		client := over(t, server, defaults, trusthub.WithMaxConcurrency(1))
+		client := apitest.Over(t, server, apitest.Defaults(), trusthub.WithMaxConcurrency(1))
 		results, told := 0, false
-		for result := range client.FetchCustomerProfiles(t.Context(), numbered(100, new(atomic.Int64))) {
+		for result := range client.FetchCustomerProfiles(t.Context(), apitest.Numbered(100, new(atomic.Int64))) {
 			if results++; results == 1 {
 				time.Sleep(10 * time.Second) // a slow loop body, so that one is in hand
 			}
@@ -188,18 +160,18 @@ func TestFleetDoesNotEndInSilence(t *testing.T) {
 
 // Two bad SIDs in a row are no outage for a fleet of one at a time, since there are others in hand.
 func TestTwoBadSIDsInAFleetOfOne(t *testing.T) {
-	for name, bad := range map[string]http.HandlerFunc{"500": answer(500, textType, ""), "429": refusal("")} {
+	for name, bad := range map[string]http.HandlerFunc{"500": apitest.Answer(500, apitest.Text, ""), "429": apitest.Throttle("")} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				server := newScene(100*time.Millisecond, func(_ time.Duration, sid string) roundTripFunc {
-					if i := number(sid); i == 50 || i == 51 {
-						return after(50*time.Millisecond, handled(bad))
+				server := apitest.NewScene(100*time.Millisecond, func(_ time.Duration, sid string) apitest.RoundTripFunc {
+					if i := apitest.Number(sid); i == 50 || i == 51 {
+						return apitest.After(50*time.Millisecond, apitest.Handled(bad))
 					}
 					return nil
 				})
-				results := fetchAll(t.Context(), t, over(t, server, defaults, trusthub.WithMaxConcurrency(1)), 100)
+				results := apitest.FetchAll(t.Context(), t, apitest.Over(t, server, apitest.Defaults(), trusthub.WithMaxConcurrency(1)), 100)
 				if len(results) != 100 {
-					t.Errorf("%d of 100 results after %v: %v", len(results), time.Since(server.from), results[len(results)-1].Err)
+					t.Errorf("%d of 100 results after %v: %v", len(results), server.Elapsed(), results[len(results)-1].Err)
 				}
 			})
 		})
@@ -210,17 +182,17 @@ func TestTwoBadSIDsInAFleetOfOne(t *testing.T) {
 func TestRetriesOfOneHideNoOutage(t *testing.T) {
 	for range 20 {
 		synctest.Test(t, func(t *testing.T) {
-			server := newScene(0, func(at time.Duration, _ string) roundTripFunc {
+			server := apitest.NewScene(0, func(at time.Duration, _ string) apitest.RoundTripFunc {
 				switch {
 				case at > 5*time.Second && at < 3*time.Minute:
-					return after(10*time.Millisecond, handled(refusal("")))
+					return apitest.After(10*time.Millisecond, apitest.Throttled(""))
 				case at > 3*time.Minute && at < 5*time.Minute:
-					return after(10*time.Millisecond, unavailable())
+					return apitest.After(10*time.Millisecond, apitest.Unavailable())
 				}
-				return after(500*time.Millisecond, ok())
+				return apitest.After(500*time.Millisecond, apitest.OK())
 			})
-			results := fetchAll(t.Context(), t, over(t, server, defaults, trusthub.WithMaxConcurrency(64)), 1200)
-			if n := lost(results); n > 0 || len(results) != 1200 {
+			results := apitest.FetchAll(t.Context(), t, apitest.Over(t, server, apitest.Defaults(), trusthub.WithMaxConcurrency(64)), 1200)
+			if n := apitest.Failed(results); n > 0 || len(results) != 1200 {
 				t.Errorf("%d of %d lost in an outage of two minutes", n, len(results))
 			}
 		})
@@ -232,16 +204,16 @@ func TestAFewRefusedForEver(t *testing.T) {
 	for _, few := range []int{1, 5, 20} {
 		t.Run(fmt.Sprint(few), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				server := newScene(100*time.Millisecond, func(_ time.Duration, sid string) roundTripFunc {
-					if i := number(sid); i%(5000/few) == 20 {
-						return after(50*time.Millisecond, handled(refusal("")))
+				server := apitest.NewScene(100*time.Millisecond, func(_ time.Duration, sid string) apitest.RoundTripFunc {
+					if i := apitest.Number(sid); i%(5000/few) == 20 {
+						return apitest.After(50*time.Millisecond, apitest.Throttled(""))
 					}
 					return nil
 				})
 				good, last := 0, time.Duration(0)
-				for result := range over(t, server, defaults, trusthub.WithMaxConcurrency(64)).FetchCustomerProfiles(t.Context(), numbered(5000, new(atomic.Int64))) {
+				for result := range apitest.Over(t, server, apitest.Defaults(), trusthub.WithMaxConcurrency(64)).FetchCustomerProfiles(t.Context(), apitest.Numbered(5000, new(atomic.Int64))) {
 					if result.Err == nil {
-						good, last = good+1, time.Since(server.from)
+						good, last = good+1, server.Elapsed()
 					}
 				}
 				if last > 5*time.Minute {
@@ -255,15 +227,15 @@ func TestAFewRefusedForEver(t *testing.T) {
 // What waits for news when the context ends yields the error of the context.
 func TestContextEndIsYielded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		server := newScene(0, func(_ time.Duration, sid string) roundTripFunc {
-			if number(sid) == 0 {
-				return unavailable()
+		server := apitest.NewScene(0, func(_ time.Duration, sid string) apitest.RoundTripFunc {
+			if apitest.Number(sid) == 0 {
+				return apitest.Unavailable()
 			}
-			return after(time.Hour, ok())
+			return apitest.After(time.Hour, apitest.OK())
 		})
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
-		for i, result := range fetchAll(ctx, t, over(t, server), 2) {
+		for i, result := range apitest.FetchAll(ctx, t, apitest.Over(t, server), 2) {
 			if !errors.Is(result.Err, context.DeadlineExceeded) || !trusthub.IsRetryable(result.Err) {
 				t.Errorf("%d: got %v, retryable %v", i, result.Err, trusthub.IsRetryable(result.Err))
 			}
@@ -273,14 +245,14 @@ func TestContextEndIsYielded(t *testing.T) {
 
 // When everything is refused from the start, few requests are made.
 func TestRefusedFleetIsPaced(t *testing.T) {
-	for name, opt := range map[string]trusthub.Option{"bounded": trusthub.WithMaxConcurrency(16), "not bounded": defaults} {
+	for name, opt := range map[string]trusthub.Option{"bounded": trusthub.WithMaxConcurrency(16), "not bounded": apitest.Defaults()} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				server := newScene(0, func(time.Duration, string) roundTripFunc {
-					return after(100*time.Millisecond, handled(refusal("")))
+				server := apitest.NewScene(0, func(time.Duration, string) apitest.RoundTripFunc {
+					return apitest.After(100*time.Millisecond, apitest.Throttled(""))
 				})
-				_ = fetchAll(t.Context(), t, over(t, server, defaults, opt), 10000)
-				n := server.between(5*time.Minute, 10*time.Minute) / 5
+				_ = apitest.FetchAll(t.Context(), t, apitest.Over(t, server, apitest.Defaults(), opt), 10000)
+				n := server.Between(5*time.Minute, 10*time.Minute) / 5
 				if n > 100 {
 					t.Errorf("%d requests a minute", n)
 				}
@@ -291,22 +263,22 @@ func TestRefusedFleetIsPaced(t *testing.T) {
 
 // So are they when an outage turns into refusals.
 func TestRefusedProbes(t *testing.T) {
-	for name, opt := range map[string]trusthub.Option{"bounded": trusthub.WithMaxConcurrency(64), "not bounded": defaults} {
+	for name, opt := range map[string]trusthub.Option{"bounded": trusthub.WithMaxConcurrency(64), "not bounded": apitest.Defaults()} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				server := newScene(100*time.Millisecond, func(at time.Duration, _ string) roundTripFunc {
+				server := apitest.NewScene(100*time.Millisecond, func(at time.Duration, _ string) apitest.RoundTripFunc {
 					switch {
 					case at > 5*time.Second && at < 10*time.Second:
-						return after(10*time.Millisecond, unavailable())
+						return apitest.After(10*time.Millisecond, apitest.Unavailable())
 					case at > 10*time.Second && at < 10*time.Minute: // overloaded
-						return after(10*time.Millisecond, handled(refusal("")))
+						return apitest.After(10*time.Millisecond, apitest.Throttled(""))
 					}
 					return nil
 				})
-				results := fetchAll(t.Context(), t, over(t, server, defaults, opt), 20000)
-				first, later := server.between(10*time.Second, 70*time.Second), server.between(5*time.Minute, 6*time.Minute)
-				if first > 100 || later > 100 || lost(results) > 0 {
-					t.Errorf("%d and %d requests a minute, %d lost", first, later, lost(results))
+				results := apitest.FetchAll(t.Context(), t, apitest.Over(t, server, apitest.Defaults(), opt), 20000)
+				first, later := server.Between(10*time.Second, 70*time.Second), server.Between(5*time.Minute, 6*time.Minute)
+				if first > 100 || later > 100 || apitest.Failed(results) > 0 {
+					t.Errorf("%d and %d requests a minute, %d lost", first, later, apitest.Failed(results))
 				}
 			})
 		})
@@ -325,33 +297,19 @@ func (b countingBody) Close() error {
 	return nil
 }
 
-// every yields a SID each d.
-func every(d time.Duration, n int) iter.Seq[string] {
-	return func(yield func(string) bool) {
-		for i := range n {
-			if i > 0 {
-				time.Sleep(d)
-			}
-			if !yield(fmt.Sprintf("BU%032x", i)) {
-				return
-			}
-		}
-	}
-}
-
 // A bad SID of a slow input is asked for a few times, and ends nothing.
 func TestBadSIDOfASlowInput(t *testing.T) {
 	for _, takes := range []time.Duration{0, 100 * time.Millisecond} {
 		t.Run(takes.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				server := newScene(100*time.Millisecond, func(_ time.Duration, sid string) roundTripFunc {
-					if number(sid) == 10 {
-						return after(takes, handled(answer(500, textType, "")))
+				server := apitest.NewScene(100*time.Millisecond, func(_ time.Duration, sid string) apitest.RoundTripFunc {
+					if apitest.Number(sid) == 10 {
+						return apitest.After(takes, apitest.Handled(apitest.Answer(500, apitest.Text, "")))
 					}
 					return nil
 				})
 				results := 0
-				for result := range over(t, server, defaults).FetchCustomerProfiles(t.Context(), every(time.Second, 200)) {
+				for result := range apitest.Over(t, server, apitest.Defaults()).FetchCustomerProfiles(t.Context(), apitest.Every(time.Second, 200)) {
 					results++
 					if result.Err != nil && result.Response.Attempts > 20 {
 						t.Errorf("asked for %d times: %v", result.Response.Attempts, result.Err)
@@ -368,17 +326,17 @@ func TestBadSIDOfASlowInput(t *testing.T) {
 // Time in which nothing is asked does not count towards MaxOutage.
 func TestIdleTimeIsNoOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		server := newScene(0, func(_ time.Duration, sid string) roundTripFunc {
-			switch number(sid) {
+		server := apitest.NewScene(0, func(_ time.Duration, sid string) apitest.RoundTripFunc {
+			switch apitest.Number(sid) {
 			case 0:
-				return after(100*time.Millisecond, handled(answer(500, textType, "")))
+				return apitest.After(100*time.Millisecond, apitest.Handled(apitest.Answer(500, apitest.Text, "")))
 			case 1, 2:
-				return after(150*time.Millisecond, ok())
+				return apitest.After(150*time.Millisecond, apitest.OK())
 			}
-			return after(2*time.Second, ok())
+			return apitest.After(2*time.Second, apitest.OK())
 		})
 		results, told := 0, false
-		for result := range over(t, server, defaults).FetchCustomerProfiles(t.Context(), func(yield func(string) bool) {
+		for result := range apitest.Over(t, server, apitest.Defaults()).FetchCustomerProfiles(t.Context(), func(yield func(string) bool) {
 			for i := range 10 {
 				switch i {
 				case 0:
@@ -421,13 +379,13 @@ func TestOutageIsNotOver(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var log bytes.Buffer
-				client := over(t, after(10*time.Millisecond, unavailable()), defaults, trusthub.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+				client := apitest.Over(t, apitest.After(10*time.Millisecond, apitest.Unavailable()), apitest.Defaults(), trusthub.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
 				if end != nil {
 					end(cancel)
 				}
-				_ = fetchAll(ctx, t, client, 100)
+				_ = apitest.FetchAll(ctx, t, client, 100)
 				synctest.Wait()
 				if strings.Contains(log.String(), "the outage is over") {
 					t.Errorf("nothing has ever succeeded, but the log says: %s", log.String()[strings.LastIndex(log.String(), "time="):])
@@ -441,16 +399,16 @@ func TestOutageIsNotOver(t *testing.T) {
 func TestSecondSIDIsPulled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		violation := &contract.Violation{Direction: "response", StatusCode: 200}
-		server := newScene(0, func(at time.Duration, sid string) roundTripFunc {
-			switch i := number(sid); {
+		server := apitest.NewScene(0, func(at time.Duration, sid string) apitest.RoundTripFunc {
+			switch i := apitest.Number(sid); {
 			case i == 0:
-				return after(10*time.Millisecond, unavailable()) // for ever
+				return apitest.After(10*time.Millisecond, apitest.Unavailable()) // for ever
 			case i < 3 && at < 3*time.Second:
-				return after(10*time.Millisecond, unavailable())
+				return apitest.After(10*time.Millisecond, apitest.Unavailable())
 			case i < 3:
-				return after(10*time.Millisecond, broken(violation))
+				return apitest.After(10*time.Millisecond, apitest.Broken(violation))
 			}
-			return after(10*time.Millisecond, ok())
+			return apitest.After(10*time.Millisecond, apitest.OK())
 		})
 		input := func(yield func(string) bool) {
 			for i := range 20 {
@@ -463,7 +421,7 @@ func TestSecondSIDIsPulled(t *testing.T) {
 			}
 		}
 		good, all, outages := 0, 0, 0
-		for result := range over(t, server, defaults).FetchCustomerProfiles(t.Context(), input) {
+		for result := range apitest.Over(t, server, apitest.Defaults()).FetchCustomerProfiles(t.Context(), input) {
 			if all++; result.Err == nil {
 				good++
 			}
@@ -472,7 +430,7 @@ func TestSecondSIDIsPulled(t *testing.T) {
 			}
 		}
 		if good != 17 {
-			t.Errorf("%d results, %d good of the 17 that the API serves, %d ErrOutage, after %v", all, good, outages, time.Since(server.from))
+			t.Errorf("%d results, %d good of the 17 that the API serves, %d ErrOutage, after %v", all, good, outages, server.Elapsed())
 		}
 	})
 }
@@ -482,18 +440,18 @@ func TestExpiredIsForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		violation := &contract.Violation{Direction: "response", StatusCode: 200}
 		var failed atomic.Bool
-		server := newScene(0, func(at time.Duration, sid string) roundTripFunc {
-			switch i := number(sid); {
+		server := apitest.NewScene(0, func(at time.Duration, sid string) apitest.RoundTripFunc {
+			switch i := apitest.Number(sid); {
 			case i == 0 && at < 9*time.Second:
-				return after(10*time.Millisecond, unavailable())
+				return apitest.After(10*time.Millisecond, apitest.Unavailable())
 			case i == 0:
-				return after(10*time.Second, broken(violation)) // in flight when MaxOutage is over
+				return apitest.After(10*time.Second, apitest.Broken(violation)) // in flight when MaxOutage is over
 			case failed.CompareAndSwap(false, true):
-				return after(time.Millisecond, unavailable()) // one hiccup, an hour later
+				return apitest.After(time.Millisecond, apitest.Unavailable()) // one hiccup, an hour later
 			}
-			return after(10*time.Millisecond, ok())
+			return apitest.After(10*time.Millisecond, apitest.OK())
 		})
-		client := over(t, server, trusthub.WithRetry(trusthub.RetryPolicy{MaxWait: time.Second}))
+		client := apitest.Over(t, server, trusthub.WithRetry(trusthub.RetryPolicy{MaxWait: time.Second}))
 		good, all := 0, 0
 		for result := range client.FetchCustomerProfiles(t.Context(), func(yield func(string) bool) {
 			for i := range 20 {

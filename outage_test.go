@@ -2,14 +2,12 @@ package trusthub_test
 
 import (
 	"bytes"
-	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"slices"
 	"strconv"
@@ -17,124 +15,39 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/iotest"
 	"testing/synctest"
 	"time"
 
 	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/internal/apitest"
 )
-
-// scene is a transport to an API that takes its time and fails at times.
-type scene struct {
-	mu    sync.Mutex
-	from  time.Time
-	sent  []time.Duration // since then
-	sids  []string
-	takes time.Duration
-	fail  func(after time.Duration, sid string) roundTripFunc // nil: it answers with a profile
-}
-
-func newScene(takes time.Duration, fail func(time.Duration, string) roundTripFunc) *scene {
-	return &scene{from: time.Now(), takes: takes, fail: fail}
-}
-
-func (a *scene) RoundTrip(req *http.Request) (*http.Response, error) {
-	after, sid := time.Since(a.from), req.URL.Path[len("/v1/CustomerProfiles/"):]
-	a.mu.Lock()
-	a.sent, a.sids = append(a.sent, after), append(a.sids, sid)
-	a.mu.Unlock()
-	reply := a.fail(after, sid)
-	if reply == nil {
-		time.Sleep(a.takes)
-		reply = handled(answer(200, jsonType, acme))
-	}
-	return reply(req)
-}
-
-// handled is a handler as a transport, without a connection.
-func handled(handler http.HandlerFunc) roundTripFunc {
-	return func(req *http.Request) (*http.Response, error) {
-		recorder := httptest.NewRecorder()
-		handler(recorder, req)
-		return recorder.Result(), nil
-	}
-}
-
-// broken is a transport that fails.
-func broken(err error) roundTripFunc {
-	return func(*http.Request) (*http.Response, error) { return nil, err }
-}
-
-func torn(req *http.Request) (*http.Response, error) {
-	answer, err := canned(200, http.Header{"Content-Type": {jsonType}}, "")(req)
-	answer.Body = io.NopCloser(io.MultiReader(strings.NewReader(acme[:5]), iotest.ErrReader(io.ErrUnexpectedEOF)))
-	return answer, err
-}
-
-// between counts the requests in a part of the time.
-func (a *scene) between(from, to time.Duration) (n int) {
-	for _, at := range a.sent {
-		if from <= at && at < to {
-			n++
-		}
-	}
-	return n
-}
-
-// fetchAll drains a fleet, checks that each SID of n yields one result, and returns them by index.
-func fetchAll(ctx context.Context, t *testing.T, client *trusthub.Client, n int, opts ...trusthub.BatchOption) []trusthub.FetchResult {
-	t.Helper()
-	var pulled atomic.Int64
-	results := make([]trusthub.FetchResult, n)
-	seen := int64(0)
-	for result := range client.FetchCustomerProfiles(ctx, numbered(n, &pulled), opts...) {
-		if results[result.Index].SID != "" || result.SID != fmt.Sprintf("BU%032x", result.Index) || (result.Profile == nil) == (result.Err == nil) {
-			t.Errorf("got %d %s, %v, %v", result.Index, result.SID, result.Profile, result.Err)
-		}
-		results[result.Index] = result
-		seen++
-	}
-	if seen != pulled.Load() {
-		t.Errorf("%d results of %d SIDs", seen, pulled.Load())
-	}
-	return results[:pulled.Load()]
-}
-
-func lost(results []trusthub.FetchResult) (n int) {
-	for _, result := range results {
-		if result.Err != nil {
-			n++
-		}
-	}
-	return n
-}
 
 // A minute without the API loses nothing, and few requests are made in it.
 func TestFleetHoldsThroughAnOutage(t *testing.T) {
-	for name, down := range map[string]func() roundTripFunc{
-		"503":            func() roundTripFunc { return handled(answer(503, textType, "")) },
-		"503, asks much": func() roundTripFunc { return handled(asking(503, "30")) },
-		"refused":        func() roundTripFunc { return broken(errors.New("connection refused")) },
-		"time-outs":      func() roundTripFunc { time.Sleep(time.Second); return broken(os.ErrDeadlineExceeded) },
-		"torn":           func() roundTripFunc { return torn },
+	for name, down := range map[string]func() apitest.RoundTripFunc{
+		"503":            func() apitest.RoundTripFunc { return apitest.Unavailable() },
+		"503, asks much": func() apitest.RoundTripFunc { return apitest.Handled(apitest.Asking(503, "30")) },
+		"refused":        func() apitest.RoundTripFunc { return apitest.Broken(errors.New("connection refused")) },
+		"time-outs":      func() apitest.RoundTripFunc { time.Sleep(time.Second); return apitest.Broken(os.ErrDeadlineExceeded) },
+		"torn":           func() apitest.RoundTripFunc { return apitest.Torn() },
 	} {
 		for attempts, bound := range map[int]trusthub.Option{1: trusthub.WithMaxConcurrency(64), 3: trusthub.WithTimeout(time.Minute)} {
 			t.Run(fmt.Sprint(name, ", attempts ", attempts), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					server := newScene(100*time.Millisecond, func(after time.Duration, _ string) roundTripFunc {
+					server := apitest.NewScene(100*time.Millisecond, func(after time.Duration, _ string) apitest.RoundTripFunc {
 						if after > 5*time.Second && after < 65*time.Second {
 							return down()
 						}
 						return nil
 					})
 					var log bytes.Buffer
-					client := over(t, server, trusthub.WithRetry(trusthub.RetryPolicy{MaxAttempts: attempts}), bound,
+					client := apitest.Over(t, server, trusthub.WithRetry(trusthub.RetryPolicy{MaxAttempts: attempts}), bound,
 						trusthub.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
-					results := fetchAll(t.Context(), t, client, 8000)
-					if n := lost(results); n > 0 || len(results) != 8000 {
+					results := apitest.FetchAll(t.Context(), t, client, 8000)
+					if n := apitest.Failed(results); n > 0 || len(results) != 8000 {
 						t.Errorf("%d of %d lost", n, len(results))
 					}
-					if n := server.between(7*time.Second, 65*time.Second); n < 5 || n > 60 {
+					if n := server.Between(7*time.Second, 65*time.Second); n < 5 || n > 60 {
 						t.Errorf("%d requests in the outage", n)
 					}
 					if hold, release := strings.Count(log.String(), "holding in an outage"), strings.Count(log.String(), "outage is over"); hold != 1 || release != 1 {
@@ -149,24 +62,24 @@ func TestFleetHoldsThroughAnOutage(t *testing.T) {
 // Probes are for different SIDs, one at a time, at intervals that grow to MaxWait.
 func TestFleetProbes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		server := newScene(0, func(after time.Duration, _ string) roundTripFunc {
+		server := apitest.NewScene(0, func(after time.Duration, _ string) apitest.RoundTripFunc {
 			if after < 10*time.Minute {
 				time.Sleep(time.Millisecond) // all are in hand by then
-				return handled(answer(503, textType, ""))
+				return apitest.Unavailable()
 			}
 			return nil
 		})
-		results := fetchAll(t.Context(), t, over(t, server, defaults), 10)
-		if n := lost(results); n > 0 {
+		results := apitest.FetchAll(t.Context(), t, apitest.Over(t, server, apitest.Defaults()), 10)
+		if n := apitest.Failed(results); n > 0 {
 			t.Errorf("%d lost", n)
 		}
-		probes := server.sent[10:]
+		probes := server.Sent()[10:]
 		for i := 7; i < len(probes)-10; i++ {
-			if wait := probes[i+1] - probes[i]; wait < 5*time.Second || wait > 10*time.Second+time.Millisecond { // which a probe takes
+			if wait := probes[i+1].After - probes[i].After; wait < 5*time.Second || wait > 10*time.Second+time.Millisecond { // which a probe takes
 				t.Errorf("probe %d after %v", i, wait)
 			}
-			if server.sids[10+i] == server.sids[11+i] {
-				t.Errorf("%s twice", server.sids[i])
+			if probes[i].SID == probes[i+1].SID {
+				t.Errorf("%s twice", probes[i].SID)
 			}
 		}
 		for _, result := range results {
@@ -180,20 +93,20 @@ func TestFleetProbes(t *testing.T) {
 // While the API is down, a SID is pulled for each second probe at most.
 func TestPullsInAnOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		server := newScene(0, func(after time.Duration, _ string) roundTripFunc {
+		server := apitest.NewScene(0, func(after time.Duration, _ string) apitest.RoundTripFunc {
 			if after < time.Minute {
-				return handled(answer(503, textType, ""))
+				return apitest.Unavailable()
 			}
 			return nil
 		})
 		var pulled atomic.Int64
 		time.AfterFunc(59*time.Second, func() {
-			if n, probes := int(pulled.Load()), server.between(time.Second, time.Minute); n > 2*16+probes || probes > 20 {
+			if n, probes := int(pulled.Load()), server.Between(time.Second, time.Minute); n > 2*16+probes || probes > 20 {
 				t.Errorf("%d pulled, %d probes", n, probes)
 			}
 		})
 		n := 0
-		for range over(t, server, defaults).FetchCustomerProfiles(t.Context(), numbered(1000, &pulled)) {
+		for range apitest.Over(t, server, apitest.Defaults()).FetchCustomerProfiles(t.Context(), apitest.Numbered(1000, &pulled)) {
 			n++
 		}
 		if n != 1000 {
@@ -204,21 +117,21 @@ func TestPullsInAnOutage(t *testing.T) {
 
 // After MaxOutage the fleet gives up: what is in hand is yielded with its own error, which is ErrOutage, too.
 func TestFleetGivesUpAfterMaxOutage(t *testing.T) {
-	for name, down := range map[string]http.HandlerFunc{"503": answer(503, textType, ""), "429": refusal("")} {
+	for name, down := range map[string]http.HandlerFunc{"503": apitest.Answer(503, apitest.Text, ""), "429": apitest.Throttle("")} {
 		for attempts, most := range map[int]time.Duration{0: 15 * time.Minute, 1: time.Minute} {
 			t.Run(fmt.Sprint(name, most), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					server := newScene(time.Second, func(after time.Duration, _ string) roundTripFunc {
+					server := apitest.NewScene(time.Second, func(after time.Duration, _ string) apitest.RoundTripFunc {
 						if after > time.Minute {
-							return handled(down)
+							return apitest.Handled(down)
 						}
 						return nil
 					})
-					results := fetchAll(t.Context(), t, over(t, server, trusthub.WithRetry(trusthub.RetryPolicy{MaxAttempts: attempts})), 1_000_000, trusthub.WithMaxOutage(most))
-					if took := time.Since(server.from) - time.Minute; took < most || took > most+time.Minute {
+					results := apitest.FetchAll(t.Context(), t, apitest.Over(t, server, trusthub.WithRetry(trusthub.RetryPolicy{MaxAttempts: attempts})), 1_000_000, trusthub.WithMaxOutage(most))
+					if took := server.Elapsed() - time.Minute; took < most || took > most+time.Minute {
 						t.Errorf("took %v", took)
 					}
-					if n := lost(results); n < 16 || n > 100 {
+					if n := apitest.Failed(results); n < 16 || n > 100 {
 						t.Errorf("%d lost", n)
 					}
 					for _, result := range results {
@@ -237,9 +150,9 @@ func TestFleetGivesUpAfterMaxOutage(t *testing.T) {
 // A batch that must not wait for an outage to end does so after the first probe that fails.
 func TestMaxOutageOfZero(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		server := newScene(time.Second, func(time.Duration, string) roundTripFunc { return handled(answer(503, textType, "")) })
-		results := fetchAll(t.Context(), t, over(t, server, defaults), 100, trusthub.WithMaxOutage(0))
-		if took := time.Since(server.from); lost(results) != len(results) || len(results) > 40 || took > time.Second {
+		server := apitest.NewScene(time.Second, func(time.Duration, string) apitest.RoundTripFunc { return apitest.Unavailable() })
+		results := apitest.FetchAll(t.Context(), t, apitest.Over(t, server, apitest.Defaults()), 100, trusthub.WithMaxOutage(0))
+		if took := server.Elapsed(); apitest.Failed(results) != len(results) || len(results) > 40 || took > time.Second {
 			t.Errorf("%d results after %v", len(results), took)
 		}
 		for _, result := range results {
@@ -254,9 +167,9 @@ func TestMaxOutageOfZero(t *testing.T) {
 func TestBatchWaitsOutAPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var pulled atomic.Int64
-		server := newScene(50*time.Millisecond, func(after time.Duration, _ string) roundTripFunc {
+		server := apitest.NewScene(50*time.Millisecond, func(after time.Duration, _ string) apitest.RoundTripFunc {
 			if after == 0 {
-				return handled(refusal("11"))
+				return apitest.Throttled("11")
 			}
 			return nil
 		})
@@ -266,8 +179,8 @@ func TestBatchWaitsOutAPause(t *testing.T) {
 			}
 		})
 		n, failed := 0, 0
-		client := over(t, server, defaults)
-		for result := range client.FetchCustomerProfiles(t.Context(), numbered(10_000, &pulled), trusthub.WithMaxOutage(0)) {
+		client := apitest.Over(t, server, apitest.Defaults())
+		for result := range client.FetchCustomerProfiles(t.Context(), apitest.Numbered(10_000, &pulled), trusthub.WithMaxOutage(0)) {
 			if n++; result.Err != nil {
 				failed++
 			}
@@ -287,19 +200,19 @@ func TestFleetWithBadSIDs(t *testing.T) {
 		} {
 			t.Run(fmt.Sprint(name, ", attempts ", attempts), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					server := newScene(100*time.Millisecond, func(_ time.Duration, sid string) roundTripFunc {
+					server := apitest.NewScene(100*time.Millisecond, func(_ time.Duration, sid string) apitest.RoundTripFunc {
 						if i, _ := strconv.ParseInt(sid[2:], 16, 64); bad(int(i)) {
-							return handled(answer(500, textType, ""))
+							return apitest.Handled(apitest.Answer(500, apitest.Text, ""))
 						}
 						return nil
 					})
-					results := fetchAll(t.Context(), t, over(t, server, trusthub.WithRetry(trusthub.RetryPolicy{MaxAttempts: attempts})), 1000)
+					results := apitest.FetchAll(t.Context(), t, apitest.Over(t, server, trusthub.WithRetry(trusthub.RetryPolicy{MaxAttempts: attempts})), 1000)
 					for i, result := range results {
 						if (result.Err != nil) != bad(i) || errors.Is(result.Err, trusthub.ErrOutage) || bad(i) && result.Response.StatusCode != 500 {
 							t.Errorf("%d: got %v", i, result.Err)
 						}
 					}
-					if took := time.Since(server.from); took > 20*time.Second {
+					if took := server.Elapsed(); took > 20*time.Second {
 						t.Errorf("took %v", took)
 					}
 				})
@@ -312,16 +225,16 @@ func TestFleetWithBadSIDs(t *testing.T) {
 func TestFleetWithABadSIDAlone(t *testing.T) {
 	for _, attempts := range []int{1, 3} {
 		synctest.Test(t, func(t *testing.T) {
-			server := newScene(100*time.Millisecond, func(_ time.Duration, asked string) roundTripFunc {
+			server := apitest.NewScene(100*time.Millisecond, func(_ time.Duration, asked string) apitest.RoundTripFunc {
 				if asked == sid {
-					return handled(answer(500, textType, ""))
+					return apitest.Handled(apitest.Answer(500, apitest.Text, ""))
 				}
 				return nil
 			})
 			failed, came := error(nil), 0
 			policy := trusthub.WithRetry(trusthub.RetryPolicy{MaxAttempts: attempts})
-			for result := range over(t, server, policy).FetchCustomerProfiles(t.Context(), func(yield func(string) bool) {
-				for _, next := range append([]string{sid}, slices.Repeat([]string{unknownSID}, 20)...) {
+			for result := range apitest.Over(t, server, policy).FetchCustomerProfiles(t.Context(), func(yield func(string) bool) {
+				for _, next := range append([]string{sid}, slices.Repeat([]string{apitest.UnknownSID}, 20)...) {
 					if !yield(next) {
 						return
 					}
@@ -334,8 +247,8 @@ func TestFleetWithABadSIDAlone(t *testing.T) {
 					came++
 				}
 			}
-			if failed == nil || errors.Is(failed, trusthub.ErrOutage) || came != 20 || time.Since(server.from) > 40*time.Second {
-				t.Errorf("%d attempts: got %v, %d came, after %v", attempts, failed, came, time.Since(server.from))
+			if failed == nil || errors.Is(failed, trusthub.ErrOutage) || came != 20 || server.Elapsed() > 40*time.Second {
+				t.Errorf("%d attempts: got %v, %d came, after %v", attempts, failed, came, server.Elapsed())
 			}
 		})
 	}
@@ -346,7 +259,7 @@ func TestFleetUnderAQuotaPerMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		minute, used, refused := time.Duration(0), 0, 0
 		var mu sync.Mutex
-		server := newScene(100*time.Millisecond, func(after time.Duration, _ string) roundTripFunc {
+		server := apitest.NewScene(100*time.Millisecond, func(after time.Duration, _ string) apitest.RoundTripFunc {
 			mu.Lock()
 			defer mu.Unlock()
 			if now := after.Truncate(time.Minute); now != minute {
@@ -354,13 +267,13 @@ func TestFleetUnderAQuotaPerMinute(t *testing.T) {
 			}
 			if used++; used > 500 {
 				refused++
-				return handled(refusal(strconv.Itoa(int((minute+time.Minute-after)/time.Second) + 1)))
+				return apitest.Handled(apitest.Throttle(strconv.Itoa(int((minute+time.Minute-after)/time.Second) + 1)))
 			}
 			return nil
 		})
-		results := fetchAll(t.Context(), t, over(t, server, defaults), 2000)
-		if n := lost(results); n > 0 || refused > 3*20 || time.Since(server.from) > 4*time.Minute {
-			t.Errorf("%d lost, %d refused, took %v", n, refused, time.Since(server.from))
+		results := apitest.FetchAll(t.Context(), t, apitest.Over(t, server, apitest.Defaults()), 2000)
+		if n := apitest.Failed(results); n > 0 || refused > 3*20 || server.Elapsed() > 4*time.Minute {
+			t.Errorf("%d lost, %d refused, took %v", n, refused, server.Elapsed())
 		}
 	})
 }
@@ -370,28 +283,30 @@ func TestFleetEndsWhenAllIsRefused(t *testing.T) {
 	certificate := &tls.CertificateVerificationError{Err: errors.New("expired")}
 	basic := trusthub.BasicAuth("AC1", "wrong")
 	token := trusthub.AuthFunc(func(req *http.Request) error { req.Header.Set("Authorization", "Bearer x"); return nil })
-	unauthorized := func() roundTripFunc { return handled(answer(401, jsonType, `{"code":20003}`)) }
+	unauthorized := func() apitest.RoundTripFunc {
+		return apitest.Handled(apitest.Answer(401, apitest.JSON, `{"code":20003}`))
+	}
 	for name, test := range map[string]struct {
 		auth trusthub.Auth
-		fail func() roundTripFunc
+		fail func() apitest.RoundTripFunc
 		want func(error) bool
 		most int // requests
 	}{
 		"wrong password": {basic, unauthorized, func(err error) bool { return errors.Is(err, trusthub.ErrUnauthorized) }, 16},
 		"wrong token":    {token, unauthorized, func(err error) bool { return errors.Is(err, trusthub.ErrUnauthorized) }, 32},
-		"certificate":    {basic, func() roundTripFunc { return broken(certificate) }, func(err error) bool { return errors.Is(err, certificate) }, 16},
+		"certificate":    {basic, func() apitest.RoundTripFunc { return apitest.Broken(certificate) }, func(err error) bool { return errors.Is(err, certificate) }, 16},
 		"authentication": {trusthub.AuthFunc(func(*http.Request) error { return io.EOF }), nil, func(err error) bool { return errors.Is(err, io.EOF) }, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				server := newScene(0, func(time.Duration, string) roundTripFunc { time.Sleep(time.Second); return test.fail() })
+				server := apitest.NewScene(0, func(time.Duration, string) apitest.RoundTripFunc { time.Sleep(time.Second); return test.fail() })
 				client, err := trusthub.NewClient(test.auth, trusthub.WithHTTPClient(&http.Client{Transport: server}))
 				if err != nil {
 					t.Fatal(err)
 				}
-				results := fetchAll(t.Context(), t, client, 5000)
-				if len(results) > 33 || len(server.sent) > test.most || lost(results) != len(results) {
-					t.Errorf("%d results, %d requests", len(results), len(server.sent))
+				results := apitest.FetchAll(t.Context(), t, client, 5000)
+				if len(results) > 33 || len(server.Sent()) > test.most || apitest.Failed(results) != len(results) {
+					t.Errorf("%d results, %d requests", len(results), len(server.Sent()))
 				}
 				for _, result := range results {
 					if !test.want(result.Err) || errors.Is(result.Err, trusthub.ErrOutage) {
@@ -411,18 +326,18 @@ func TestFleetRenewsAToken(t *testing.T) {
 			return nil
 		})
 		var refused atomic.Int64
-		client, err := trusthub.NewClient(auth, trusthub.WithHTTPClient(&http.Client{Transport: roundTripFunc(func(req *http.Request) (*http.Response, error) {
+		client, err := trusthub.NewClient(auth, trusthub.WithHTTPClient(&http.Client{Transport: apitest.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
 			time.Sleep(time.Second)
 			if req.Header.Get("Authorization") != "Bearer "+time.Now().Truncate(time.Minute).String() {
 				refused.Add(1)
-				return canned(401, http.Header{"Content-Type": {jsonType}, "Twilio-Request-Id": {"RQ1"}}, "{}")(req)
+				return apitest.Canned(401, http.Header{"Content-Type": {apitest.JSON}, "Twilio-Request-Id": {"RQ1"}}, "{}")(req)
 			}
-			return canned(200, http.Header{"Content-Type": {jsonType}}, acme)(req)
+			return apitest.OK()(req)
 		})}))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if n := lost(fetchAll(t.Context(), t, client, 2000)); n > 0 || refused.Load() == 0 {
+		if n := apitest.Failed(apitest.FetchAll(t.Context(), t, client, 2000)); n > 0 || refused.Load() == 0 {
 			t.Errorf("%d lost, %d refused", n, refused.Load())
 		}
 	})

@@ -1,14 +1,9 @@
 package trusthub_test
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/pem"
 	"io"
-	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -21,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seed07fc1495/trusthub/internal/apitest"
+	"github.com/seed07fc1495/trusthub/internal/selfsigned"
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
@@ -76,12 +73,15 @@ func TestREADMEProgramsRun(t *testing.T) {
 // a program reaches it.
 func impersonateTwilio(t *testing.T) []string {
 	t.Helper()
-	certificate := selfSigned(t, "trusthub.twilio.com")
+	certificate, err := selfsigned.New("trusthub.twilio.com", time.Now().Add(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
 	twilio := httptest.NewUnstartedServer(trusthubtest.NewHandler())
 	twilio.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}}
 	twilio.StartTLS()
 	t.Cleanup(twilio.Close)
-	proxy := serve(t, func(w http.ResponseWriter, r *http.Request) {
+	proxy := apitest.Serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodConnect || r.Host != "trusthub.twilio.com:443" {
 			t.Errorf("asked for %s %s", r.Method, r.Host)
 			return
@@ -116,23 +116,6 @@ func tunnel(t *testing.T, w http.ResponseWriter, addr string) {
 	_, _ = io.WriteString(client, "HTTP/1.1 200 OK\r\n\r\n")
 	go func() { _, _ = io.Copy(server, client) }()
 	_, _ = io.Copy(client, server)
-}
-
-func selfSigned(t *testing.T, host string) tls.Certificate {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), DNSNames: []string{host}, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
 func readFile(t *testing.T, name string) string {

@@ -13,24 +13,25 @@ import (
 
 	"github.com/seed07fc1495/trusthub"
 	"github.com/seed07fc1495/trusthub/contract"
+	"github.com/seed07fc1495/trusthub/internal/apitest"
 )
 
 func TestResponseInto(t *testing.T) {
 	const body = `{"sid":null,"email":""}`
-	client := newClient(t, serve(t, answer(200, jsonType, body)))
+	client := apitest.At(t, apitest.Serve(t, apitest.Answer(200, apitest.JSON, body)))
 	response := trusthub.Response{StatusCode: 1, RequestID: "stale"}
 	if _, err := client.FetchCustomerProfile(t.Context(), sid, trusthub.WithResponseInto(&response)); err != nil {
 		t.Fatal(err)
 	}
 	if response.StatusCode != 200 || response.RequestID != "RQ1" || string(response.Body) != body ||
-		response.Header.Get("Content-Type") != jsonType || response.Attempts != 1 {
+		response.Header.Get("Content-Type") != apitest.JSON || response.Attempts != 1 {
 		t.Errorf("got %v", response)
 	}
 }
 
 // A wrapper around this package and its caller may both want to know.
 func TestResponseIntoSeveral(t *testing.T) {
-	client := newClient(t, serve(t, answer(404, jsonType, `{"code":20404}`)))
+	client := apitest.At(t, apitest.Serve(t, apitest.Answer(404, apitest.JSON, `{"code":20404}`)))
 	stale := trusthub.Response{StatusCode: 1, RequestID: "stale"}
 	first, second := stale, stale
 	opts := []trusthub.CallOption{trusthub.WithResponseInto(&first), nil, trusthub.WithResponseInto(nil), trusthub.WithResponseInto(&second)}
@@ -51,8 +52,8 @@ func TestResponseIntoSeveral(t *testing.T) {
 }
 
 func TestResponseIntoWithoutAnswer(t *testing.T) {
-	client := newClient(t, "https://h", trusthub.WithHTTPClient(&http.Client{
-		Transport: roundTripFunc(func(*http.Request) (*http.Response, error) { return nil, errors.New("down") }),
+	client := apitest.At(t, "https://h", trusthub.WithHTTPClient(&http.Client{
+		Transport: apitest.RoundTripFunc(func(*http.Request) (*http.Response, error) { return nil, errors.New("down") }),
 	}))
 	response := trusthub.Response{StatusCode: 1, RequestID: "stale", Body: trusthub.Body("stale")}
 	if _, err := client.FetchCustomerProfile(t.Context(), sid, trusthub.WithResponseInto(&response)); err == nil {
@@ -83,19 +84,19 @@ func TestBodiesThatIgnoreTheContext(t *testing.T) {
 	}
 	stuck := func(status int) func(*testing.T) http.RoundTripper {
 		return func(*testing.T) http.RoundTripper {
-			return roundTripFunc(func(*http.Request) (*http.Response, error) {
+			return apitest.RoundTripFunc(func(*http.Request) (*http.Response, error) {
 				return &http.Response{StatusCode: status, Header: http.Header{}, Body: stuckBody{make(chan struct{})}}, nil
 			})
 		}
 	}
-	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+	synctest.Test(t, func(t *testing.T) {
 		for name, transport := range map[string]func(*testing.T) http.RoundTripper{
-			"101":           func(t *testing.T) http.RoundTripper { return inMemory(t, switching) },
+			"101":           func(t *testing.T) http.RoundTripper { return apitest.InMemory(t, switching) },
 			"profile":       stuck(200),
 			"error":         stuck(503),
 			"not an answer": stuck(101),
 		} {
-			client := over(t, transport(t), trusthub.WithMaxConcurrency(1))
+			client := apitest.Over(t, transport(t), trusthub.WithMaxConcurrency(1))
 			for range 2 {
 				start := time.Now()
 				if _, err := fetch(t.Context(), client); time.Since(start) != 30*time.Second {
@@ -114,15 +115,15 @@ func TestBodiesThatIgnoreTheContext(t *testing.T) {
 
 // A call that is made within another one, with its context, leaves the other's Response alone.
 func TestResponseOfACallWithinACall(t *testing.T) {
-	inner := over(t, canned(200, http.Header{"Content-Type": {jsonType}, "Twilio-Request-Id": {"RQinner"}}, acme))
+	inner := apitest.Over(t, apitest.Canned(200, http.Header{"Content-Type": {apitest.JSON}, "Twilio-Request-Id": {"RQinner"}}, apitest.Profile))
 	auth := trusthub.AuthFunc(func(req *http.Request) error {
-		if _, err := inner.FetchCustomerProfile(req.Context(), unknownSID); err != nil {
+		if _, err := inner.FetchCustomerProfile(req.Context(), apitest.UnknownSID); err != nil {
 			return err
 		}
 		return errors.New("no token")
 	})
 	var response trusthub.Response
-	_, err := withAuth(t, auth, roundTripFunc(nil)).FetchCustomerProfile(t.Context(), sid, trusthub.WithResponseInto(&response))
+	_, err := apitest.Client(t, auth, apitest.RoundTripFunc(nil)).FetchCustomerProfile(t.Context(), sid, trusthub.WithResponseInto(&response))
 	if err == nil || response.StatusCode != 0 || response.Attempts != 0 {
 		t.Errorf("nothing was sent: %v, but got %v", err, response)
 	}
@@ -132,8 +133,8 @@ func TestResponseOfACallWithinACall(t *testing.T) {
 func TestContractClosesOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		closes := new(atomic.Int64)
-		client := over(t, roundTripFunc(func(req *http.Request) (*http.Response, error) {
-			answer, err := canned(200, http.Header{"Content-Type": {jsonType}}, "")(req)
+		client := apitest.Over(t, apitest.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
+			answer, err := apitest.CannedJSON("")(req)
 			answer.Body = countingBody{stuckBody{make(chan struct{})}, closes, new(sync.Once)}
 			return answer, err
 		}), trusthub.WithMiddleware(contract.NewTransport))

@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,109 +14,8 @@ import (
 	"time"
 
 	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/internal/apitest"
 )
-
-// world is an API with outages, in which the time of the answer counts.
-type world struct {
-	mu       sync.Mutex
-	rng      *rand.Rand
-	from     time.Time
-	takes    time.Duration
-	windows  []downtime
-	inFlight int
-	highest  int
-	sent     []time.Duration
-	pauses   [][2]time.Duration
-}
-
-type downtime struct {
-	from, to time.Duration
-	kind     string
-	early    bool // what is in flight at the onset fails, too
-}
-
-// newWorld has some outages, each within gap of the one before, and up to length and a second long.
-func newWorld(rng *rand.Rand, outages int, gap, length time.Duration) *world {
-	kinds := []string{"503", "slow 503", "503 asks", "refused", "torn", "hang", "429", "429 asks", "429 asks much"}
-	w := &world{rng: rng, from: time.Now(), takes: []time.Duration{20 * time.Millisecond, 100 * time.Millisecond, 500 * time.Millisecond}[rng.IntN(3)]}
-	at := time.Duration(0)
-	for range outages {
-		at += time.Duration(rng.Int64N(int64(gap)))
-		to := at + time.Second + time.Duration(rng.Int64N(int64(length)))
-		w.windows = append(w.windows, downtime{at, to, kinds[rng.IntN(len(kinds))], rng.IntN(2) == 0})
-		at = to
-	}
-	return w
-}
-
-func (w *world) String() string { return fmt.Sprintf("takes %v, %v", w.takes, w.windows) }
-
-func (w *world) at(d time.Duration) *downtime {
-	for i := range w.windows {
-		if w.windows[i].from <= d && d < w.windows[i].to {
-			return &w.windows[i]
-		}
-	}
-	return nil
-}
-
-func (w *world) RoundTrip(req *http.Request) (*http.Response, error) {
-	w.mu.Lock()
-	now := time.Since(w.from)
-	w.sent = append(w.sent, now)
-	w.inFlight++
-	w.highest = max(w.highest, w.inFlight)
-	takes := w.takes/2 + time.Duration(w.rng.Int64N(int64(w.takes)+1))
-	quick := time.Duration(w.rng.Int64N(int64(10 * time.Millisecond)))
-	w.mu.Unlock()
-	defer func() {
-		w.mu.Lock()
-		w.inFlight--
-		w.mu.Unlock()
-	}()
-	in := w.at(now)
-	if in == nil {
-		if in = w.at(now + takes); in != nil && !in.early {
-			in = nil
-		} else if in != nil {
-			time.Sleep(in.from - now)
-		}
-	}
-	if in == nil {
-		return after(takes, ok())(req)
-	}
-	switch in.kind {
-	case "503":
-		return after(quick, unavailable())(req)
-	case "slow 503":
-		return after(10*takes, unavailable())(req)
-	case "503 asks":
-		return after(quick, handled(asking(503, "20")))(req)
-	case "refused":
-		return nil, errors.New("connection refused")
-	case "torn":
-		return after(quick, torn)(req)
-	case "hang":
-		return after(time.Hour, nil)(req)
-	case "429":
-		return after(quick, handled(refusal("")))(req)
-	case "429 asks", "429 asks much":
-		seconds := map[string]int{"429 asks": 3, "429 asks much": 25}[in.kind]
-		answer, err := after(quick, handled(refusal(strconv.Itoa(seconds))))(req)
-		if err == nil {
-			w.mu.Lock()
-			now := time.Since(w.from)
-			w.pauses = append(w.pauses, [2]time.Duration{now, now + time.Duration(seconds)*time.Second})
-			w.mu.Unlock()
-		}
-		return answer, err
-	}
-	panic(in.kind)
-}
-
-func (w *world) between(from, to time.Duration) (n int) {
-	return (&scene{sent: w.sent}).between(from, to)
-}
 
 // Outages of any pattern that hit all requests lose nothing, and take neither many requests nor much time after them.
 func TestFleetsInAnyOutage(t *testing.T) {
@@ -127,11 +24,11 @@ func TestFleetsInAnyOutage(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				rng := rand.New(rand.NewPCG(seed, 1))
 				pick := func(of ...int) int { return of[rng.IntN(len(of))] }
-				w := newWorld(rng, pick(1, 1, 2, 3), 20*time.Second, time.Minute)
-				at := w.windows[len(w.windows)-1].to
+				w := apitest.NewWorld(rng, pick(1, 1, 2, 3), 20*time.Second, time.Minute)
+				at := w.Windows[len(w.Windows)-1].To
 				n, attempts, bound, timeout := pick(1, 2, 3, 10, 100, 1000), pick(1, 3), pick(0, 1, 2, 8, 64), pick(2, 30)
 				input, body := pick(0, 0, 1, 30, 300), pick(0, 0, 0, 1, 50)
-				if slices.ContainsFunc(w.windows, func(d downtime) bool { return d.kind == "hang" || strings.HasPrefix(d.kind, "429") }) {
+				if slices.ContainsFunc(w.Windows, func(d apitest.Downtime) bool { return d.Kind == "hang" || strings.HasPrefix(d.Kind, "429") }) {
 					attempts = 3 // when one request at a time is the only one in a short outage, nobody can tell that it was one
 				}
 				opts := []trusthub.Option{
@@ -141,7 +38,7 @@ func TestFleetsInAnyOutage(t *testing.T) {
 				if bound > 0 {
 					opts, most = append(opts, trusthub.WithMaxConcurrency(bound)), bound
 				}
-				client := over(t, w, opts...)
+				client := apitest.Over(t, w, opts...)
 				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Hour)
 				defer cancel()
 				pulled := 0
@@ -160,34 +57,34 @@ func TestFleetsInAnyOutage(t *testing.T) {
 				}) {
 					results++
 					if result.Err != nil {
-						failed = append(failed, fmt.Sprintf("%d at %v: %.100s", result.Index, time.Since(w.from), result.Err))
+						failed = append(failed, fmt.Sprintf("%d at %v: %.100s", result.Index, w.Elapsed(), result.Err))
 					}
 					time.Sleep(time.Duration(body) * time.Millisecond)
 				}
-				took := time.Since(w.from)
+				took := w.Elapsed()
 				synctest.Wait()
 				pulls.Lock()
 				defer pulls.Unlock()
 				if results != pulled || pulled != n || len(failed) > 0 {
 					t.Errorf("%d results, %d pulled of %d, %d failed: %v", results, pulled, n, len(failed), failed[:min(3, len(failed))])
 				}
-				if w.highest > most {
-					t.Errorf("%d in flight, at most %d", w.highest, most)
+				if w.Highest() > most {
+					t.Errorf("%d in flight, at most %d", w.Highest(), most)
 				}
-				for _, pause := range w.pauses {
-					if sent := w.between(pause[0]+1, pause[1]); sent > most { // what had stepped aside before is not heard until another is refused
-						t.Errorf("%d sent in the pause from %v to %v", sent, pause[0], pause[1])
+				for _, pause := range w.Pauses() {
+					if sent := w.Between(pause.From+1, pause.To); sent > most { // what had stepped aside before is not heard until another is refused
+						t.Errorf("%d sent in the pause from %v to %v", sent, pause.From, pause.To)
 						break
 					}
 				}
-				for _, window := range w.windows {
-					if length := window.to - window.from - 5*time.Second; length > 0 {
-						if sent := w.between(window.to-length, window.to); sent > 20+int(length/time.Second) {
-							t.Errorf("%d requests in the last %v of %q", sent, length, window.kind)
+				for _, window := range w.Windows {
+					if length := window.To - window.From - 5*time.Second; length > 0 {
+						if sent := w.Between(window.To-length, window.To); sent > 20+int(length/time.Second) {
+							t.Errorf("%d requests in the last %v of %q", sent, length, window.Kind)
 						}
 					}
 				}
-				ideal := time.Duration(n)*max(w.takes/time.Duration(most), time.Duration(input+body)*time.Millisecond) + at
+				ideal := time.Duration(n)*max(w.Takes/time.Duration(most), time.Duration(input+body)*time.Millisecond) + at
 				if took > 2*ideal+2*time.Minute {
 					t.Errorf("took %v, ideal is %v", took, ideal)
 				}
@@ -209,9 +106,9 @@ func TestFleetsAndCallsOnOneClient(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				rng := rand.New(rand.NewPCG(seed, 2))
 				pick := func(of ...int) int { return of[rng.IntN(len(of))] }
-				w := newWorld(rand.New(rand.NewPCG(seed, 3)), pick(0, 1, 2), 10*time.Second, 20*time.Second)
+				w := apitest.NewWorld(rand.New(rand.NewPCG(seed, 3)), pick(0, 1, 2), 10*time.Second, 20*time.Second)
 				bound := pick(1, 2, 8, 64)
-				client := over(t, w, trusthub.WithRetry(trusthub.RetryPolicy{MaxAttempts: pick(1, 3)}), trusthub.WithMaxConcurrency(bound))
+				client := apitest.Over(t, w, trusthub.WithRetry(trusthub.RetryPolicy{MaxAttempts: pick(1, 3)}), trusthub.WithMaxConcurrency(bound))
 				outage := trusthub.WithMaxOutage(time.Duration(pick(5, 60, 900)) * time.Second)
 				var all sync.WaitGroup
 				for range pick(1, 2, 4) {
@@ -273,15 +170,15 @@ func TestFleetsAndCallsOnOneClient(t *testing.T) {
 					})
 				}
 				all.Wait()
-				if took := time.Since(w.from); took > time.Hour {
+				if took := w.Elapsed(); took > time.Hour {
 					t.Errorf("took %v", took)
 				}
-				if w.highest > bound {
-					t.Errorf("%d in flight, at most %d", w.highest, bound)
+				if w.Highest() > bound {
+					t.Errorf("%d in flight, at most %d", w.Highest(), bound)
 				}
-				for _, pause := range w.pauses {
-					if sent := w.between(pause[0]+1, pause[1]); sent > 0 {
-						t.Errorf("%d sent in the pause from %v to %v", sent, pause[0], pause[1])
+				for _, pause := range w.Pauses() {
+					if sent := w.Between(pause.From+1, pause.To); sent > 0 {
+						t.Errorf("%d sent in the pause from %v to %v", sent, pause.From, pause.To)
 						break
 					}
 				}

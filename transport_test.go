@@ -1,20 +1,26 @@
 package trusthub_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/internal/apitest"
+	"github.com/seed07fc1495/trusthub/internal/freeze"
 )
 
 // Those who call at the same time have a connection each over HTTP/1.1, which stays theirs.
@@ -51,26 +57,26 @@ func TestCloseIdleConnections(t *testing.T) {
 }
 
 type idleCloser struct {
-	roundTripFunc
+	apitest.RoundTripFunc
 	t *testing.T
 }
 
 func (c idleCloser) CloseIdleConnections() { c.t.Error("closed what is another's") }
 
 func TestConnectionsOfOthersAreNotClosed(t *testing.T) {
-	theirs := idleCloser{canned(200, http.Header{"Content-Type": {jsonType}}, acme), t}
-	over(t, theirs).CloseIdleConnections()
+	theirs := idleCloser{apitest.OK(), t}
+	apitest.Over(t, theirs).CloseIdleConnections()
 	replaceDefaultTransport(t, theirs)
-	newClient(t, "https://h").CloseIdleConnections()
+	apitest.At(t, "https://h").CloseIdleConnections()
 }
 
 // Whatever the answer, its connection serves the next request.
 func TestConnectionsAreReleased(t *testing.T) {
 	status := 200
 	url, opened := countConnections(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		answer(status, jsonType, `{"code":1}`)(w, r)
+		apitest.Answer(status, apitest.JSON, `{"code":1}`)(w, r)
 	}))
-	client := newClient(t, url)
+	client := apitest.At(t, url)
 	for _, status = range []int{200, 201, 204, 302, 401, 404, 429, 500, 503} {
 		_, _ = client.FetchCustomerProfile(t.Context(), sid)
 	}
@@ -100,7 +106,7 @@ func TestOwnTransportSpeaksHTTP2AndModernTLS(t *testing.T) {
 	var protocol string
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		protocol = r.Proto
-		answer(200, jsonType, acme)(w, r)
+		apitest.Answer(200, apitest.JSON, apitest.Profile)(w, r)
 	}))
 	server.EnableHTTP2 = true
 	server.StartTLS()
@@ -126,7 +132,7 @@ func TestOwnTransportSpeaksHTTP2AndModernTLS(t *testing.T) {
 				}
 				return next
 			}
-			if _, err := newClient(t, server.URL, trusthub.WithMiddleware(trusting)).FetchCustomerProfile(t.Context(), sid); err != nil {
+			if _, err := apitest.At(t, server.URL, trusthub.WithMiddleware(trusting)).FetchCustomerProfile(t.Context(), sid); err != nil {
 				t.Fatal(err)
 			}
 			if protocol != "HTTP/2.0" {
@@ -142,10 +148,10 @@ func TestOwnTransportSpeaksHTTP2AndModernTLS(t *testing.T) {
 
 // The authorities that a program trusts are trusted.
 func TestOwnTransportKeepsTLSConfiguration(t *testing.T) {
-	server := httptest.NewTLSServer(answer(200, jsonType, acme))
+	server := httptest.NewTLSServer(apitest.Answer(200, apitest.JSON, apitest.Profile))
 	defer server.Close()
 	replaceDefaultTransport(t, server.Client().Transport)
-	if _, err := newClient(t, server.URL).FetchCustomerProfile(t.Context(), sid); err != nil {
+	if _, err := apitest.At(t, server.URL).FetchCustomerProfile(t.Context(), sid); err != nil {
 		t.Error(err)
 	}
 }
@@ -168,19 +174,36 @@ func TestReplacedDefaultTransportIsUsed(t *testing.T) {
 		"HTTP client and no transport": {trusthub.WithHTTPClient(new(http.Client))},
 	} {
 		sent := 0
-		replaceDefaultTransport(t, roundTripFunc(func(req *http.Request) (*http.Response, error) {
+		replaceDefaultTransport(t, apitest.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
 			sent++
-			return canned(200, http.Header{"Content-Type": {jsonType}}, acme)(req)
+			return apitest.OK()(req)
 		}))
-		client := newClient(t, "https://trusthub.invalid", opts...)
-		replaceDefaultTransport(t, roundTripFunc(nil)) // too late
+		client := apitest.At(t, "https://trusthub.invalid", opts...)
+		replaceDefaultTransport(t, apitest.RoundTripFunc(nil)) // too late
 		if _, err := client.FetchCustomerProfile(t.Context(), sid); err != nil || sent != 1 {
 			t.Errorf("%s: got %v, %d sent", name, err, sent)
 		}
 	}
-	given := trusthub.WithHTTPClient(&http.Client{Transport: canned(200, http.Header{"Content-Type": {jsonType}}, acme)})
-	if _, err := newClient(t, "https://h", given).FetchCustomerProfile(t.Context(), sid); err != nil {
+	given := trusthub.WithHTTPClient(&http.Client{Transport: apitest.OK()})
+	if _, err := apitest.At(t, "https://h", given).FetchCustomerProfile(t.Context(), sid); err != nil {
 		t.Errorf("a transport that is given: %v", err)
+	}
+}
+
+// What replaces the default transport has no pool of ours, which its program learns once.
+func TestWarningOfAReplacedTransport(t *testing.T) {
+	for name, transport := range map[string]http.RoundTripper{"replaced": apitest.RoundTripFunc(nil), "as it was": http.DefaultTransport} {
+		var out bytes.Buffer
+		logger := trusthub.WithLogger(slog.New(slog.NewTextHandler(&out, nil)))
+		replaceDefaultTransport(t, transport)
+		apitest.At(t, "https://h", logger)
+		if n := strings.Count(out.String(), "level=WARN"); n != 1 && name == "replaced" || n != 0 && name != "replaced" {
+			t.Errorf("%s: got %q", name, out.String())
+		}
+		out.Reset()
+		if apitest.Over(t, apitest.RoundTripFunc(nil), logger); out.Len() > 0 {
+			t.Errorf("a transport of one's own: got %q", out.String())
+		}
 	}
 }
 
@@ -188,7 +211,7 @@ func TestMiddlewareOrder(t *testing.T) {
 	var order []string
 	named := func(name string) func(http.RoundTripper) http.RoundTripper {
 		return func(next http.RoundTripper) http.RoundTripper {
-			return roundTripFunc(func(req *http.Request) (*http.Response, error) {
+			return apitest.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
 				if req.Header.Get("Authorization") == "" {
 					t.Error("called before authentication")
 				}
@@ -197,8 +220,8 @@ func TestMiddlewareOrder(t *testing.T) {
 			})
 		}
 	}
-	s := &script{handlers: []http.HandlerFunc{answer(503, textType, ""), answer(200, jsonType, acme)}}
-	client := newClient(t, serve(t, s.ServeHTTP), trusthub.WithRetry(trusthub.RetryPolicy{MinWait: time.Nanosecond, MaxWait: time.Nanosecond}),
+	s := apitest.NewScript(apitest.Answer(503, apitest.Text, ""), apitest.Answer(200, apitest.JSON, apitest.Profile))
+	client := apitest.At(t, apitest.Serve(t, s.ServeHTTP), trusthub.WithRetry(trusthub.RetryPolicy{MinWait: time.Nanosecond, MaxWait: time.Nanosecond}),
 		trusthub.WithMiddleware(named("a"), named("b")), trusthub.WithMiddleware(named("c")))
 	if _, err := client.FetchCustomerProfile(t.Context(), sid); err != nil {
 		t.Fatal(err)
@@ -223,7 +246,7 @@ func TestMalformedHTTPIsNotQuoted(t *testing.T) {
 		"location":       "HTTP/1.1 302 Found\r\nLocation: http://SECRET:x\r\nContent-Length: 0\r\n\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
-			client := newClient(t, serve(t, func(w http.ResponseWriter, _ *http.Request) {
+			client := apitest.At(t, apitest.Serve(t, func(w http.ResponseWriter, _ *http.Request) {
 				conn, _, err := w.(http.Hijacker).Hijack()
 				if err != nil {
 					t.Error(err)
@@ -262,15 +285,167 @@ func (c *closeCounter) CloseIdleConnections() { c.closed++ }
 // A transport that is given is neither tuned nor has its connections closed.
 func TestGivenTransportIsLeftAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		theirs := &closeCounter{RoundTripper: after(time.Hour, nil)}
-		_, err := over(t, theirs).FetchCustomerProfile(t.Context(), sid)
+		theirs := &closeCounter{RoundTripper: apitest.After(time.Hour, nil)}
+		_, err := apitest.Over(t, theirs).FetchCustomerProfile(t.Context(), sid)
 		if !errors.Is(err, context.DeadlineExceeded) || theirs.closed > 0 {
 			t.Errorf("%v, and its idle connections were closed %d times", err, theirs.closed)
 		}
 		given := new(http.Transport)
-		over(t, given)
+		apitest.Over(t, given)
 		if given.HTTP2 != nil || given.TLSClientConfig != nil || given.MaxIdleConnsPerHost != 0 {
 			t.Errorf("changed: %+v", given)
 		}
 	})
+}
+
+// onFreezableLine has a client's own transport speak over a line that can freeze.
+func onFreezableLine(t *testing.T, protocols *http.Protocols, opts ...trusthub.Option) (*trusthub.Client, *freeze.Line) {
+	t.Helper()
+	line := new(freeze.Line)
+	server := apitest.InMemory(t, func(w http.ResponseWriter, _ *http.Request) {
+		time.Sleep(time.Millisecond) // all that are made at once are under way at once
+		apitest.Answer(200, apitest.JSON, apitest.Profile)(w, nil)
+	})
+	replaceLine := func(next http.RoundTripper) http.RoundTripper {
+		own := next.(*http.Transport)
+		own.DialContext = line.Over(server.DialContext)
+		own.Protocols = protocols
+		t.Cleanup(own.CloseIdleConnections)
+		return own
+	}
+	return apitest.At(t, "http://127.0.0.1", append(opts, apitest.Defaults(), trusthub.WithMiddleware(replaceLine))...), line
+}
+
+// inBothProtocols runs a test in a synctest bubble.
+func inBothProtocols(t *testing.T, test func(*testing.T, *http.Protocols)) {
+	t.Helper()
+	for name, protocols := range map[string]*http.Protocols{"HTTP/1.1": nil, "HTTP/2": apitest.OnlyHTTP2()} {
+		t.Run(name, func(t *testing.T) { synctest.Test(t, func(t *testing.T) { test(t, protocols) }) })
+	}
+}
+
+// A connection that has died in silence, and all that are idle with it, cost the first call a retry and no more.
+func TestFirstCallAfterTheConnectionsDied(t *testing.T) {
+	inBothProtocols(t, func(t *testing.T, protocols *http.Protocols) {
+		client, line := onFreezableLine(t, protocols)
+		for _, idle := range []int{1, 2, 20} {
+			fetchAtOnce(t, client, idle)
+			if n := line.Freeze(); protocols == nil && n != idle || n == 0 {
+				t.Fatalf("%d connections, want %d", n, idle)
+			}
+			start := time.Now()
+			var response trusthub.Response
+			_, err := client.FetchCustomerProfile(t.Context(), sid, trusthub.WithResponseInto(&response))
+			if err != nil || response.Attempts != 2 {
+				t.Errorf("%d idle: got %v after %d attempts and %v", idle, err, response.Attempts, time.Since(start))
+			}
+		}
+	})
+}
+
+// fetchAtOnce makes calls at the same time, all of which succeed.
+func fetchAtOnce(t *testing.T, client *trusthub.Client, calls int) {
+	t.Helper()
+	var all sync.WaitGroup
+	for range calls {
+		all.Go(func() {
+			if _, err := client.FetchCustomerProfile(t.Context(), sid); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+}
+
+// With short attempts, too, calls succeed again soon, however many wait for the dead connection.
+func TestCallsRecoverFromDeadConnections(t *testing.T) {
+	inBothProtocols(t, func(t *testing.T, protocols *http.Protocols) {
+		for _, callers := range []int{1, 8, 64} {
+			client, line := onFreezableLine(t, protocols, trusthub.WithTimeout(300*time.Millisecond))
+			fetchAtOnce(t, client, 100)
+			line.Freeze()
+			start := time.Now()
+			var all sync.WaitGroup
+			for range callers {
+				all.Go(func() {
+					for time.Since(start) < time.Minute {
+						if _, err := client.FetchCustomerProfile(t.Context(), sid); err == nil {
+							break
+						}
+					}
+				})
+			}
+			all.Wait()
+			if took := time.Since(start); took > 5*time.Second {
+				t.Errorf("%d callers: %v until all succeeded", callers, took)
+			}
+		}
+	})
+}
+
+// A caller's deadline, too, makes the idle connections suspect, and a caller that has lost interest does not.
+func TestDeadlinesMakeIdleConnectionsSuspect(t *testing.T) {
+	deadline := func(ctx context.Context) (context.Context, context.CancelFunc) {
+		return context.WithTimeout(ctx, time.Second)
+	}
+	canceled := func(ctx context.Context) (context.Context, context.CancelFunc) {
+		ctx, cancel := context.WithCancel(ctx)
+		time.AfterFunc(time.Second, cancel)
+		return ctx, cancel
+	}
+	synctest.Test(t, func(t *testing.T) {
+		for attempts, limit := range map[int]func(context.Context) (context.Context, context.CancelFunc){1: deadline, 2: canceled} {
+			client, line := onFreezableLine(t, nil)
+			fetchAtOnce(t, client, 20)
+			line.Freeze()
+			ctx, cancel := limit(t.Context())
+			if _, err := client.FetchCustomerProfile(ctx, sid); err == nil {
+				t.Error("a dead connection answered")
+			}
+			cancel()
+			var response trusthub.Response
+			_, err := client.FetchCustomerProfile(t.Context(), sid, trusthub.WithResponseInto(&response))
+			if err != nil || response.Attempts != attempts {
+				t.Errorf("got %v after %d attempts, want %d", err, response.Attempts, attempts)
+			}
+		}
+	})
+}
+
+// The pings follow the time-out of an attempt: both times at most half of it, within bounds that no server objects to. What
+// a program has set itself is kept.
+func TestHealthChecksFollowTheTimeout(t *testing.T) {
+	for _, test := range []struct{ timeout, send, wait time.Duration }{
+		{30 * time.Second, 10 * time.Second, 5 * time.Second}, // the default
+		{time.Hour, 10 * time.Second, 5 * time.Second},
+		{12 * time.Second, 4 * time.Second, 2 * time.Second},
+		{4500 * time.Millisecond, 1500 * time.Millisecond, time.Second},
+		{time.Nanosecond, time.Second, time.Second},
+	} {
+		if got := ownTransport(t, trusthub.WithTimeout(test.timeout)).HTTP2; got.SendPingTimeout != test.send || got.PingTimeout != test.wait {
+			t.Errorf("%v: ping after %v, closed after %v more", test.timeout, got.SendPingTimeout, got.PingTimeout)
+		}
+	}
+	theirs := &http.HTTP2Config{SendPingTimeout: time.Minute, PingTimeout: time.Hour, MaxReadFrameSize: 1 << 20}
+	replaceDefaultTransport(t, &http.Transport{HTTP2: theirs})
+	if got := ownTransport(t).HTTP2; !reflect.DeepEqual(got, theirs) || got == theirs {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// ownTransport returns the transport that a client makes for itself.
+func ownTransport(t *testing.T, opts ...trusthub.Option) (own *http.Transport) {
+	t.Helper()
+	apitest.At(t, "https://h", append(opts, trusthub.WithMiddleware(func(next http.RoundTripper) http.RoundTripper {
+		own = next.(*http.Transport)
+		return next
+	}))...)
+	return own
+}
+
+func replaceDefaultTransport(t *testing.T, transport http.RoundTripper) {
+	t.Helper()
+	standard := http.DefaultTransport
+	http.DefaultTransport = transport
+	t.Cleanup(func() { http.DefaultTransport = standard })
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/seed07fc1495/trusthub/internal/sleep"
 	"github.com/seed07fc1495/trusthub/internal/transport"
 )
 
@@ -49,7 +50,7 @@ func (c *Client) WatchCustomerProfile(ctx context.Context, sid string, every tim
 				}
 			}
 			wait := every - every/10 + rand.N(every/5+1) //nolint:gosec // G404: spreads load, guards nothing
-			if sleep(ctx, max(wait, retryAfter(err))) != nil {
+			if sleep.For(ctx, max(wait, retryAfter(err))) != nil {
 				yield(nil, ctx.Err())
 				return
 			}

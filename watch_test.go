@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/internal/apitest"
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
@@ -19,7 +20,7 @@ import (
 func TestWatchYieldsChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := trusthubtest.NewHandler()
-		client := over(t, fake)
+		client := apitest.Over(t, fake)
 		ctx, cancel := context.WithTimeout(t.Context(), 10*24*time.Hour)
 		defer cancel()
 		profile := trusthub.CustomerProfile{SID: sid, Status: trusthub.StatusPendingReview}
@@ -77,11 +78,11 @@ func TestWatchComparesDocumentedAttributes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := &script{handlers: []http.HandlerFunc{answer(200, jsonType, base), answer(200, jsonType, test.body)}}
+				s := apitest.NewScript(apitest.Answer(200, apitest.JSON, base), apitest.Answer(200, apitest.JSON, test.body))
 				ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 				defer cancel()
 				profiles := 0
-				for profile := range over(t, inMemory(t, s.ServeHTTP)).WatchCustomerProfile(ctx, sid, time.Minute) {
+				for profile := range apitest.Over(t, apitest.InMemory(t, s.ServeHTTP)).WatchCustomerProfile(ctx, sid, time.Minute) {
 					if profile != nil {
 						profiles++
 					}
@@ -97,14 +98,15 @@ func TestWatchComparesDocumentedAttributes(t *testing.T) {
 // Whatever an item of errors is, its change is one of the profile; another way to write the same code is none.
 func TestWatchSeesChangesOfOddErrorItems(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &script{}
+		var handlers []http.HandlerFunc
 		for _, item := range []string{`18601`, `"18601"`, `{"code":18601.0}`, `"b"`, `["b"]`, `["b","c"]`, `null`, `{"a":9007199254740992}`, `{"a":9007199254740993}`} {
-			s.handlers = append(s.handlers, answer(200, jsonType, `{"errors":[`+item+`]}`))
+			handlers = append(handlers, apitest.Answer(200, apitest.JSON, `{"errors":[`+item+`]}`))
 		}
+		s := apitest.NewScript(handlers...)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
 		changes := 0
-		for profile := range over(t, inMemory(t, s.ServeHTTP)).WatchCustomerProfile(ctx, sid, time.Minute) {
+		for profile := range apitest.Over(t, apitest.InMemory(t, s.ServeHTTP)).WatchCustomerProfile(ctx, sid, time.Minute) {
 			if profile != nil {
 				changes++
 			}
@@ -118,13 +120,13 @@ func TestWatchSeesChangesOfOddErrorItems(t *testing.T) {
 // Intervals spread by 10%, so that many watchers do not ask at the same moment.
 func TestWatchSpreadsItsIntervals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &script{handlers: []http.HandlerFunc{answer(200, jsonType, acme)}}
+		s := apitest.NewScript(apitest.Answer(200, apitest.JSON, apitest.Profile))
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Minute)
 		defer cancel()
-		for range over(t, inMemory(t, s.ServeHTTP)).WatchCustomerProfile(ctx, sid, time.Minute) {
+		for range apitest.Over(t, apitest.InMemory(t, s.ServeHTTP)).WatchCustomerProfile(ctx, sid, time.Minute) {
 		}
 		seen := make(map[time.Duration]bool)
-		for _, wait := range s.waits() {
+		for _, wait := range s.Waits() {
 			seen[wait] = true
 			if wait < 54*time.Second || wait > 66*time.Second {
 				t.Errorf("waited %v", wait)
@@ -139,13 +141,13 @@ func TestWatchSpreadsItsIntervals(t *testing.T) {
 // What may pass is yielded, after retries, and watching goes on.
 func TestWatchGoesOnAfterPassingErrors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		down, html, good := answer(503, textType, ""), answer(200, "text/html", "<html>"), answer(200, jsonType, `{"status":"draft"}`)
-		maintenance := answer(200, jsonType, `{"code":20500,"message":"maintenance"}`)
-		s := &script{handlers: []http.HandlerFunc{down, down, down, html, good, maintenance, good, down, good, down, down, down, good}}
+		down, html, good := apitest.Answer(503, apitest.Text, ""), apitest.Answer(200, "text/html", "<html>"), apitest.Answer(200, apitest.JSON, `{"status":"draft"}`)
+		maintenance := apitest.Answer(200, apitest.JSON, `{"code":20500,"message":"maintenance"}`)
+		s := apitest.NewScript(down, down, down, html, good, maintenance, good, down, good, down, down, down, good)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
 		var got []string
-		for profile, err := range over(t, inMemory(t, s.ServeHTTP), defaults).WatchCustomerProfile(ctx, sid, time.Minute) {
+		for profile, err := range apitest.Over(t, apitest.InMemory(t, s.ServeHTTP), apitest.Defaults()).WatchCustomerProfile(ctx, sid, time.Minute) {
 			var apiErr *trusthub.Error
 			var decodeErr *trusthub.DecodeError
 			switch {
@@ -169,10 +171,10 @@ func TestWatchGoesOnAfterPassingErrors(t *testing.T) {
 func TestWatchEndsWithFinalErrors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for status, want := range map[int]error{401: trusthub.ErrUnauthorized, 403: trusthub.ErrForbidden, 404: trusthub.ErrNotFound} {
-			client := over(t, inMemory(t, answer(status, jsonType, acme)))
+			client := apitest.Over(t, apitest.InMemory(t, apitest.Answer(status, apitest.JSON, apitest.Profile)))
 			expectOnce(t, client.WatchCustomerProfile(t.Context(), sid, time.Minute), func(err error) bool { return errors.Is(err, want) })
 		}
-		client := over(t, roundTripFunc(nil))
+		client := apitest.Over(t, apitest.RoundTripFunc(nil))
 		expectOnce(t, client.WatchCustomerProfile(t.Context(), "BU1", time.Minute), func(err error) bool { return errors.Is(err, trusthub.ErrInvalidSID) })
 		for _, every := range []time.Duration{0, -time.Second} {
 			expectOnce(t, client.WatchCustomerProfile(t.Context(), sid, every), func(err error) bool { return strings.Contains(err.Error(), "not positive") })
@@ -181,20 +183,20 @@ func TestWatchEndsWithFinalErrors(t *testing.T) {
 		end()
 		expectOnce(t, client.WatchCustomerProfile(ended, sid, time.Minute), func(err error) bool { return errors.Is(err, context.Canceled) })
 
-		hang := inMemory(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+		hang := apitest.InMemory(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 		ending, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		expectOnce(t, over(t, hang).WatchCustomerProfile(ending, sid, time.Minute), func(err error) bool { return errors.Is(err, context.DeadlineExceeded) })
+		expectOnce(t, apitest.Over(t, hang).WatchCustomerProfile(ending, sid, time.Minute), func(err error) bool { return errors.Is(err, context.DeadlineExceeded) })
 	})
 }
 
 func TestWatchLeftEarly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
-		for range over(t, inMemory(t, answer(200, jsonType, acme))).WatchCustomerProfile(t.Context(), sid, time.Minute) {
+		for range apitest.Over(t, apitest.InMemory(t, apitest.Answer(200, apitest.JSON, apitest.Profile))).WatchCustomerProfile(t.Context(), sid, time.Minute) {
 			break
 		}
-		for range over(t, inMemory(t, answer(500, jsonType, "{}"))).WatchCustomerProfile(t.Context(), sid, time.Minute) {
+		for range apitest.Over(t, apitest.InMemory(t, apitest.Answer(500, apitest.JSON, "{}"))).WatchCustomerProfile(t.Context(), sid, time.Minute) {
 			break
 		}
 		if time.Since(start) != 0 {
@@ -207,16 +209,16 @@ func TestWatchLeftEarly(t *testing.T) {
 func TestWatchHeedsRetryAfter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, status := range []int{429, 503} {
-			s := &script{handlers: []http.HandlerFunc{asking(status, "3600"), answer(200, jsonType, acme)}}
+			s := apitest.NewScript(apitest.Asking(status, "3600"), apitest.Answer(200, apitest.JSON, apitest.Profile))
 			ctx, cancel := context.WithTimeout(t.Context(), 59*time.Minute)
-			for _, err := range over(t, inMemory(t, s.ServeHTTP), defaults).WatchCustomerProfile(ctx, sid, 10*time.Second) {
+			for _, err := range apitest.Over(t, apitest.InMemory(t, s.ServeHTTP), apitest.Defaults()).WatchCustomerProfile(ctx, sid, 10*time.Second) {
 				if err == nil {
 					t.Error("got a profile")
 				}
 			}
 			cancel()
-			if s.requests() != 1 {
-				t.Errorf("%d: %d requests", status, s.requests())
+			if s.Requests() != 1 {
+				t.Errorf("%d: %d requests", status, s.Requests())
 			}
 		}
 	})
@@ -225,13 +227,13 @@ func TestWatchHeedsRetryAfter(t *testing.T) {
 func TestWatchTakesAnyInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, every := range []time.Duration{1, 1<<63 - 1} {
-			s := &script{handlers: []http.HandlerFunc{answer(200, jsonType, acme)}}
+			s := apitest.NewScript(apitest.Answer(200, apitest.JSON, apitest.Profile))
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Nanosecond)
-			for range over(t, inMemory(t, s.ServeHTTP)).WatchCustomerProfile(ctx, sid, every) {
+			for range apitest.Over(t, apitest.InMemory(t, s.ServeHTTP)).WatchCustomerProfile(ctx, sid, every) {
 				continue
 			}
 			cancel()
-			if polls := s.requests(); polls > 11 || polls > 1 && every > 1 {
+			if polls := s.Requests(); polls > 11 || polls > 1 && every > 1 {
 				t.Errorf("%v: %d polls", every, polls)
 			}
 		}

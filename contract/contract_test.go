@@ -1,7 +1,6 @@
 package contract_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +18,7 @@ import (
 
 	"github.com/seed07fc1495/trusthub"
 	"github.com/seed07fc1495/trusthub/contract"
+	"github.com/seed07fc1495/trusthub/internal/apitest"
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
@@ -110,10 +110,10 @@ func TestBrokenAnswers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var reported []*contract.Violation
 			observe := contract.Observe(func(v *contract.Violation) { reported = append(reported, v) })
-			answer, err := observe(canned(test.status, test.header, test.body)).RoundTrip(request("GET", path))
+			answer, err := observe(apitest.Canned(test.status, test.header, test.body)).RoundTrip(request("GET", path))
 			checkAnswer(t, answer, err, test.status, test.body)
 
-			answer, err = contract.NewTransport(canned(test.status, test.header, test.body)).RoundTrip(request("GET", path))
+			answer, err = contract.NewTransport(apitest.Canned(test.status, test.header, test.body)).RoundTrip(request("GET", path))
 			if test.findings == nil {
 				checkAnswer(t, answer, err, test.status, test.body)
 				if len(reported) > 0 {
@@ -159,7 +159,10 @@ func TestRequests(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			sent := 0
-			next := roundTripFunc(func(req *http.Request) (*http.Response, error) { sent++; return canned(200, headers(), good)(req) })
+			next := apitest.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
+				sent++
+				return apitest.Canned(200, headers(), good)(req)
+			})
 			_, err := contract.NewTransport(next).RoundTrip(test.request)
 			var violation *contract.Violation
 			if test.reasons == nil {
@@ -215,8 +218,8 @@ func TestBrokenBodiesAreRetried(t *testing.T) {
 
 func TestBrokenBodyIsByteForByte(t *testing.T) {
 	broken := errors.New("reset")
-	next := roundTripFunc(func(req *http.Request) (*http.Response, error) {
-		answer, err := canned(200, headers(), "")(req)
+	next := apitest.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
+		answer, err := apitest.Canned(200, headers(), "")(req)
 		answer.Body = io.NopCloser(io.MultiReader(strings.NewReader(`{"sid`), failing{broken}))
 		return answer, err
 	})
@@ -234,11 +237,11 @@ func TestBrokenBodyIsByteForByte(t *testing.T) {
 func TestRefusalsOfGatewaysAreRetried(t *testing.T) {
 	for _, status := range []int{429, 503} {
 		requests := 0
-		next := roundTripFunc(func(req *http.Request) (*http.Response, error) {
+		next := apitest.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
 			if requests++; requests == 1 {
-				return canned(status, headers("Content-Type", "text/html"), "<html>")(req)
+				return apitest.Canned(status, headers("Content-Type", "text/html"), "<html>")(req)
 			}
-			return canned(200, headers(), good)(req)
+			return apitest.Canned(200, headers(), good)(req)
 		})
 		client, err := trusthub.NewClient(trusthub.BasicAuth("AC1", "p"), trusthub.WithHTTPClient(&http.Client{Transport: next}),
 			trusthub.WithMiddleware(contract.NewTransport), trusthub.WithRetry(trusthub.RetryPolicy{MinWait: 1, MaxWait: 1}), trusthub.WithMaxConcurrency(1))
@@ -255,21 +258,21 @@ func TestRefusalsOfGatewaysAreRetried(t *testing.T) {
 func TestIncompleteAnswers(t *testing.T) {
 	observed := 0
 	observe := contract.Observe(func(*contract.Violation) { observed++ })
-	nothing := roundTripFunc(func(*http.Request) (*http.Response, error) { return nil, nil })
+	nothing := apitest.RoundTripFunc(func(*http.Request) (*http.Response, error) { return nil, nil })
 	for _, transport := range []http.RoundTripper{contract.NewTransport(nothing), observe(nothing)} {
 		if answer, err := transport.RoundTrip(request("GET", path)); answer != nil || err != nil {
 			t.Errorf("no answer became %v, %v", answer, err)
 		}
 	}
 
-	bare := roundTripFunc(func(*http.Request) (*http.Response, error) { return &http.Response{StatusCode: 200}, nil })
+	bare := apitest.RoundTripFunc(func(*http.Request) (*http.Response, error) { return &http.Response{StatusCode: 200}, nil })
 	answer, err := observe(bare).RoundTrip(request("GET", path))
 	checkAnswer(t, answer, err, 200, "")
 	var violation *contract.Violation
 	if _, err := contract.NewTransport(bare).RoundTrip(request("GET", path)); !errors.As(err, &violation) || observed != 1 {
 		t.Errorf("got %v, observed %d", err, observed)
 	}
-	unavailable := roundTripFunc(func(*http.Request) (*http.Response, error) { return &http.Response{StatusCode: 503}, nil })
+	unavailable := apitest.RoundTripFunc(func(*http.Request) (*http.Response, error) { return &http.Response{StatusCode: 503}, nil })
 	answer, err = contract.NewTransport(unavailable).RoundTrip(request("GET", path))
 	checkAnswer(t, answer, err, 503, "")
 }
@@ -277,7 +280,7 @@ func TestIncompleteAnswers(t *testing.T) {
 // A body that waits for more, as one of 101 Switching Protocols does, holds nobody longer than the context.
 func TestBodyThatIgnoresTheContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		silent := roundTripFunc(func(*http.Request) (*http.Response, error) {
+		silent := apitest.RoundTripFunc(func(*http.Request) (*http.Response, error) {
 			body, _ := io.Pipe() // of which nobody writes the other end
 			return &http.Response{StatusCode: 101, Body: body}, nil
 		})
@@ -299,9 +302,9 @@ func TestBodyThatIgnoresTheContext(t *testing.T) {
 // A violation ends the call: the SDK does not try again, and returns it.
 func TestViolationsAreNotRetried(t *testing.T) {
 	requests := 0
-	next := roundTripFunc(func(req *http.Request) (*http.Response, error) {
+	next := apitest.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
 		requests++
-		return canned(503, headers(), `{"code":"x"}`)(req)
+		return apitest.Canned(503, headers(), `{"code":"x"}`)(req)
 	})
 	client, err := trusthub.NewClient(trusthub.BasicAuth("AC1", "p"), trusthub.WithHTTPClient(&http.Client{Transport: next}),
 		trusthub.WithMiddleware(contract.NewTransport))
@@ -320,9 +323,9 @@ func TestLargeBodies(t *testing.T) {
 	const size = 1<<20 + 1
 	for name, extra := range map[string]int{"at the limit": -1, "over it": 0, "far over it": 1 << 22} {
 		body := `{"status":1}` + strings.Repeat(" ", size+extra-len(`{"status":1}`))
-		answer, err := contract.NewTransport(canned(200, headers(), body)).RoundTrip(request("GET", path))
+		answer, err := contract.NewTransport(apitest.Canned(200, headers(), body)).RoundTrip(request("GET", path))
 		var reported *contract.Violation
-		observed, observeErr := contract.Observe(func(v *contract.Violation) { reported = v })(canned(200, headers(), body)).RoundTrip(request("GET", path))
+		observed, observeErr := contract.Observe(func(v *contract.Violation) { reported = v })(apitest.Canned(200, headers(), body)).RoundTrip(request("GET", path))
 		checkAnswer(t, observed, observeErr, 200, body)
 		if extra < 0 {
 			if err == nil || reported.Findings[0].Pointer != "/status" {
@@ -339,8 +342,8 @@ func TestLargeBodies(t *testing.T) {
 
 func TestMemoryIsBounded(t *testing.T) {
 	read := 0
-	next := roundTripFunc(func(req *http.Request) (*http.Response, error) {
-		answer, err := canned(200, headers(), "")(req)
+	next := apitest.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
+		answer, err := apitest.Canned(200, headers(), "")(req)
 		answer.Body = io.NopCloser(readerFunc(func(p []byte) (int, error) { read += len(p); return len(p), nil }))
 		return answer, err
 	})
@@ -368,7 +371,7 @@ func TestURIs(t *testing.T) {
 		"https://a/?%zz":        false,
 		"https://a/ ":           false,
 	} {
-		_, err := contract.NewTransport(canned(200, headers(), `{"url":"`+uri+`"}`)).RoundTrip(request("GET", path))
+		_, err := contract.NewTransport(apitest.Canned(200, headers(), `{"url":"`+uri+`"}`)).RoundTrip(request("GET", path))
 		if (err == nil) != good {
 			t.Errorf("%q: got %v", uri, err)
 		}
@@ -391,7 +394,7 @@ func TestFormatsAreIsolated(t *testing.T) {
 		}
 		return nil
 	}))
-	if _, err := contract.NewTransport(canned(200, headers(), `{"url":"https://a"}`)).RoundTrip(request("GET", path)); err != nil {
+	if _, err := contract.NewTransport(apitest.Canned(200, headers(), `{"url":"https://a"}`)).RoundTrip(request("GET", path)); err != nil {
 		t.Errorf("the program's format is used: %v", err)
 	}
 	theirs := &openapi3.Schema{Type: &openapi3.Types{"string"}, Format: "uri"}
@@ -401,7 +404,7 @@ func TestFormatsAreIsolated(t *testing.T) {
 }
 
 func TestConcurrentUse(t *testing.T) {
-	transport := contract.NewTransport(canned(200, headers(), good))
+	transport := contract.NewTransport(apitest.Canned(200, headers(), good))
 	var all sync.WaitGroup
 	for range 16 {
 		all.Go(func() {
@@ -417,7 +420,7 @@ func TestConcurrentUse(t *testing.T) {
 
 func TestErrorsOfTheTransportArePassedOn(t *testing.T) {
 	failure := errors.New("down")
-	_, err := contract.NewTransport(roundTripFunc(func(*http.Request) (*http.Response, error) { return nil, failure })).RoundTrip(request("GET", path))
+	_, err := contract.NewTransport(apitest.RoundTripFunc(func(*http.Request) (*http.Response, error) { return nil, failure })).RoundTrip(request("GET", path))
 	if !errors.Is(err, failure) {
 		t.Errorf("got %v", err)
 	}
@@ -444,7 +447,7 @@ func TestViolationsFromTwilio(t *testing.T) {
 		"body":       {http.Header{"Content-Type": {jsonType}}, `{"message":1,"code":20404}`, true},
 		"neither":    {http.Header{"Content-Type": {jsonType}}, `{"message":1,"code":5}`, false},
 	} {
-		_, err := contract.NewTransport(canned(404, test.header, test.body)).RoundTrip(request("GET", path))
+		_, err := contract.NewTransport(apitest.Canned(404, test.header, test.body)).RoundTrip(request("GET", path))
 		if violation, ok := errors.AsType[*contract.Violation](err); !ok || violation.FromTwilio() != test.want {
 			t.Errorf("%s: got %v", name, err)
 		}
@@ -475,7 +478,7 @@ func TestViolationTextIsShort(t *testing.T) {
 // However much is wrong with an answer, a hundred findings tell, and the text how many there are.
 func TestFindingsAreBounded(t *testing.T) {
 	body := `{"errors":[` + strings.Repeat("1,", 999) + `1]}`
-	_, err := contract.NewTransport(canned(200, headers(), body)).RoundTrip(request(http.MethodGet, path))
+	_, err := contract.NewTransport(apitest.Canned(200, headers(), body)).RoundTrip(request(http.MethodGet, path))
 	var violation *contract.Violation
 	if !errors.As(err, &violation) || len(violation.Findings) != 100 || !strings.HasSuffix(err.Error(), "; 995 more") {
 		t.Errorf("got %v", err)
@@ -484,7 +487,7 @@ func TestFindingsAreBounded(t *testing.T) {
 
 // BenchmarkTransport is the cost of judging one answer, its request included.
 func BenchmarkTransport(b *testing.B) {
-	transport := contract.NewTransport(canned(200, headers(), good))
+	transport := contract.NewTransport(apitest.Canned(200, headers(), good))
 	req := request("GET", path)
 	b.ReportAllocs()
 	for b.Loop() {
@@ -519,16 +522,6 @@ func headers(pairs ...string) http.Header {
 	}
 	return header
 }
-
-func canned(status int, header http.Header, body string) roundTripFunc {
-	return func(req *http.Request) (*http.Response, error) {
-		return &http.Response{StatusCode: status, Header: header, Body: io.NopCloser(bytes.NewReader([]byte(body))), Request: req}, nil
-	}
-}
-
-type roundTripFunc func(*http.Request) (*http.Response, error)
-
-func (f roundTripFunc) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
 type readerFunc func([]byte) (int, error)
 

@@ -3,7 +3,7 @@ package contract
 import (
 	"context"
 	"errors"
-	"mime"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -15,6 +15,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/seed07fc1495/trusthub/internal/apierror"
+	"github.com/seed07fc1495/trusthub/internal/mediatype"
+	"github.com/seed07fc1495/trusthub/internal/properties"
 )
 
 // judgeRequest finds what is wrong with the request.
@@ -45,13 +47,10 @@ func (e *exchange) judgeResponse(status int, header http.Header, body []byte) []
 	if e.operation == nil {
 		return nil // the request was the violation, and there is nothing to hold the answer against
 	}
-	mediaType, _, err := mime.ParseMediaType(header.Get("Content-Type")) // in lower case
-	if err != nil && !errors.Is(err, mime.ErrInvalidMediaParameter) {
-		mediaType = ""
-	}
-	isJSON := mediaType == "application/json" || strings.HasSuffix(mediaType, "+json")
+	mediaType := mediatype.Of(header.Get("Content-Type"))
 	retried := status/100 == 5 || status == http.StatusTooManyRequests
-	if status/100 != 2 && (!isJSON || !jsontext.Value(body).IsValid()) && (retried || header.Get(apierror.RequestID) == "") {
+	if status/100 != 2 && (!mediatype.IsJSON(mediaType) || !jsontext.Value(body).IsValid()) &&
+		(retried || header.Get(apierror.RequestID) == "") {
 		return nil // from a gateway
 	}
 	response := e.operation.Responses.Status(status)
@@ -118,23 +117,12 @@ func (e *exchange) judgeBody(status int, schema *openapi3.Schema, body []byte) [
 	case err != nil:
 		return []Finding{{Reason: "unreadable JSON"}}
 	}
-	if status/100 == 2 && isForeign(schema, value) {
+	object, isObject := value.(map[string]any)
+	if status/100 == 2 && isObject && !properties.HasAny(object, maps.Keys(schema.Properties)) {
 		return []Finding{{Reason: "none of the documented properties"}}
 	}
 	options := append(e.doc.spec.GetSchemaValidationOptions(), openapi3.MultiErrors(), openapi3.VisitAsResponse())
 	return findings(schema.VisitJSON(value, options...))
-}
-
-// isForeign reports whether an object has nothing of what the schema describes. All properties are
-// optional, so that the schema alone would take it.
-func isForeign(schema *openapi3.Schema, value any) bool {
-	object, ok := value.(map[string]any)
-	for name := range object {
-		if schema.Properties[name] != nil {
-			return false
-		}
-	}
-	return ok
 }
 
 func (e *exchange) input(options *openapi3filter.Options) *openapi3filter.RequestValidationInput {

@@ -1,10 +1,10 @@
 package contract_test
 
 import (
-	"net/http"
 	"testing"
 
 	"github.com/seed07fc1495/trusthub/contract"
+	"github.com/seed07fc1495/trusthub/internal/apitest"
 )
 
 // Methods that HTTP knows nothing of are undocumented, and an empty one is GET, as net/http has it.
@@ -18,9 +18,7 @@ func TestMethods(t *testing.T) {
 			}()
 			r := request("GET", path)
 			r.Method = method
-			_, err := contract.NewTransport(roundTripFunc(func(req *http.Request) (*http.Response, error) {
-				return canned(200, headers(), good)(req)
-			})).RoundTrip(r)
+			_, err := contract.NewTransport(apitest.Canned(200, headers(), good)).RoundTrip(r)
 			if (err == nil) != (method == "") {
 				t.Errorf("got %v", err)
 			}

@@ -8,6 +8,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace"
 
 	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/internal/apitest"
 	"github.com/seed07fc1495/trusthub/trusthubotel"
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
@@ -34,7 +35,7 @@ func TestAllocations(t *testing.T) {
 
 func allocationsOfAFetch(t *testing.T, opts ...trusthub.Option) float64 {
 	t.Helper()
-	client, ctx := over(t, trusthubtest.NewHandler(), opts...), t.Context()
+	client, ctx := apitest.Over(t, trusthubtest.NewHandler(), opts...), t.Context()
 	return testing.AllocsPerRun(1000, func() {
 		if _, err := client.FetchCustomerProfile(ctx, sid); err != nil {
 			t.Fatal(err)

@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
 	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/internal/apitest"
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
@@ -22,7 +23,7 @@ func TestSpanIsAsLongAsTheRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := trusthubtest.NewHandler()
 		o, start := newObserver(), time.Now()
-		client := over(t, roundTripper(func(r *http.Request) (*http.Response, error) {
+		client := apitest.Over(t, apitest.RoundTripFunc(func(r *http.Request) (*http.Response, error) {
 			if strings.HasSuffix(r.URL.Path, "0") && time.Since(start) < time.Second {
 				time.Sleep(10 * time.Millisecond)
 				return nil, &net.OpError{Op: "read", Err: net.ErrClosed}
@@ -32,7 +33,7 @@ func TestSpanIsAsLongAsTheRequest(t *testing.T) {
 			case <-r.Context().Done():
 			}
 			return fake.RoundTrip(r)
-		}), o.hooks(), trusthub.WithRetry(trusthub.RetryPolicy{MaxAttempts: 1}))
+		}), o.hooks())
 		for range client.FetchCustomerProfiles(t.Context(), slices.Values([]string{"BU" + strings.Repeat("0", 32), sid})) {
 			continue
 		}
@@ -54,7 +55,7 @@ func TestSpanIsAsLongAsTheRequest(t *testing.T) {
 // https://opentelemetry.io/docs/specs/semconv/http/http-metrics/: the boundaries are in seconds.
 func TestBoundaries(t *testing.T) {
 	o := newObserver()
-	_, _ = over(t, trusthubtest.NewHandler(), o.hooks()).FetchCustomerProfile(t.Context(), sid)
+	_, _ = apitest.Over(t, trusthubtest.NewHandler(), o.hooks()).FetchCustomerProfile(t.Context(), sid)
 	var all metricdata.ResourceMetrics
 	if err := o.reader.Collect(t.Context(), &all); err != nil {
 		t.Fatal(err)
@@ -76,9 +77,9 @@ func TestBoundaries(t *testing.T) {
 // An answer without a request id has none.
 func TestNoRequestID(t *testing.T) {
 	o := newObserver()
-	_, _ = over(t, roundTripper(func(r *http.Request) (*http.Response, error) {
+	_, _ = apitest.Over(t, apitest.RoundTripFunc(func(r *http.Request) (*http.Response, error) {
 		return &http.Response{StatusCode: 502, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
-	}), o.hooks(), trusthub.WithRetry(trusthub.RetryPolicy{MaxAttempts: 1})).FetchCustomerProfile(t.Context(), sid)
+	}), o.hooks()).FetchCustomerProfile(t.Context(), sid)
 	if got := o.spans()[0]; strings.Contains(got, "twilio-request-id") {
 		t.Errorf("got %s", got)
 	}
@@ -90,7 +91,7 @@ func TestRedirect(t *testing.T) {
 	fake := trusthubtest.NewHandler()
 	fake.Fail(trusthubtest.Fault{Status: 302})
 	o := newObserver()
-	_, _ = over(t, fake, o.hooks()).FetchCustomerProfile(t.Context(), sid)
+	_, _ = apitest.Over(t, fake, o.hooks()).FetchCustomerProfile(t.Context(), sid)
 	spans := o.spans()
 	if !strings.Contains(spans[0], `, Unset "": `) || strings.Contains(spans[0], "error.type") || !strings.Contains(spans[1], "error.type=302") {
 		t.Errorf("got %q", spans)
@@ -105,7 +106,7 @@ func TestGateway(t *testing.T) {
 	fake := trusthubtest.NewHandler()
 	fake.Fail(trusthubtest.Gateway("nginx-404"))
 	o := newObserver()
-	_, _ = over(t, fake, o.hooks()).FetchCustomerProfile(t.Context(), sid)
+	_, _ = apitest.Over(t, fake, o.hooks()).FetchCustomerProfile(t.Context(), sid)
 	spans := o.spans()
 	if !strings.Contains(spans[0], `, Error "": error.type=404`) || !strings.Contains(spans[1], "error.type=gateway") {
 		t.Errorf("got %q", spans)
@@ -131,7 +132,7 @@ func TestUnsent(t *testing.T) {
 func TestScopeVersion(t *testing.T) {
 	fake := trusthubtest.NewHandler()
 	o := newObserver()
-	_, _ = over(t, fake, o.hooks()).FetchCustomerProfile(t.Context(), sid)
+	_, _ = apitest.Over(t, fake, o.hooks()).FetchCustomerProfile(t.Context(), sid)
 	var all metricdata.ResourceMetrics
 	if err := o.reader.Collect(t.Context(), &all); err != nil {
 		t.Fatal(err)
@@ -146,9 +147,9 @@ func TestScopeVersion(t *testing.T) {
 func TestNested(t *testing.T) {
 	o := newObserver()
 	h := o.hooks()
-	inner := over(t, trusthubtest.NewHandler(), h)
+	inner := apitest.Over(t, trusthubtest.NewHandler(), h)
 	fake := trusthubtest.NewHandler()
-	outer := over(t, roundTripper(func(r *http.Request) (*http.Response, error) {
+	outer := apitest.Over(t, apitest.RoundTripFunc(func(r *http.Request) (*http.Response, error) {
 		_, _ = inner.FetchCustomerProfile(r.Context(), sid)
 		return fake.RoundTrip(r)
 	}), h)
@@ -164,7 +165,7 @@ func TestNested(t *testing.T) {
 func TestTwice(t *testing.T) {
 	o := newObserver()
 	h := o.hooks()
-	if _, err := over(t, trusthubtest.NewHandler(), h, h).FetchCustomerProfile(t.Context(), sid); err != nil {
+	if _, err := apitest.Over(t, trusthubtest.NewHandler(), h, h).FetchCustomerProfile(t.Context(), sid); err != nil {
 		t.Fatal(err)
 	}
 	if got := o.spans(); len(got) != 4 {

@@ -40,3 +40,7 @@ func ExampleHooks_traceContext() {
 	fmt.Println(len(gateway.Requests()[0].Header.Get("Traceparent")), "bytes of traceparent")
 	// Output: 55 bytes of traceparent
 }
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }

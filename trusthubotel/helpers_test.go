@@ -2,7 +2,6 @@ package trusthubotel_test
 
 import (
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -101,17 +100,6 @@ func written(attributes []attribute.KeyValue) string {
 	}
 	slices.Sort(all)
 	return strings.Join(all, " ")
-}
-
-// over is a client of Twilio's address whose requests a transport answers.
-func over(t testing.TB, transport http.RoundTripper, opts ...trusthub.Option) *trusthub.Client {
-	t.Helper()
-	client, err := trusthub.NewClient(trusthub.BasicAuth(trusthubtest.Username, trusthubtest.Password),
-		append(opts, trusthub.WithHTTPClient(&http.Client{Transport: transport}))...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return client
 }
 
 func expect(t *testing.T, what string, got, want []string) {

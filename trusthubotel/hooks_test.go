@@ -15,6 +15,7 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 
 	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/internal/apitest"
 	"github.com/seed07fc1495/trusthub/trusthubotel"
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
@@ -31,7 +32,7 @@ func TestFetchThatIsMended(t *testing.T) {
 		fake := trusthubtest.NewHandler()
 		fake.Fail(trusthubtest.Fault{Status: 429, Header: http.Header{"Retry-After": {"4"}}}, trusthubtest.Fault{Truncate: true}, trusthubtest.Fault{Delay: time.Second})
 		o := newObserver()
-		client := over(t, fake, o.hooks())
+		client := apitest.Over(t, fake, o.hooks(), apitest.Defaults())
 		ctx, parent := o.tracers.Tracer("test").Start(t.Context(), "audit")
 		if _, err := client.FetchCustomerProfile(ctx, sid); err != nil {
 			t.Fatal(err)
@@ -83,7 +84,7 @@ func TestErrorTypes(t *testing.T) {
 				fake := trusthubtest.NewHandler()
 				fake.Fail(test.fault)
 				o := newObserver()
-				client := over(t, fake, o.hooks(), trusthub.WithRetry(trusthub.RetryPolicy{MaxAttempts: 1}))
+				client := apitest.Over(t, fake, o.hooks())
 				ctx, cancel := context.WithCancel(t.Context())
 				if want == "canceled" {
 					time.AfterFunc(time.Second, cancel)
@@ -120,7 +121,7 @@ func TestCallWithoutARequest(t *testing.T) {
 		fake := trusthubtest.NewHandler()
 		fake.Fail(trusthubtest.Fault{Status: 429, Header: http.Header{"Retry-After": {"60"}}})
 		o := newObserver()
-		client := over(t, fake, o.hooks())
+		client := apitest.Over(t, fake, o.hooks())
 		for range 2 { // the second would have to wait for too long
 			_, _ = client.FetchCustomerProfile(t.Context(), sid)
 		}
@@ -136,7 +137,7 @@ func TestCallCanceledAfterARefusal(t *testing.T) {
 		o := newObserver()
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
-		if _, err := over(t, fake, o.hooks()).FetchCustomerProfile(ctx, sid); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := apitest.Over(t, fake, o.hooks(), apitest.Defaults()).FetchCustomerProfile(ctx, sid); !errors.Is(err, context.DeadlineExceeded) {
 			t.Fatal(err)
 		}
 		expect(t, "attempts", o.metrics(t)["trusthub.client.call.attempts"], []string{"1 of 1{request}: error.type=deadline http.request.method=GET " + target})
@@ -146,7 +147,7 @@ func TestCallCanceledAfterARefusal(t *testing.T) {
 // Spans end when middleware panics.
 func TestPanic(t *testing.T) {
 	o := newObserver()
-	client := over(t, roundTripper(func(*http.Request) (*http.Response, error) { panic("middleware") }), o.hooks())
+	client := apitest.Over(t, apitest.RoundTripFunc(func(*http.Request) (*http.Response, error) { panic("middleware") }), o.hooks())
 	func() {
 		defer func() { _ = recover() }()
 		_, _ = client.FetchCustomerProfile(t.Context(), sid)
@@ -161,7 +162,7 @@ func TestOtherHooks(t *testing.T) {
 	first, second, other := newObserver(), newObserver(), newObserver()
 	tracer := other.tracers.Tracer("other")
 	drop := false
-	client := over(t, trusthubtest.NewHandler(), first.hooks(), second.hooks(), trusthub.WithHooks(trusthub.Hooks{
+	client := apitest.Over(t, trusthubtest.NewHandler(), first.hooks(), second.hooks(), trusthub.WithHooks(trusthub.Hooks{
 		AttemptStart: func(ctx context.Context, _ trusthub.AttemptInfo) context.Context {
 			if drop {
 				return context.Background()
@@ -188,7 +189,7 @@ func TestTargets(t *testing.T) {
 		"http://[::1]:8080":                      "server.address=::1 server.port=8080 url.scheme=http ",
 	} {
 		o := newObserver()
-		client := over(t, trusthubtest.NewHandler(), o.hooks(trusthubotel.WithAttributes(attribute.String("account", "a"))), trusthub.WithBaseURL(url))
+		client := apitest.Over(t, trusthubtest.NewHandler(), o.hooks(trusthubotel.WithAttributes(attribute.String("account", "a"))), trusthub.WithBaseURL(url))
 		if _, err := client.FetchCustomerProfile(t.Context(), sid); err != nil {
 			t.Fatal(err)
 		}
@@ -215,7 +216,7 @@ func TestNothingIsGivenAway(t *testing.T) {
 	otel.SetTextMapPropagator(propagation.TraceContext{})
 	t.Cleanup(func() { otel.SetTextMapPropagator(before) })
 	o := newObserver()
-	client := over(t, fake, o.hooks())
+	client := apitest.Over(t, fake, o.hooks())
 	for range 3 {
 		_, _ = client.FetchCustomerProfile(t.Context(), sid)
 	}
@@ -231,7 +232,3 @@ func TestNothingIsGivenAway(t *testing.T) {
 		}
 	}
 }
-
-type roundTripper func(*http.Request) (*http.Response, error)
-
-func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }

@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 
 	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/internal/apitest"
 	"github.com/seed07fc1495/trusthub/trusthubotel"
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
@@ -18,7 +19,7 @@ func TestObserveStats(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := trusthubtest.NewHandler()
 		fake.Fail(trusthubtest.Fault{Status: 503}, trusthubtest.Fault{Status: 429, Header: http.Header{"Retry-After": {"5"}}}, trusthubtest.Fault{Delay: time.Minute})
-		client := over(t, fake, trusthub.WithMaxConcurrency(2))
+		client := apitest.Over(t, fake, apitest.Defaults(), trusthub.WithMaxConcurrency(2))
 		o := newObserver()
 		registration, err := trusthubotel.ObserveStats(client, o.options(trusthubotel.WithAttributes(attribute.String("account", "a")))...)
 		if err != nil {
@@ -42,21 +43,18 @@ func TestObserveStats(t *testing.T) {
 	})
 }
 
-// A fleet in an outage is seen.
-func TestObserveStatsOfAFleet(t *testing.T) {
+// Stats show that a batch waits out an outage.
+func TestObserveStatsOfABatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := trusthubtest.NewHandler()
-		start := time.Now()
-		fake.FailFunc(func(*http.Request) (trusthubtest.Fault, bool) {
-			return trusthubtest.Fault{Status: 503}, time.Since(start) < 10*time.Second
-		})
-		client := over(t, fake)
+		fake.Fail(slices.Repeat([]trusthubtest.Fault{{Status: 503}}, 20)...)
+		client := apitest.Over(t, fake, apitest.Defaults())
 		o := newObserver()
 		if _, err := trusthubotel.ObserveStats(client, o.options()...); err != nil {
 			t.Fatal(err)
 		}
 		go func() {
-			for range client.FetchCustomerProfiles(t.Context(), slices.Values(slices.Repeat([]string{sid}, 20))) {
+			for range client.FetchCustomerProfiles(t.Context(), slices.Values(slices.Repeat([]string{sid}, 16))) {
 				continue
 			}
 		}()

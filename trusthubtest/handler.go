@@ -7,13 +7,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"regexp"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/seed07fc1495/trusthub"
 	"github.com/seed07fc1495/trusthub/internal/properties"
+	"github.com/seed07fc1495/trusthub/internal/sid"
 )
 
 // Handler is the fake as an [http.Handler], for programs that bring a server of their own, and as an [http.RoundTripper],
@@ -50,7 +50,7 @@ func NewHandler() *Handler {
 // API never sends, is a draft. Put panics when the SID is malformed, because such a profile could not be fetched. It calls the
 // profile's StatusCallback if [Handler.CallBack] asks for that.
 func (h *Handler) Put(profile trusthub.CustomerProfile) {
-	if !sidPattern.MatchString(profile.SID) {
+	if !sid.IsValid(profile.SID) {
 		panic(fmt.Sprintf("trusthubtest: Put: %q is not a Customer Profile SID: want BU and 32 hexadecimal digits", profile.SID))
 	}
 	profile.Status = cmp.Or(profile.Status, trusthub.StatusDraft)
@@ -151,5 +151,3 @@ func breakOff(w http.ResponseWriter) {
 type truncated struct{}
 
 func (truncated) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
-
-var sidPattern = regexp.MustCompile(`^BU[0-9a-fA-F]{32}$`)

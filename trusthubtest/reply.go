@@ -7,6 +7,9 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/seed07fc1495/trusthub/internal/sid"
+	"github.com/seed07fc1495/trusthub/internal/sleep"
 )
 
 // reply is an answer before it is sent, and what goes wrong with it then.
@@ -27,7 +30,7 @@ func (h *Handler) handle(r *http.Request) *reply {
 	if admitted {
 		defer h.leave()
 		fault = h.nextFault(kept.Clone(kept.Context()))
-		sleep(r.Context(), delay+fault.Delay)
+		_ = sleep.For(r.Context(), delay+fault.Delay)
 		reply = h.answer(r, fault)
 	}
 	reply.header.Set("Twilio-Request-Id", fmt.Sprintf("RQ%032x", number))
@@ -76,23 +79,23 @@ func (h *Handler) answer(r *http.Request, fault Fault) *reply {
 // usual is what the API answers to a request.
 func (h *Handler) usual(r *http.Request) *reply {
 	username, password, _ := r.BasicAuth()
-	sid, known := strings.CutPrefix(r.URL.Path, "/v1/CustomerProfiles/")
+	id, known := strings.CutPrefix(r.URL.Path, "/v1/CustomerProfiles/")
 	switch {
 	case username != Username || password != Password:
 		reply := errorReply(http.StatusUnauthorized, 20003, "Authenticate")
 		reply.header.Set("WWW-Authenticate", `Basic realm="Twilio API"`)
 		return reply
-	case !known || strings.Contains(sid, "/"):
+	case !known || strings.Contains(id, "/"):
 		return notFound(r)
 	case r.Method != http.MethodGet:
 		reply := errorReply(http.StatusMethodNotAllowed, 20004, "Method not allowed")
 		reply.header.Set("Allow", http.MethodGet)
 		return reply
-	case !sidPattern.MatchString(sid):
+	case !sid.IsValid(id):
 		return errorReply(http.StatusBadRequest, 400, "The SID is malformed")
 	}
 	h.mu.Lock()
-	body, ok := h.profiles[strings.ToUpper(sid)]
+	body, ok := h.profiles[strings.ToUpper(id)]
 	h.mu.Unlock()
 	if !ok {
 		return notFound(r)
@@ -126,16 +129,3 @@ func errorReply(status, code int, message string) *reply {
 }
 
 const jsonType = "application/json; charset=utf-8"
-
-// sleep waits for d or the end of ctx.
-func sleep(ctx context.Context, d time.Duration) {
-	if d <= 0 { // such timers can crash a synctest bubble under the race detector: Go 1.26 runs them on several threads at a time
-		return
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-}

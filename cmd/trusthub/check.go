@@ -12,8 +12,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/seed07fc1495/trusthub"
-	"github.com/seed07fc1495/trusthub/cmd/trusthub/internal/terminal"
 	"github.com/seed07fc1495/trusthub/contract"
+	"github.com/seed07fc1495/trusthub/internal/text"
 )
 
 func newCheckCommand() *cobra.Command {
@@ -141,11 +141,11 @@ func writeReport(w io.Writer, verdicts []verdict) error {
 		case v.Pass:
 			fmt.Fprintf(w, "pass  %s\n", v.SID)
 		case v.Error != "":
-			fmt.Fprintf(w, "FAIL  %s\n      could not be fetched: %s\n", terminal.Printable(v.SID), v.Error)
+			fmt.Fprintf(w, "FAIL  %s\n      could not be fetched: %s\n", text.Clean(v.SID), v.Error)
 		default:
 			fmt.Fprintf(w, "FAIL  %s\n      in the %s%s:\n", v.SID, v.Direction, answerNote(v))
 			for _, f := range v.Findings {
-				fmt.Fprintf(w, "      %s  %s\n", orDash(terminal.Printable(f.Pointer)), f.Reason)
+				fmt.Fprintf(w, "      %s  %s\n", orDash(text.Clean(f.Pointer)), f.Reason)
 			}
 		}
 	}
@@ -156,5 +156,5 @@ func answerNote(v verdict) string {
 	if v.Status == 0 {
 		return ""
 	}
-	return fmt.Sprintf(" with status %d, request %s", v.Status, orDash(terminal.Printable(v.RequestID)))
+	return fmt.Sprintf(" with status %d, request %s", v.Status, orDash(text.Clean(v.RequestID)))
 }

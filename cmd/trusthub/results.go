@@ -8,8 +8,8 @@ import (
 	"io"
 
 	"github.com/seed07fc1495/trusthub"
-	"github.com/seed07fc1495/trusthub/cmd/trusthub/internal/terminal"
 	"github.com/seed07fc1495/trusthub/internal/properties"
+	"github.com/seed07fc1495/trusthub/internal/text"
 )
 
 // resultFormat is how many results are written: what comes first, and each of them.
@@ -31,7 +31,7 @@ func writeTableRow(w io.Writer, result trusthub.FetchResult) error {
 	} else {
 		state, detail = string(result.Profile.Status), result.Profile.FriendlyName
 	}
-	_, err := fmt.Fprintf(w, "%-34s  %-15s  %s\n", terminal.Printable(result.SID), orDash(terminal.Printable(state)), orDash(terminal.Printable(detail)))
+	_, err := fmt.Fprintf(w, "%-34s  %-15s  %s\n", text.Clean(result.SID), orDash(text.Clean(state)), orDash(text.Clean(detail)))
 	return err
 }
 
@@ -107,7 +107,7 @@ func writeCSV(w io.Writer, result trusthub.FetchResult) error {
 	}
 	var record []string
 	for _, value := range properties.Of(profile) {
-		record = append(record, text(value))
+		record = append(record, valueText(value))
 	}
 	if result.Err == nil {
 		return writeRecord(w, append(record, "", "", "", ""))

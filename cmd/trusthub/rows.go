@@ -9,8 +9,8 @@ import (
 	"strings"
 
 	"github.com/seed07fc1495/trusthub"
-	"github.com/seed07fc1495/trusthub/cmd/trusthub/internal/terminal"
 	"github.com/seed07fc1495/trusthub/internal/properties"
+	"github.com/seed07fc1495/trusthub/internal/text"
 )
 
 // row is one property of a profile, or one element of it, for people.
@@ -22,7 +22,7 @@ func rows(model any) (all []row) {
 		all = append(all, rowsOf(properties.Label(name), value)...)
 	}
 	for i, r := range all {
-		all[i] = row{terminal.Printable(r.key), orDash(terminal.Printable(r.value))}
+		all[i] = row{text.Clean(r.key), orDash(text.Clean(r.value))}
 	}
 	return all
 }
@@ -33,21 +33,21 @@ func rowsOf(label string, value reflect.Value) (all []row) {
 	switch value.Kind() {
 	case reflect.Map:
 		for key, one := range value.Seq2() {
-			all = append(all, row{element + key.String(), text(one)})
+			all = append(all, row{element + key.String(), valueText(one)})
 		}
 		slices.SortFunc(all, func(a, b row) int { return cmp.Compare(a.key, b.key) })
 	case reflect.Slice:
 		for i := range value.Len() {
-			all = append(all, row{fmt.Sprint(element, i+1), text(value.Index(i))})
+			all = append(all, row{fmt.Sprint(element, i+1), valueText(value.Index(i))})
 		}
 	default:
-		all = []row{{label, text(value)}}
+		all = []row{{label, valueText(value)}}
 	}
 	return all
 }
 
-// text is the JSON of a value, without the quotes of a string; nothing when the value is empty.
-func text(value reflect.Value) string {
+// valueText is the JSON of a value, without the quotes of a string; nothing when the value is empty.
+func valueText(value reflect.Value) string {
 	if value.IsZero() {
 		return ""
 	}
@@ -76,7 +76,7 @@ func reasonText(reason trusthub.CustomerProfileError) string {
 		parts = append(parts, fmt.Sprintf("https://www.twilio.com/docs/api/errors/%d", reason.Code))
 	}
 	if len(reason.AdditionalProperties) > 0 {
-		parts = append(parts, text(reflect.ValueOf(reason.AdditionalProperties)))
+		parts = append(parts, valueText(reflect.ValueOf(reason.AdditionalProperties)))
 	}
 	return strings.Join(parts, "  ")
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/seed07fc1495/trusthub"
-	"github.com/seed07fc1495/trusthub/cmd/trusthub/internal/terminal"
 	"github.com/seed07fc1495/trusthub/internal/properties"
+	"github.com/seed07fc1495/trusthub/internal/text"
 )
 
 func newWatchCommand() *cobra.Command {
@@ -115,7 +115,7 @@ func (c *changeLog) show(w io.Writer, profile *trusthub.CustomerProfile) error {
 
 // state is where a profile stands: its status, and what Twilio has found.
 func state(profile *trusthub.CustomerProfile, all []row) string {
-	line := "Status: " + orDash(terminal.Printable(string(profile.Status)))
+	line := "Status: " + orDash(text.Clean(string(profile.Status)))
 	for _, r := range all {
 		if strings.HasPrefix(r.key, "Error ") {
 			line += "; " + r.key + ": " + r.value

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"mime"
 	"reflect"
 	"strconv"
 	"strings"
@@ -17,6 +16,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/seed07fc1495/trusthub/gen"
+	"github.com/seed07fc1495/trusthub/internal/mediatype"
 	"github.com/seed07fc1495/trusthub/internal/properties"
 )
 
@@ -27,7 +27,7 @@ func (p Problem) Error() string { return string(p) }
 
 // Object reads a JSON object into value, a pointer to a generated model. What it cannot read it names by a JSON pointer.
 func Object(contentType string, body []byte, value any) (pointer string, err error) {
-	if !isJSON(contentType) {
+	if !mediatype.IsJSON(mediatype.Of(contentType)) {
 		return "", Problem("unexpected content type")
 	}
 	if jsontext.Value(body).Kind() == jsontext.KindNull { // which would decode as an empty profile
@@ -54,12 +54,7 @@ func isForeign(body []byte, value any) bool {
 	}
 	var object map[string]jsontext.Value
 	_ = json.Unmarshal(body, &object) // which has just succeeded
-	for name := range properties.Of(value) {
-		if _, ok := object[name]; ok {
-			return false
-		}
-	}
-	return true
+	return !properties.HasAny(object, properties.Names(value))
 }
 
 // IsContent reports whether a cause is about what a document holds, and not about how it arrived.
@@ -182,16 +177,3 @@ func decodeUntyped(dec *jsontext.Decoder, value *any) error {
 }
 
 const exactIntegers = 1 << 53 // a float64 has all below
-
-// isJSON reports whether a Content-Type is application/json or built on JSON (RFC 6839), without regard to case and
-// parameters.
-func isJSON(contentType string) bool {
-	if contentType == "application/json" { // the usual answer need not be parsed
-		return true
-	}
-	mediaType, _, err := mime.ParseMediaType(contentType)
-	if err != nil && !errors.Is(err, mime.ErrInvalidMediaParameter) {
-		return false
-	}
-	return mediaType == "application/json" || strings.HasSuffix(mediaType, "+json")
-}

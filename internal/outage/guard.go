@@ -5,7 +5,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/seed07fc1495/trusthub/internal/attempt"
 	"github.com/seed07fc1495/trusthub/internal/limiter"
 	"github.com/seed07fc1495/trusthub/internal/retry"
 )
@@ -99,7 +98,7 @@ func (g *Guard) Yielded() {
 func (g *Guard) InputEnded() {
 	g.mu.Lock()
 	defer g.unlock()
-	g.machine.inputEnd = true
+	g.machine.inputEnded = true
 }
 
 // Begin returns the call of a SID that was pulled.
@@ -115,7 +114,7 @@ func (g *Guard) Begin(sid string) *Call {
 func (g *Guard) IsHolding() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.machine.isHolding()
+	return g.machine.isDown() || g.machine.confirmed
 }
 
 // Waiting returns the number of calls that wait to be sent again.
@@ -132,118 +131,6 @@ func (g *Guard) Close() {
 	g.machine.ended = true
 	if g.timer != nil {
 		g.timer.Stop()
-	}
-}
-
-// Done is closed when the batch has ended early.
-func (c *Call) Done() <-chan struct{} { return c.guard.over }
-
-// Send is called before each request.
-func (c *Call) Send() {
-	c.guard.mu.Lock()
-	defer c.guard.unlock()
-	c.guard.machine.send(c)
-}
-
-// Observe is called with the outcome of each request, before the next one can start.
-func (c *Call) Observe(o *attempt.Outcome) {
-	g, now := c.guard, time.Now()
-	g.mu.Lock()
-	defer g.unlock()
-	switch {
-	case o.Kind == attempt.Unauthorized && g.CanReauth && !c.reauthed:
-		c.reauthed = true
-		g.machine.again(c)
-	case o.Kind == attempt.Unauthorized || o.Kind == attempt.Fatal:
-		g.stop(o.Err, false)
-	case o.Conclusive():
-		g.machine.succeed(c, now)
-	case o.Kind == attempt.Throttled:
-		g.last = o.Err
-		g.machine.throttle(c, now)
-	case o.Kind == attempt.Transient || o.Kind == attempt.Gateway:
-		g.last = o.Err
-		g.machine.fail(c, c.Retry.Wait(o), o.Local, now)
-	}
-}
-
-// Next decides what follows a failure that was observed. When that is not known yet, Settle waits for it.
-func (c *Call) Next(o *attempt.Outcome, t limiter.Throttling) (next retry.Decision, known bool) {
-	g, now := c.guard, time.Now()
-	g.mu.Lock()
-	defer g.unlock()
-	next.Again = g.err == nil && c.state != spent && c.state != inFlight
-	switch {
-	case !next.Again:
-		return next, true
-	case o.Kind == attempt.Throttled:
-		if next = c.Retry.NextThrottled(o, t); next.Wait > 0 {
-			g.machine.postpone(c, now.Add(next.Wait))
-		}
-		return next, true
-	}
-	next.Wait = max(c.due.Sub(now), 0)
-	if c.state == ready {
-		next.Wait = 0
-	} else if g.machine.isDown() {
-		next.Wait = max(g.machine.probeAt.Sub(now), 0)
-	}
-	return next, g.machine.sendsAgain(c)
-}
-
-// Settle waits until it is known whether another attempt follows.
-func (c *Call) Settle(ctx context.Context) (again bool) {
-	return c.await(ctx, func(time.Time) (done bool, wait time.Duration) {
-		return c.guard.machine.sendsAgain(c), 0
-	})
-}
-
-// Ready waits until the next attempt may queue. It reports false when the call or the batch ends first.
-func (c *Call) Ready(ctx context.Context) bool {
-	return c.await(ctx, func(now time.Time) (done bool, wait time.Duration) {
-		if c.state == scheduled && !now.Before(c.due) {
-			c.guard.machine.arrive(c, now)
-		}
-		if c.state == scheduled {
-			wait = c.due.Sub(now)
-		}
-		return c.state == ready, wait
-	})
-}
-
-// End is called when the call has ended. It reports whether an outage has ended the batch.
-func (c *Call) End() (outage bool) {
-	c.guard.mu.Lock()
-	defer c.guard.unlock()
-	c.guard.machine.done(c, time.Now())
-	return c.guard.outage
-}
-
-// await waits until look reports that it is done. It looks again after each change of the call, and
-// after the wait that look returns. It reports false when ctx, the call or the batch ends first.
-func (c *Call) await(ctx context.Context, look func(now time.Time) (done bool, wait time.Duration)) bool {
-	g := c.guard
-	for {
-		g.mu.Lock()
-		done, wait := look(time.Now())
-		if over := g.err != nil || c.state == spent; done || over {
-			g.unlock()
-			return !over
-		}
-		changed := make(chan struct{})
-		c.changed = changed
-		g.unlock()
-		var due <-chan time.Time
-		if wait > 0 {
-			due = time.After(wait)
-		}
-		select {
-		case <-changed:
-		case <-due:
-		case <-g.over:
-		case <-ctx.Done():
-			return false
-		}
 	}
 }
 
@@ -273,7 +160,7 @@ func (g *Guard) unlock() {
 		default:
 		}
 	}
-	if at := g.machine.alarm(); !at.IsZero() {
+	if at := g.machine.probeAt; !at.IsZero() && g.machine.probe == nil {
 		if wait := max(time.Until(at), 1); g.timer == nil {
 			g.timer = time.AfterFunc(wait, g.tick)
 		} else {
@@ -295,9 +182,9 @@ func (g *Guard) wake(c *Call) {
 	}
 }
 
-func (g *Guard) hold()       { g.Scope.Hold() }
-func (g *Guard) resume()     { g.Scope.Resume() }
-func (g *Guard) let(c *Call) { g.Scope.Probe(&c.Ticket) }
+func (g *Guard) hold()         { g.Scope.Hold() }
+func (g *Guard) resume()       { g.Scope.Resume() }
+func (g *Guard) admit(c *Call) { g.Scope.Probe(&c.Ticket) }
 
 func (g *Guard) ask(sid string) *Call {
 	c := &Call{Ticket: limiter.Ticket{Batch: g.Scope}, guard: g, sid: sid, canary: true, state: ready}

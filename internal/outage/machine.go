@@ -4,121 +4,91 @@ import (
 	"slices"
 	"time"
 
-	"github.com/seed07fc1495/trusthub/internal/limiter"
 	"github.com/seed07fc1495/trusthub/internal/retry"
 )
 
+// The constants come from a simulation, see docs/BATCH.md.
 const (
-	enough     = 8   // different SIDs in a row that fail for the first time: the API counts as down
-	maxWaiting = 256 // calls that wait to be sent again, beside the places
-	maxExcused = 3   // failures of one call that an outage excuses
-	canaries   = 3   // SIDs that succeeded last, to probe with
-	patience   = time.Minute
+	enough         = 8           // SIDs in a row that fail for the first time: the API counts as down
+	maxWaiting     = 256         // calls that wait for another attempt, beside the places
+	maxCanaries    = 3           // SIDs that succeeded last, to probe with
+	unansweredWait = time.Minute // when no request was ever answered, and few fail or the cause seems local
 )
 
-// machine is the rules of a batch. It knows neither HTTP nor goroutines, and has no lock, clock or
-// timer: it is called with each event and the time at which it happens, and calls its actor.
-//
-// "Before" and "after" compare the numbers of events, not times.
+// machine decides for one batch. It has no lock, clock or timer and knows neither HTTP nor goroutines:
+// it is called with each event and its time, and calls its actor. It compares the numbers of events,
+// not times, to tell what was before or after.
 type machine struct {
 	maxAttempts int
 	maxOutage   time.Duration
-	places      int            // of calls in progress that do not wait
+	places      int            // for calls in progress that do not wait
 	backoff     *retry.Backoff // of the intervals between probes
 	do          actor
 
-	events    int // so far
-	proven    int // when the newest request was sent that succeeded
-	wentDown  int // when the API began to count as down; 0: it does not
-	recovered int // when the last outage ended
-	throttled int // the last 429 of a call that was throttled twice in a row
+	events    int   // so far
+	proven    int   // the newest request that succeeded
+	wentDown  int   // when the API began to count as down; 0: it does not
+	recovered int   // when the last outage ended
+	throttled int   // the last 429 after which a call waits on its own
+	row       []int // requests after proven in which a call failed for the first time
 
-	pulled   int            // SIDs, without those that are yielded
-	count    [spent + 1]int // calls by state
-	fresh    []*Call        // to be sent for the first time, in order; those that were sent meanwhile are skipped
-	row      []int          // requests after proven in which a call failed for the first time
-	parked   []*Call        // in the order of their failures
-	last     []string       // SIDs that succeeded last, the next canary in front
-	inputEnd bool
+	pulled     int            // SIDs, without those that are yielded
+	inputEnded bool           // nothing more will be pulled
+	count      [spent + 1]int // calls by state
+	fresh      []*Call        // not sent yet; behind the first one also calls that were
+	parked     []*Call        // in the order of their failures
+	canaries   []string       // SIDs that succeeded last, the next one to ask in front
 
-	probe     *Call     // in progress
+	probe     *Call     // the one in progress
 	probeAt   time.Time // the next one; zero: none is needed
 	wasCanary bool      // the last probe
 	failing   time.Time // the first failure or 429 since the last success; zero: none
 	confirmed bool      // a probe has failed since the last success
-	local     bool      // the last failure may be of the program's own configuration
+	local     bool      // the last failure is probably of the program's own configuration
 	ended     bool
 }
 
 // actor does what a machine decides.
 type actor interface {
-	wake(c *Call)         // its state has changed
-	hold()                // send only probes
-	resume()              // send all
-	let(c *Call)          // send this one as the probe
-	ask(sid string) *Call // fetch it once more, as the probe; the result is dropped
+	wake(c *Call)         // the state of c has changed
+	hold()                // admit only the probe
+	resume()              // admit all
+	admit(c *Call)        // as the probe
+	ask(sid string) *Call // fetch it once more as the probe, and drop the result
 	report(begins bool)   // an outage begins or ends
-	end()                 // the batch: MaxOutage is over
-}
-
-// state is what a call waits for.
-type state int
-
-const (
-	coming    state = iota // it is pulled, and its call has not begun
-	ready                  // to be sent
-	inFlight               // its response
-	parked                 // it failed, and it is not known whether by itself
-	scheduled              // its turn: it failed by itself, or is throttled
-	spent                  // nothing: its result is known
-)
-
-// Call is one SID of a batch, or a canary.
-type Call struct {
-	Ticket limiter.Ticket // in the queue of the batch
-	Retry  *retry.Call    // its waits
-
-	guard    *Guard
-	sid      string
-	canary   bool
-	reauthed bool          // it may not be signed once more after a 401
-	changed  chan struct{} // closed at the next change of state; nil: nobody waits
-
-	state    state
-	sent     int // event of its last request; 0: it is fresh
-	failed   int // event of its last failure
-	failures int // of its own
-	excused  int
-	due      time.Time
-	hopeless bool // it asks for a longer wait than the batch has
+	end()                 // the batch, since an outage takes too long
 }
 
 func (m *machine) isDown() bool { return m.wentDown > 0 }
 
-// isInDoubt reports whether some call waits for the success of another.
+// isInDoubt reports whether some call needs the success of another to go on.
 func (m *machine) isInDoubt() bool { return m.count[parked] > 0 || m.throttled > m.proven }
-
-// isHolding reports whether the batch waits for the API.
-func (m *machine) isHolding() bool { return m.isDown() || m.confirmed }
 
 // mayPull reports whether another SID is wanted. While the API is down, that is one to probe with.
 func (m *machine) mayPull() bool {
 	waiting := m.count[parked] + m.count[scheduled]
-	if m.isDown() && m.count[coming]+len(m.unsent()) > 0 {
+	switch {
+	case m.ended, m.pulled >= m.places+maxWaiting:
 		return false
+	case m.isDown():
+		return m.count[coming] == 0 && m.unsent() == nil
 	}
-	return !m.ended && m.pulled < m.places+maxWaiting && (m.isDown() || m.pulled-waiting < m.places)
+	return m.pulled-waiting < m.places
 }
 
-// unsent returns the calls that were never sent.
-func (m *machine) unsent() []*Call {
-	for len(m.fresh) > 0 && (m.fresh[0].sent > 0 || m.fresh[0].state != ready) {
+// unsent returns the first call that was never sent, or nil.
+func (m *machine) unsent() *Call {
+	for len(m.fresh) > 0 {
+		if c := m.fresh[0]; c.sent == 0 && c.state == ready {
+			return c
+		}
 		m.fresh[0] = nil
 		m.fresh = m.fresh[1:]
 	}
-	return m.fresh
+	return nil
 }
 
+// to changes the state of a call.
 func (m *machine) to(c *Call, s state) {
 	if !c.canary {
 		m.count[c.state]--
@@ -154,6 +124,7 @@ func (m *machine) send(c *Call) {
 	m.events++
 	c.sent = m.events
 	m.to(c, inFlight)
+	m.unsent() // forgets it
 }
 
 // succeed is called when the API has answered a request, with a profile or with a final verdict.
@@ -161,9 +132,9 @@ func (m *machine) succeed(c *Call, now time.Time) {
 	m.events++
 	m.failing = time.Time{}
 	m.backoff.Reset()
-	if c.sent > m.proven {
-		m.proven = c.sent
-		m.remember(c)
+	if m.proven = max(m.proven, c.sent); !c.canary {
+		m.canaries = append(m.canaries, c.sid)
+		m.canaries = m.canaries[max(len(m.canaries)-maxCanaries, 0):]
 	}
 	m.landed(c, now)
 	m.to(c, spent)
@@ -176,7 +147,7 @@ func (m *machine) succeed(c *Call, now time.Time) {
 	m.settle(now)
 }
 
-// recover ends an outage, and the doubt about what has failed before.
+// recover ends an outage, and the doubt about calls that failed before.
 func (m *machine) recover() {
 	if m.confirmed {
 		m.confirmed = false
@@ -195,35 +166,22 @@ func (m *machine) recover() {
 	}
 }
 
-func (m *machine) remember(c *Call) {
-	if c.canary {
-		return
-	}
-	if m.last = append(m.last, c.sid); len(m.last) > canaries {
-		m.last = slices.Delete(m.last, 0, 1)
-	}
-}
-
-// fail is called when a request has got no response from the API, or one that asks for another
-// attempt. The next one is due after wait.
+// fail is called when a request got no response from the API, or one that may be better next time. The
+// next attempt is due after wait.
 func (m *machine) fail(c *Call, wait time.Duration, local bool, now time.Time) {
-	m.events++
 	m.local = local
-	m.since(now)
+	m.noSuccess(now)
 	if !c.canary && c.failed == 0 && c.sent > m.proven {
 		m.row = append(m.row, c.sent)
 	}
-	c.failed, c.due, c.hopeless = m.events, now.Add(wait), wait > max(m.maxOutage, patience)
+	c.failed, c.due, c.hopeless = m.events, now.Add(wait), wait > max(m.maxOutage, unansweredWait)
 	wasProbe := m.landed(c, now)
 	if !m.isDown() && (len(m.row) >= enough || c.canary && c.sent > m.proven) {
 		m.goDown(now)
 	}
 	if c.canary {
 		m.to(c, spent)
-	} else {
-		m.to(c, parked)
-	}
-	if !m.isDown() {
+	} else if m.to(c, parked); !m.isDown() {
 		m.judge(c)
 	}
 	if wasProbe && c.sent > m.proven {
@@ -239,17 +197,14 @@ func (m *machine) goDown(now time.Time) {
 	m.probeAt = now.Add(m.backoff.Next())
 	m.do.hold()
 	if m.probe != nil {
-		m.do.let(m.probe)
+		m.do.admit(m.probe)
 	}
 }
 
 // judge decides about a parked call, and reports whether it is known whose fault its last failure was.
 func (m *machine) judge(c *Call) bool {
 	switch {
-	case c.canary:
-		return false
-	case c.sent < m.recovered && c.excused < maxExcused:
-		c.excused++
+	case c.sent < m.recovered:
 		m.to(c, ready)
 	case c.failed >= m.proven:
 		return false
@@ -265,13 +220,12 @@ func (m *machine) judge(c *Call) bool {
 
 // sendsAgain reports whether another attempt of c is certain, unless the batch ends.
 func (m *machine) sendsAgain(c *Call) bool {
-	return c.state != parked || m.isDown() && c.excused < maxExcused || c.failures+1 < m.maxAttempts && !c.hopeless
+	return c.state != parked || m.isDown() || c.failures+1 < m.maxAttempts && !c.hopeless
 }
 
-// throttle is called for a 429.
+// throttle is called for a 429. It is no verdict, whoever is throttled.
 func (m *machine) throttle(c *Call, now time.Time) {
-	m.events++
-	m.since(now)
+	m.noSuccess(now)
 	m.landed(c, now)
 	switch {
 	case c.canary:
@@ -282,13 +236,13 @@ func (m *machine) throttle(c *Call, now time.Time) {
 	default:
 		m.to(c, ready)
 	}
-	if now.Sub(m.failing) >= max(m.maxOutage, patience) {
-		m.finish()
+	if now.Sub(m.failing) >= max(m.maxOutage, unansweredWait) {
+		m.do.end()
 	}
 	m.settle(now)
 }
 
-// postpone has a throttled call wait on its own.
+// postpone makes a throttled call wait on its own.
 func (m *machine) postpone(c *Call, until time.Time) {
 	m.throttled = m.events
 	if c.due = until; c.state == ready {
@@ -296,21 +250,10 @@ func (m *machine) postpone(c *Call, until time.Time) {
 	}
 }
 
-// arrive is called when a scheduled call is due.
-func (m *machine) arrive(c *Call, now time.Time) {
-	m.to(c, ready)
-	m.settle(now)
-}
-
-// again is called for a request that is repeated at once.
-func (m *machine) again(c *Call) { m.to(c, ready) }
-
 // done is called when a call has ended, however it did.
 func (m *machine) done(c *Call, now time.Time) {
 	m.landed(c, now)
-	if c.state != spent {
-		m.to(c, spent)
-	}
+	m.to(c, spent)
 	if m.count[spent] >= m.pulled {
 		m.failing = time.Time{} // nothing is asked from now on
 	}
@@ -323,8 +266,8 @@ func (m *machine) yielded() {
 	m.count[spent]--
 }
 
-func (m *machine) since(now time.Time) {
-	if m.failing.IsZero() {
+func (m *machine) noSuccess(now time.Time) {
+	if m.events++; m.failing.IsZero() {
 		m.failing = now
 	}
 }
@@ -347,14 +290,11 @@ func (m *machine) probeFailed(now time.Time) {
 	}
 	at := m.deadline()
 	switch {
-	case at.IsZero():
-	case now.Before(at):
-		if m.probeAt.After(at) {
-			m.probeAt = at
-		}
+	case at.IsZero() || now.Before(at):
+		m.probeAt = earliest(m.probeAt, at)
 	case m.isDown():
-		m.finish()
-	default:
+		m.do.end()
+	default: // too few to be an outage
 		for _, c := range slices.Clone(m.parked) {
 			m.to(c, spent)
 		}
@@ -365,77 +305,58 @@ func (m *machine) probeFailed(now time.Time) {
 func (m *machine) deadline() time.Time {
 	limit := m.maxOutage
 	if m.proven == 0 && (!m.isDown() || m.local) {
-		limit = min(limit, patience)
+		limit = min(limit, unansweredWait)
 	}
-	if m.failing.IsZero() || !m.isDown() && (m.proven > 0 || !m.inputEnd) {
+	if m.failing.IsZero() || !m.isDown() && (m.proven > 0 || !m.inputEnded) {
 		return time.Time{}
 	}
 	return m.failing.Add(limit)
 }
 
-func (m *machine) finish() {
-	if !m.ended {
-		m.ended = true
-		m.do.end()
-	}
-}
-
-// settle starts a probe when it is due. It is called after each event, and at the time of alarm.
+// settle starts a probe when it is due. It is called after each event, and at probeAt.
 func (m *machine) settle(now time.Time) {
 	switch {
-	case m.ended || !m.isDown() && !m.isInDoubt():
+	case m.ended, !m.isDown() && !m.isInDoubt(), m.pulled == m.count[spent]:
 		m.probeAt = time.Time{}
-		return
-	case m.probe != nil || m.pulled == m.count[spent]:
-		return
+	case m.probe != nil:
 	case m.probeAt.IsZero():
 		m.probeAt = now.Add(m.backoff.Next())
-	}
-	if !now.Before(m.probeAt) {
+	case !now.Before(m.probeAt):
 		m.startProbe(now)
 	}
 }
 
-// startProbe asks a canary and a call that was never sent, in turn; without the latter, the call that
-// has not been sent for longest.
+// startProbe sends a canary and a call that was never sent, in turn. Without the latter it sends the
+// call that has been parked for longest, and when the API does not count as down, not before it is due.
 func (m *machine) startProbe(now time.Time) {
-	var next *Call
-	if unsent := m.unsent(); len(unsent) > 0 {
-		next = unsent[0]
-	} else if len(m.parked) > 0 {
+	next := m.unsent()
+	if next == nil && len(m.parked) > 0 {
 		next = m.parked[0]
 	}
 	switch {
-	case len(m.last) > 0 && (!m.wasCanary || !m.isDown() || next == nil):
+	case len(m.canaries) > 0 && (!m.wasCanary || !m.isDown() || next == nil):
 		m.wasCanary = true
-		sid := m.last[0]
-		m.last = append(m.last[1:], sid)
+		sid := m.canaries[0]
+		m.canaries = append(m.canaries[1:], sid)
 		m.probe = m.do.ask(sid)
 	case next == nil:
-	case !m.isDown() && now.Before(m.turn(next)):
-		m.probeAt = m.turn(next)
+		m.probeAt = time.Time{} // the next event brings somebody
+	case !m.isDown() && now.Before(earliest(next.due, m.deadline())):
+		m.probeAt = earliest(next.due, m.deadline())
 	default:
 		m.wasCanary = false
 		m.probe = next
 		if next.state == parked {
 			m.to(next, ready)
 		}
-		m.do.let(next)
+		m.do.admit(next)
 	}
 }
 
-// turn returns when a parked call is sent again that nobody else can decide about.
-func (m *machine) turn(c *Call) time.Time {
-	if at := m.deadline(); !at.IsZero() && at.Before(c.due) {
-		return at
+// earliest returns the earlier of two times, of which b may be zero for none.
+func earliest(a, b time.Time) time.Time {
+	if !b.IsZero() && b.Before(a) {
+		return b
 	}
-	return c.due
-}
-
-// alarm returns when settle is to be called; zero: by the next event.
-func (m *machine) alarm() time.Time {
-	if m.probe != nil || m.ended || m.pulled == m.count[spent] || len(m.last)+len(m.parked)+len(m.unsent()) == 0 {
-		return time.Time{}
-	}
-	return m.probeAt
+	return a
 }

@@ -24,6 +24,28 @@ func Of(model any) iter.Seq2[string, reflect.Value] {
 	}
 }
 
+// Names yields the names of [Of].
+func Names(model any) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for name := range Of(model) {
+			if !yield(name) {
+				return
+			}
+		}
+	}
+}
+
+// HasAny reports whether an object has one of the documented properties, if only without a value:
+// Twilio writes null where there is none. An object that has none of them is somebody else's.
+func HasAny[V any](object map[string]V, documented iter.Seq[string]) bool {
+	for name := range documented {
+		if _, ok := object[name]; ok {
+			return true
+		}
+	}
+	return false
+}
+
 // Marshal writes every documented property of a generated model, null where empty, as Twilio does; the model itself leaves
 // empty ones out.
 func Marshal(model any) ([]byte, error) {

@@ -32,6 +32,17 @@ func TestOf(t *testing.T) {
 	}
 }
 
+func TestHasAny(t *testing.T) {
+	for name, want := range map[string]bool{"code": true, "status": true, "Code": false, "sid": false} {
+		if properties.HasAny(map[string]any{"a": 1, name: nil}, properties.Names(gen.Error{})) != want {
+			t.Errorf("%s: got %v", name, !want)
+		}
+	}
+	if properties.HasAny(map[string]any{}, properties.Names(gen.Error{})) {
+		t.Error("an empty object has one")
+	}
+}
+
 func TestMarshal(t *testing.T) {
 	got, err := properties.Marshal(&gen.Error{Message: "m", Status: 404})
 	if want := `{"code":null,"message":"m","more_info":null,"status":404}`; err != nil || string(got) != want {

@@ -7,22 +7,23 @@ import (
 	"unicode"
 )
 
-// Printable keeps the printable characters of s, of its first limit bytes, with a … if there are more.
-func Printable(s string, limit int) string {
-	cut := len(s) > limit
-	if cut {
-		s = s[:limit]
-	}
-	s = strings.Map(func(r rune) rune {
+// Clean keeps the printable characters of s. It drops what could move the cursor of a terminal,
+// break a line of a log, or is no UTF-8.
+func Clean(s string) string {
+	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) && r != unicode.ReplacementChar {
 			return r
 		}
 		return -1
 	}, s)
-	if cut {
-		s += "…"
+}
+
+// Printable is [Clean] of the first limit bytes of s, with a … if there are more.
+func Printable(s string, limit int) string {
+	if len(s) > limit {
+		return Clean(s[:limit]) + "…"
 	}
-	return s
+	return Clean(s)
 }
 
 // Format prints text as fmt prints a string, also under the verbs that would show the fields of anything else.

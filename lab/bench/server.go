@@ -17,8 +17,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/seed07fc1495/trusthub/internal/selfsigned"
 	"github.com/seed07fc1495/trusthub/lab/answers"
-	"github.com/seed07fc1495/trusthub/lab/selfsigned"
 )
 
 // server is a process of its own, so that its time is not the clients'.
@@ -80,7 +80,7 @@ func beServer() error {
 	if err != nil {
 		return err
 	}
-	certificate, err := selfsigned.New(net.IPv4(127, 0, 0, 1), time.Now().Add(24*time.Hour))
+	certificate, err := selfsigned.New("127.0.0.1", time.Now().Add(24*time.Hour))
 	if err != nil {
 		return err
 	}

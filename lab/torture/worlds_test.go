@@ -19,7 +19,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/seed07fc1495/trusthub"
-	"github.com/seed07fc1495/trusthub/lab/selfsigned"
+	"github.com/seed07fc1495/trusthub/internal/selfsigned"
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
@@ -84,7 +84,7 @@ func newBadLine(t *testing.T, random *rand.Rand, handler http.Handler) *world {
 // GOAWAY.
 func newGoAway(t *testing.T, _ *rand.Rand, handler http.Handler) *world {
 	t.Helper()
-	certificate, roots := selfSigned(t, time.Now().Add(time.Hour), net.IPv4(127, 0, 0, 1))
+	certificate, roots := selfSigned(t, time.Now().Add(time.Hour), "127.0.0.1")
 	var current atomic.Pointer[http.Server]
 	start := func(address string) string {
 		listener, err := net.Listen("tcp", address)
@@ -126,10 +126,10 @@ func newGoAway(t *testing.T, _ *rand.Rand, handler http.Handler) *world {
 func TestBadCertificates(t *testing.T) {
 	for name, certificate := range map[string]func() (tls.Certificate, *x509.CertPool){
 		"wrong name": func() (tls.Certificate, *x509.CertPool) {
-			return selfSigned(t, time.Now().Add(time.Hour), net.IPv4(127, 0, 0, 2))
+			return selfSigned(t, time.Now().Add(time.Hour), "127.0.0.2")
 		},
 		"expired": func() (tls.Certificate, *x509.CertPool) {
-			return selfSigned(t, time.Now().Add(-time.Hour), net.IPv4(127, 0, 0, 1))
+			return selfSigned(t, time.Now().Add(-time.Hour), "127.0.0.1")
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -159,9 +159,9 @@ func TestBadCertificates(t *testing.T) {
 	}
 }
 
-func selfSigned(t *testing.T, until time.Time, address net.IP) (tls.Certificate, *x509.CertPool) {
+func selfSigned(t *testing.T, until time.Time, host string) (tls.Certificate, *x509.CertPool) {
 	t.Helper()
-	certificate, err := selfsigned.New(address, until)
+	certificate, err := selfsigned.New(host, until)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -44,7 +44,7 @@ func decodeFault(r io.Reader) (*fault, error) {
 		}
 		f.Fault = trusthubtest.Gateway(written.Preset)
 	} else {
-		f.Status, f.Body, f.Empty, f.Header = written.Status, text(written.Body), string(written.Body) == `""`, make(http.Header)
+		f.Status, f.Body, f.Empty, f.Header = written.Status, bodyOf(written.Body), string(written.Body) == `""`, make(http.Header)
 	}
 	f.Delay, f.Truncate, f.Reset = time.Duration(written.Delay), written.Truncate, written.Reset
 	for name, values := range written.Header {
@@ -82,8 +82,8 @@ func (s *Server) nextFault(r *http.Request) (trusthubtest.Fault, bool) {
 	return found.Fault, true
 }
 
-// text is a body: what a JSON string says, or other JSON as it is.
-func text(body json.RawMessage) string {
+// bodyOf returns a body: what a JSON string says, or other JSON as it is.
+func bodyOf(body json.RawMessage) string {
 	var said string
 	if len(body) == 0 || json.Unmarshal(body, &said) == nil { // null says nothing
 		return said

@@ -7,9 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 
 	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/internal/sid"
 )
 
 // ReadProfiles reads profiles as JSON: an array of them, or one after the other, as trusthub fetch -o ndjson writes them.
@@ -56,9 +56,9 @@ func decodeProfile(r io.Reader) (*trusthub.CustomerProfile, error) {
 	return profile, decode(r, profile)
 }
 
-func checkSID(sid string) error {
-	if !regexp.MustCompile(`^BU[0-9a-fA-F]{32}$`).MatchString(sid) {
-		return fmt.Errorf("%q is not a Customer Profile SID: want BU and 32 hexadecimal digits", sid)
+func checkSID(s string) error {
+	if !sid.IsValid(s) {
+		return fmt.Errorf("%q is not a Customer Profile SID: want BU and 32 hexadecimal digits", s)
 	}
 	return nil
 }

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/seed07fc1495/trusthub"
-	"github.com/seed07fc1495/trusthub/cmd/trusthub/internal/terminal"
+	"github.com/seed07fc1495/trusthub/internal/text"
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
@@ -95,7 +95,7 @@ func (c caller) RoundTrip(r *http.Request) (*http.Response, error) {
 func (s *Server) log(r *http.Request, outcome string, took time.Duration) {
 	s.logging.Lock()
 	defer s.logging.Unlock()
-	fmt.Fprintf(s.config.Log, "%s %s %s %s %v\n", time.Now().UTC().Format(time.RFC3339), terminal.Printable(r.Method), r.URL.EscapedPath(), outcome,
+	fmt.Fprintf(s.config.Log, "%s %s %s %s %v\n", time.Now().UTC().Format(time.RFC3339), text.Clean(r.Method), r.URL.EscapedPath(), outcome,
 		took.Round(time.Microsecond))
 }
 

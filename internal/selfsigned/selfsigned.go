@@ -12,15 +12,21 @@ import (
 	"time"
 )
 
-// New returns a certificate for an address that signs itself, with its Leaf set. It is valid from yesterday on.
-func New(address net.IP, until time.Time) (tls.Certificate, error) {
+// New returns a certificate for a host name or an IP address that signs itself, with its Leaf set.
+// It is valid from yesterday on.
+func New(host string, until time.Time) (tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return tls.Certificate{}, err
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), IPAddresses: []net.IP{address}, IsCA: true, BasicConstraintsValid: true,
+		SerialNumber: big.NewInt(1), IsCA: true, BasicConstraintsValid: true,
 		NotBefore: time.Now().Add(-24 * time.Hour), NotAfter: until,
+	}
+	if ip := net.ParseIP(host); ip != nil {
+		template.IPAddresses = []net.IP{ip}
+	} else {
+		template.DNSNames = []string{host}
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {

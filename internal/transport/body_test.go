@@ -1,0 +1,119 @@
+package transport_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math"
+	"net/http"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/iotest"
+	"testing/synctest"
+	"time"
+
+	"github.com/seed07fc1495/trusthub/internal/transport"
+)
+
+var errTooLarge = errors.New("too large")
+
+// A body of exactly the limit is not too large, and the largest limit is none.
+func TestReadBody(t *testing.T) {
+	const acme = `{"friendly_name":"Acme"}`
+	const size = int64(len(acme))
+	for name, test := range map[string]struct {
+		announced int64 // -1: it is not
+		body      string
+		limit     int64
+		kept      string
+		err       error
+	}{
+		"the limit":             {-1, acme, size, acme, nil},
+		"the limit, announced":  {size, acme, size, acme, nil},
+		"one more":              {-1, acme, size - 1, acme[:size-1], errTooLarge},
+		"one more, announced":   {size, acme, size - 1, acme[:size-1], errTooLarge},
+		"no limit":              {-1, acme, math.MaxInt64, acme, nil},
+		"no limit, huge length": {math.MaxInt64, acme, math.MaxInt64, acme, nil},
+		"one below no limit":    {-1, acme, math.MaxInt64 - 1, acme, nil},
+		"a byte, and one byte":  {-1, "{", 1, "{", nil},
+		"a byte, and two bytes": {-1, "{}", 1, "{", errTooLarge},
+		"a byte, and no body":   {0, "", 1, "", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			body := &body{Reader: strings.NewReader(test.body)}
+			response := &http.Response{Body: body, ContentLength: test.announced}
+			kept, err := transport.ReadBody(t.Context(), response, test.limit, errTooLarge)
+			if string(kept) != test.kept || !errors.Is(err, test.err) || body.closed.Load() != 1 {
+				t.Errorf("kept %q, %v, closed %d times", kept, err, body.closed.Load())
+			}
+		})
+	}
+}
+
+// body counts how often it is closed.
+type body struct {
+	io.Reader
+	closed atomic.Int64
+}
+
+func (b *body) Close() error { b.closed.Add(1); return nil }
+
+// A body that breaks off keeps what came before.
+func TestReadTornBody(t *testing.T) {
+	for _, failure := range []error{io.ErrUnexpectedEOF, errors.New("reset")} {
+		body := &body{Reader: io.MultiReader(strings.NewReader(`{"sid"`), iotest.ErrReader(failure))}
+		kept, err := transport.ReadBody(t.Context(), &http.Response{Body: body, ContentLength: 100}, 1000, errTooLarge)
+		if string(kept) != `{"sid"` || !errors.Is(err, failure) || body.closed.Load() != 1 {
+			t.Errorf("kept %q, %v, closed %d times", kept, err, body.closed.Load())
+		}
+	}
+}
+
+// stuck is a body that knows nothing of contexts: only closing it ends a Read.
+type stuck struct {
+	body
+	unblock chan struct{}
+}
+
+func (b *stuck) Read([]byte) (int, error) { <-b.unblock; return 0, errors.New("read on closed body") }
+func (b *stuck) Close() error             { close(b.unblock); return b.body.Close() } // twice panics
+
+// A body whose Read ignores the context ends with it, and the error is the context's cause.
+func TestReadBodyThatIgnoresTheContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cause := errors.New("shutting down")
+		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, cause)
+		defer cancel()
+		body, start := &stuck{unblock: make(chan struct{})}, time.Now()
+		kept, err := transport.ReadBody(ctx, &http.Response{Body: body, ContentLength: -1}, 1000, errTooLarge)
+		if len(kept) > 0 || !errors.Is(err, cause) || time.Since(start) != time.Second || body.closed.Load() != 1 {
+			t.Errorf("kept %q, %v after %v, closed %d times", kept, err, time.Since(start), body.closed.Load())
+		}
+	})
+}
+
+// Memory stays within a few times the limit, whatever a server announces and sends.
+func TestMemoryIsBounded(t *testing.T) {
+	const limit = 1 << 20
+	endless := io.NopCloser(spaces{})
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if _, err := transport.ReadBody(t.Context(), &http.Response{Body: endless, ContentLength: 1 << 60}, limit, errTooLarge); !errors.Is(err, errTooLarge) {
+		t.Errorf("got %v", err)
+	}
+	runtime.ReadMemStats(&after)
+	if allocated := after.TotalAlloc - before.TotalAlloc; allocated > 5*limit {
+		t.Errorf("%d bytes allocated for a limit of %d", allocated, limit)
+	}
+}
+
+type spaces struct{}
+
+func (spaces) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = ' '
+	}
+	return len(p), nil
+}

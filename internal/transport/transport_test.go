@@ -1,0 +1,126 @@
+package transport_test
+
+import (
+	"crypto/tls"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/seed07fc1495/trusthub/internal/transport"
+)
+
+func replaceDefaultTransport(t *testing.T, transport http.RoundTripper) {
+	t.Helper()
+	standard := http.DefaultTransport
+	http.DefaultTransport = transport
+	t.Cleanup(func() { http.DefaultTransport = standard })
+}
+
+// Whatever http.Transport a program has put in the place of http.DefaultTransport, its settings are kept, itself is not
+// changed, and HTTP/2 and modern TLS are spoken.
+func TestDefaultSpeaksHTTP2AndModernTLS(t *testing.T) {
+	var protocol string
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { protocol = r.Proto }))
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	defer server.Close()
+	roots := server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
+	for name, test := range map[string]struct {
+		standard http.RoundTripper
+		oldest   uint16 // version of TLS
+	}{
+		"as it comes":   {http.DefaultTransport, tls.VersionTLS12},
+		"none":          {nil, tls.VersionTLS12},
+		"a new one":     {new(http.Transport), tls.VersionTLS12},
+		"with a dialer": {&http.Transport{DialContext: new(net.Dialer).DialContext}, tls.VersionTLS12},
+		"with TLS 1.0":  {&http.Transport{TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS10}}, tls.VersionTLS12},
+		"with TLS 1.3":  {&http.Transport{TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS13}}, tls.VersionTLS13},
+	} {
+		t.Run(name, func(t *testing.T) {
+			replaceDefaultTransport(t, test.standard)
+			next, own := transport.Default(time.Minute)
+			if next != own || own == test.standard {
+				t.Fatalf("got %v and %v", next, own)
+			}
+			if config := own.TLSClientConfig; config.MinVersion != test.oldest || config.ClientSessionCache == nil {
+				t.Errorf("TLS is not configured: %x", config.MinVersion)
+			}
+			own.TLSClientConfig.RootCAs = roots
+			defer own.CloseIdleConnections()
+			response, err := (&http.Client{Transport: next}).Get(server.URL)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer response.Body.Close()
+			if protocol != "HTTP/2.0" {
+				t.Errorf("got %s", protocol)
+			}
+			if theirs, ok := test.standard.(*http.Transport); ok && theirs.TLSClientConfig != nil &&
+				(theirs.TLSClientConfig.RootCAs != nil || theirs.TLSClientConfig.ClientSessionCache != nil) {
+				t.Error("the program's own transport was changed")
+			}
+		})
+	}
+}
+
+// The authorities that a program trusts are trusted.
+func TestDefaultKeepsTLSConfiguration(t *testing.T) {
+	server := httptest.NewTLSServer(http.NotFoundHandler())
+	defer server.Close()
+	replaceDefaultTransport(t, server.Client().Transport)
+	next, own := transport.Default(time.Minute)
+	defer own.CloseIdleConnections()
+	response, err := (&http.Client{Transport: next}).Get(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = response.Body.Close()
+}
+
+// A program without a transport at all still has time-outs and room for idle connections.
+func TestDefaultHasTimeouts(t *testing.T) {
+	for _, standard := range []http.RoundTripper{http.DefaultTransport, nil} {
+		replaceDefaultTransport(t, standard)
+		_, own := transport.Default(time.Minute)
+		if own.TLSHandshakeTimeout != 10*time.Second || own.IdleConnTimeout != 90*time.Second || own.DialContext == nil || own.Proxy == nil ||
+			own.MaxIdleConns != 256 || own.MaxIdleConnsPerHost != 256 {
+			t.Errorf("got %+v", own)
+		}
+	}
+}
+
+type mock struct{ http.RoundTripper }
+
+// A mock or a tracer in the place of http.DefaultTransport is used as it is.
+func TestDefaultThatWasReplaced(t *testing.T) {
+	theirs := mock{http.NewFileTransport(nil)}
+	replaceDefaultTransport(t, theirs)
+	if next, own := transport.Default(time.Minute); next != http.RoundTripper(theirs) || own != nil {
+		t.Errorf("got %v and %v", next, own)
+	}
+}
+
+// The pings follow the time-out of an attempt: both times at most half of it, within bounds that no server objects to. What
+// a program has set itself is kept.
+func TestHealthChecksFollowTheTimeout(t *testing.T) {
+	for _, test := range []struct{ timeout, send, wait time.Duration }{
+		{30 * time.Second, 10 * time.Second, 5 * time.Second}, // the default
+		{time.Hour, 10 * time.Second, 5 * time.Second},
+		{12 * time.Second, 4 * time.Second, 2 * time.Second},
+		{4500 * time.Millisecond, 1500 * time.Millisecond, time.Second},
+		{time.Nanosecond, time.Second, time.Second},
+	} {
+		_, own := transport.Default(test.timeout)
+		if got := own.HTTP2; got.SendPingTimeout != test.send || got.PingTimeout != test.wait {
+			t.Errorf("%v: ping after %v, closed after %v more", test.timeout, got.SendPingTimeout, got.PingTimeout)
+		}
+	}
+	theirs := &http.HTTP2Config{SendPingTimeout: time.Minute, PingTimeout: time.Hour, MaxReadFrameSize: 1 << 20}
+	replaceDefaultTransport(t, &http.Transport{HTTP2: theirs})
+	if _, own := transport.Default(30 * time.Second); !reflect.DeepEqual(own.HTTP2, theirs) || own.HTTP2 == theirs {
+		t.Errorf("got %+v", own.HTTP2)
+	}
+}
