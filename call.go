@@ -52,6 +52,9 @@ func (r *result[T]) decode(a *answer, from origin) error {
 	if pointer, err := decode.Object(a.Header.Get("Content-Type"), a.body, &r.value); err != nil {
 		return newDecodeError(a, from, pointer, err)
 	}
+	if r.check == nil {
+		return nil
+	}
 	if pointer, problem := r.check(&r.value, r.sid); problem != "" {
 		return newDecodeError(a, from, pointer, decode.Problem(problem))
 	}

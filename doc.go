@@ -22,19 +22,17 @@
 //
 // # Retries
 //
-// A call makes up to 3 attempts. Connection errors, bodies that break off, attempts that time out,
-// and the statuses 429, 500, 502, 503 and 504 are tried again, after 200 to 400 ms first, then
-// twice that, with jitter and never more than 10 s; a Retry-After header of up to 10 s takes the
-// place of that wait, and a longer one ends the call at once, with RetryAfter set in the *[Error].
-// Errors of TLS that a new connection would meet too, a proxy's refusal to connect (4xx but 429),
-// failed authentication, ended contexts and other statuses are final; except for a 401 of a
-// FetchCustomerProfiles, whose Auth may have a new token by then. An error of an [Auth], a
-// middleware or a transport that has a method Retryable() bool decides for itself. [WithRetry]
-// changes the numbers.
+// A call makes up to 3 attempts. Connection errors, bodies that break off, attempts that time out, and
+// the statuses 429, 500, 502, 503 and 504 are tried again. Waits start at 200 to 400 ms and double, up
+// to 10 s. A Retry-After header of up to 10 s takes the place of a wait; a longer one ends the call at
+// once, with RetryAfter set in the *[Error]. TLS errors that the next connection would meet, a proxy's
+// refusal to connect (4xx but 429), failed authentication, ended contexts and other statuses are
+// final. An error of an [Auth], a middleware or a transport that has a method Retryable() bool decides
+// for itself. [WithRetry] changes the numbers.
 //
-// A quota keeps a total outage from multiplying traffic: it has 100 retries at most, and 5 successes pay for one. When it is
-// empty, calls fail after their first attempt. The probes of a FetchCustomerProfiles in an outage, and a 429 that costs no attempt,
-// take nothing from it.
+// A retry quota keeps a total outage from multiplying traffic: it has 100 retries at most, and 5
+// successes pay for one. When it is empty, calls fail after their first attempt. A 429 that costs no
+// attempt, and [Client.FetchCustomerProfiles], which has rules of its own, take nothing from it.
 //
 // # Timeouts
 //
@@ -54,25 +52,26 @@
 //
 // # Concurrency
 //
-// A [Client] is immutable and safe for concurrent use, and keeps up to 256 idle connections, so that one should serve a whole
-// program; one that does not ends with [Client.CloseIdleConnections].
+// A [Client] is immutable and safe for concurrent use, and keeps up to 256 idle connections. Create one
+// for a program, and call [Client.CloseIdleConnections] on one that you stop using earlier.
 //
-// Twilio limits the concurrent requests of an account, which all programs that use it share, and answers 429 beyond. So a 429
-// is heard by the whole client: nothing is sent until a pause is over, that of Retry-After (up to an hour) or about the time in
-// which a slot becomes free. A call that would have to wait longer than MaxWait for it returns at once with a copy of the
-// *[Error] that began the pause, RetryAfter being what is left. After a Retry-After one request goes first, and the others
-// follow unless it is refused, too. The refusals of a request that is refused again and again while others succeed pause nobody else.
+// Twilio limits the concurrent requests of an account, which all programs that use it share, and answers
+// 429 beyond. A 429 therefore pauses the whole client, for as long as Retry-After says (at most an hour)
+// or, without one, for about the time until a slot becomes free. A call that would have to wait longer
+// than MaxWait fails at once with a copy of the 429; its RetryAfter is the rest of the pause. After a
+// Retry-After one request goes first, and the others follow its success. When one request keeps getting
+// 429 while others succeed, only that request waits.
 //
-// [WithMaxConcurrency] bounds the requests in flight and adapts to the account's limit below the bound. A request that is refused
-// for the first time then waits at the head of the line, and a 429 costs no attempt as long as other requests of the client succeed
-// (within the last 10 s, or MaxWait), but for one that is refused 50 times meanwhile. Without it, there is no bound but the 16
-// of each [Client.FetchCustomerProfiles].
+// [WithMaxConcurrency] bounds the requests in flight and adapts to the account's limit below the bound.
+// With it, a 429 costs no attempt as long as other requests of the client succeed (within the last 10 s,
+// or MaxWait), up to 50 times. Without it, only [Client.FetchCustomerProfiles] has a bound, of 16.
 //
 // # Many profiles, and one over time
 //
-// [Client.FetchCustomerProfiles] fetches a stream of SIDs of any length in constant memory, as many at a time as the account
-// permits, and yields results as they complete. It holds through an outage of up to 15 minutes (MaxOutage) and ends when the
-// credentials are refused. [Client.WatchCustomerProfile] polls one profile and yields it whenever it has changed.
+// [Client.FetchCustomerProfiles] fetches a stream of SIDs of any length in constant memory, as many at a
+// time as the account permits, and yields results as they complete. It waits for the end of an outage,
+// for up to 15 minutes ([WithMaxOutage]), and ends when Twilio answers 401. [Client.WatchCustomerProfile]
+// polls one profile and yields it whenever it has changed.
 //
 // # Callbacks
 //

@@ -524,3 +524,14 @@ func TestStatsFromTheLogger(t *testing.T) { // in real time: a bubble does not s
 		t.Fatalf("the fleet and Stats are stuck after %d requests", sent.Load())
 	}
 }
+
+// statsHandler is a slog.Handler that adds what the client is doing to each record.
+type statsHandler struct {
+	slog.Handler
+	stats func()
+}
+
+func (h statsHandler) Handle(ctx context.Context, r slog.Record) error {
+	h.stats()
+	return h.Handler.Handle(ctx, r)
+}

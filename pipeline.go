@@ -88,7 +88,7 @@ func (p *pipeline) sign(ctx context.Context, req *http.Request) (*http.Request, 
 // exchange sends a signed copy of req, and reads the response.
 func (p *pipeline) exchange(signed, req *http.Request) (*answer, error) {
 	ctx := signed.Context()
-	response, err := p.next.RoundTrip(signed) //nolint:bodyclose // ReadBody does
+	response, err := p.next.RoundTrip(signed) //nolint:bodyclose // ReadBody closes it
 	switch {
 	case errors.Is(err, context.DeadlineExceeded) && errors.Is(context.Cause(ctx), p.timeout):
 		return nil, p.timeout // whatever words the transport has for it

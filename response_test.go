@@ -145,3 +145,15 @@ func TestContractClosesOnce(t *testing.T) {
 		}
 	})
 }
+
+type countingBody struct {
+	stuckBody
+	closes *atomic.Int64
+	once   *sync.Once
+}
+
+func (b countingBody) Close() error {
+	b.closes.Add(1)
+	b.once.Do(func() { _ = b.stuckBody.Close() })
+	return nil
+}

@@ -68,16 +68,13 @@ func (q *queue) next(now time.Time) (next *Ticket, soonest time.Duration) {
 		return nil, 0
 	}
 	for _, s := range q.waiting {
-		t, wait := s.head(), client
+		t, own := s.head(), time.Duration(0)
 		if s != &q.client {
-			if own := s.wait(now); own < 0 {
-				continue
-			} else {
-				wait = max(client, own)
-			}
+			own = s.wait(now)
 		}
+		wait := max(client, own)
 		switch {
-		case t == nil:
+		case t == nil || own < 0:
 		case wait > 0 && (soonest == 0 || wait < soonest):
 			soonest = wait
 		case wait == 0 && (next == nil || t.place < next.place):

@@ -1,4 +1,4 @@
-package trusthub_test
+package e2e_test
 
 import (
 	"bytes"
@@ -23,7 +23,7 @@ import (
 )
 
 // A minute without the API loses nothing, and few requests are made in it.
-func TestFleetHoldsThroughAnOutage(t *testing.T) {
+func TestBatchHoldsThroughAnOutage(t *testing.T) {
 	for name, down := range map[string]func() apitest.RoundTripFunc{
 		"503":            func() apitest.RoundTripFunc { return apitest.Unavailable() },
 		"503, asks much": func() apitest.RoundTripFunc { return apitest.Handled(apitest.Asking(503, "30")) },
@@ -60,7 +60,7 @@ func TestFleetHoldsThroughAnOutage(t *testing.T) {
 }
 
 // Probes are for different SIDs, one at a time, at intervals that grow to MaxWait.
-func TestFleetProbes(t *testing.T) {
+func TestBatchProbes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := apitest.NewScene(0, func(after time.Duration, _ string) apitest.RoundTripFunc {
 			if after < 10*time.Minute {
@@ -115,8 +115,8 @@ func TestPullsInAnOutage(t *testing.T) {
 	})
 }
 
-// After MaxOutage the fleet gives up: what is in hand is yielded with its own error, which is ErrOutage, too.
-func TestFleetGivesUpAfterMaxOutage(t *testing.T) {
+// After MaxOutage the batch gives up: what is in hand is yielded with its own error, which is ErrOutage, too.
+func TestBatchGivesUpAfterMaxOutage(t *testing.T) {
 	for name, down := range map[string]http.HandlerFunc{"503": apitest.Answer(503, apitest.Text, ""), "429": apitest.Throttle("")} {
 		for attempts, most := range map[int]time.Duration{0: 15 * time.Minute, 1: time.Minute} {
 			t.Run(fmt.Sprint(name, most), func(t *testing.T) {
@@ -128,7 +128,7 @@ func TestFleetGivesUpAfterMaxOutage(t *testing.T) {
 						return nil
 					})
 					results := apitest.FetchAll(t.Context(), t, apitest.Over(t, server, trusthub.WithRetry(trusthub.RetryPolicy{MaxAttempts: attempts})), 1_000_000, trusthub.WithMaxOutage(most))
-					if took := server.Elapsed() - time.Minute; took < most || took > most+time.Minute {
+					if took := server.Elapsed() - time.Minute; took < most || took > most+2*time.Minute {
 						t.Errorf("took %v", took)
 					}
 					if n := apitest.Failed(results); n < 16 || n > 100 {
@@ -192,7 +192,7 @@ func TestBatchWaitsOutAPause(t *testing.T) {
 }
 
 // A SID that fails while others succeed ends with its own error, wherever it is in the input, and holds up nothing.
-func TestFleetWithBadSIDs(t *testing.T) {
+func TestBatchWithBadSIDs(t *testing.T) {
 	for _, attempts := range []int{1, 3} {
 		for name, bad := range map[string]func(i int) bool{
 			"first": func(i int) bool { return i == 0 }, "two together": func(i int) bool { return i == 500 || i == 501 },
@@ -222,7 +222,7 @@ func TestFleetWithBadSIDs(t *testing.T) {
 }
 
 // A SID that always fails and is alone in hand at first does not keep the others from coming.
-func TestFleetWithABadSIDAlone(t *testing.T) {
+func TestBatchWithABadSIDAlone(t *testing.T) {
 	for _, attempts := range []int{1, 3} {
 		synctest.Test(t, func(t *testing.T) {
 			server := apitest.NewScene(100*time.Millisecond, func(_ time.Duration, asked string) apitest.RoundTripFunc {
@@ -255,7 +255,7 @@ func TestFleetWithABadSIDAlone(t *testing.T) {
 }
 
 // An API that counts by the minute is waited for.
-func TestFleetUnderAQuotaPerMinute(t *testing.T) {
+func TestBatchUnderAQuotaPerMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		minute, used, refused := time.Duration(0), 0, 0
 		var mu sync.Mutex
@@ -278,8 +278,8 @@ func TestFleetUnderAQuotaPerMinute(t *testing.T) {
 	})
 }
 
-// What is refused for all ends a fleet at once.
-func TestFleetEndsWhenAllIsRefused(t *testing.T) {
+// What is refused for all ends a batch at once.
+func TestBatchEndsWhenAllIsRefused(t *testing.T) {
 	certificate := &tls.CertificateVerificationError{Err: errors.New("expired")}
 	basic := trusthub.BasicAuth("AC1", "wrong")
 	token := trusthub.AuthFunc(func(req *http.Request) error { req.Header.Set("Authorization", "Bearer x"); return nil })
@@ -319,7 +319,7 @@ func TestFleetEndsWhenAllIsRefused(t *testing.T) {
 }
 
 // A token that expires in the middle is renewed, and nothing is lost.
-func TestFleetRenewsAToken(t *testing.T) {
+func TestBatchRenewsAToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		auth := trusthub.AuthFunc(func(req *http.Request) error {
 			req.Header.Set("Authorization", "Bearer "+time.Now().Truncate(time.Minute).String())

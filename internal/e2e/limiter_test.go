@@ -1,4 +1,4 @@
-package trusthub_test
+package e2e_test
 
 import (
 	"context"
@@ -18,7 +18,7 @@ import (
 )
 
 // fetchMany makes calls from as many goroutines at once, and returns how many failed.
-func fetchMany(ctx context.Context, client *trusthub.Client, fetch fetchFunc, calls, callers int) (failed int) {
+func fetchMany(ctx context.Context, client *trusthub.Client, calls, callers int) (failed int) {
 	var mu sync.Mutex
 	var all sync.WaitGroup
 	next := make(chan struct{})
@@ -42,11 +42,11 @@ func fetchMany(ctx context.Context, client *trusthub.Client, fetch fetchFunc, ca
 }
 
 func TestMaxConcurrencyIsNeverExceeded(t *testing.T) {
-	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+	synctest.Test(t, func(t *testing.T) {
 		for _, n := range []int{1, 5, 20} {
 			a := apitest.NewAccount(1000, time.Second)
 			client := apitest.Over(t, apitest.InMemory(t, a.ServeHTTP), trusthub.WithMaxConcurrency(n))
-			if failed := fetchMany(t.Context(), client, fetch, 200, 40); failed > 0 || a.Stats().Highest != n {
+			if failed := fetchMany(t.Context(), client, 200, 40); failed > 0 || a.Stats().Highest != n {
 				t.Errorf("%d: %d in flight, %d failed", n, a.Stats().Highest, failed)
 			}
 		}
@@ -56,11 +56,11 @@ func TestMaxConcurrencyIsNeverExceeded(t *testing.T) {
 // The limit of the account is found: nothing is lost, few requests are refused, and the account is kept busy. Attempts
 // that a 429 ends do not count, since others succeed: two would not do otherwise.
 func TestLimiterFindsTheAccountsLimit(t *testing.T) {
-	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+	synctest.Test(t, func(t *testing.T) {
 		a := apitest.NewAccount(10, 10*time.Millisecond)
 		client := apitest.Over(t, apitest.InMemory(t, a.ServeHTTP), trusthub.WithMaxConcurrency(64), trusthub.WithRetry(trusthub.RetryPolicy{MaxAttempts: 2}))
 		start := time.Now()
-		failed := fetchMany(t.Context(), client, fetch, 3000, 64)
+		failed := fetchMany(t.Context(), client, 3000, 64)
 		ideal := 3000 / 10 * 10 * time.Millisecond
 		if took := time.Since(start); failed > 0 || took > ideal*4/3 {
 			t.Errorf("%d failed, took %v of %v", failed, took, ideal)
@@ -73,13 +73,13 @@ func TestLimiterFindsTheAccountsLimit(t *testing.T) {
 
 // A limit that drops in the middle is found again.
 func TestLimiterFollowsTheAccountsLimit(t *testing.T) {
-	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+	synctest.Test(t, func(t *testing.T) {
 		a := apitest.NewAccount(50, 10*time.Millisecond)
 		client := apitest.Over(t, apitest.InMemory(t, a.ServeHTTP), trusthub.WithMaxConcurrency(128), apitest.Defaults())
 		time.AfterFunc(300*time.Millisecond, func() {
 			a.SetLimit(5)
 		})
-		if failed := fetchMany(t.Context(), client, fetch, 2000, 128); failed > 0 || a.Stats().Served != 2000 {
+		if failed := fetchMany(t.Context(), client, 2000, 128); failed > 0 || a.Stats().Served != 2000 {
 			t.Errorf("%d failed, %d served", failed, a.Stats().Served)
 		}
 	})
@@ -87,7 +87,7 @@ func TestLimiterFollowsTheAccountsLimit(t *testing.T) {
 
 // When nothing succeeds, a 429 is a failure like any other.
 func TestLimiterGivesUpWhenNothingSucceeds(t *testing.T) {
-	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+	synctest.Test(t, func(t *testing.T) {
 		s := apitest.NewScript(apitest.Answer(200, apitest.JSON, apitest.Profile), apitest.Answer(429, apitest.JSON, "{}"))
 		policy := trusthub.WithRetry(trusthub.RetryPolicy{MaxAttempts: 3, MinWait: time.Second, MaxWait: 10 * time.Second})
 		client := apitest.Over(t, apitest.InMemory(t, s.ServeHTTP), trusthub.WithMaxConcurrency(4), policy)
@@ -103,7 +103,7 @@ func TestLimiterGivesUpWhenNothingSucceeds(t *testing.T) {
 }
 
 func TestWaitingCallersEndWithTheirContext(t *testing.T) {
-	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+	synctest.Test(t, func(t *testing.T) {
 		a := apitest.NewAccount(10, time.Minute)
 		client := apitest.Over(t, apitest.InMemory(t, a.ServeHTTP), trusthub.WithMaxConcurrency(1), trusthub.WithTimeout(time.Hour))
 		go func() { _, _ = fetch(t.Context(), client) }()
@@ -145,7 +145,7 @@ func TestWaitingCallersAreServedInOrder(t *testing.T) {
 
 // A caller that waits to try again lets others go first.
 func TestBackingOffHoldsNoTurn(t *testing.T) {
-	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+	synctest.Test(t, func(t *testing.T) {
 		s := apitest.NewScript(apitest.Asking(503, "10"), apitest.Answer(200, apitest.JSON, apitest.Profile))
 		client := apitest.Over(t, apitest.InMemory(t, s.ServeHTTP), trusthub.WithMaxConcurrency(1), apitest.Defaults())
 		go func() { _, _ = fetch(t.Context(), client) }()
@@ -162,7 +162,7 @@ func TestBackingOffHoldsNoTurn(t *testing.T) {
 func TestRetryAfterPausesAllCallers(t *testing.T) {
 	for name, opt := range map[string]trusthub.Option{"bounded": trusthub.WithMaxConcurrency(50), "not bounded": apitest.Defaults()} {
 		t.Run(name, func(t *testing.T) {
-			inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+			synctest.Test(t, func(t *testing.T) {
 				slow := func(w http.ResponseWriter, r *http.Request) {
 					time.Sleep(time.Second)
 					apitest.Answer(200, apitest.JSON, apitest.Profile)(w, r)
@@ -172,7 +172,7 @@ func TestRetryAfterPausesAllCallers(t *testing.T) {
 				start := time.Now()
 				go func() { _, _ = fetch(t.Context(), client) }()
 				synctest.Wait()
-				if failed := fetchMany(t.Context(), client, fetch, 20, 20); failed > 0 {
+				if failed := fetchMany(t.Context(), client, 20, 20); failed > 0 {
 					t.Errorf("%d failed", failed)
 				}
 				synctest.Wait() // for the one that was refused
@@ -188,7 +188,7 @@ func TestRetryAfterPausesAllCallers(t *testing.T) {
 
 // Whoever would have to wait longer than MaxWait is told so at once, by what began the pause.
 func TestLongPauseIsReported(t *testing.T) {
-	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+	synctest.Test(t, func(t *testing.T) {
 		s := apitest.NewScript(apitest.Throttle("60"), apitest.Answer(200, apitest.JSON, apitest.Profile))
 		client := apitest.Over(t, apitest.InMemory(t, s.ServeHTTP), apitest.Defaults())
 		_, _ = fetch(t.Context(), client)
@@ -208,14 +208,14 @@ func TestLongPauseIsReported(t *testing.T) {
 
 // So is whoever waits already.
 func TestLongPauseEndsWaiting(t *testing.T) {
-	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+	synctest.Test(t, func(t *testing.T) {
 		s := apitest.NewScript(func(w http.ResponseWriter, r *http.Request) {
 			time.Sleep(time.Second)
 			apitest.Throttle("60")(w, r)
 		})
 		client := apitest.Over(t, apitest.InMemory(t, s.ServeHTTP), apitest.Defaults(), trusthub.WithMaxConcurrency(1))
 		start := time.Now()
-		if failed := fetchMany(t.Context(), client, fetch, 10, 10); failed != 10 || s.Requests() != 1 || time.Since(start) != time.Second {
+		if failed := fetchMany(t.Context(), client, 10, 10); failed != 10 || s.Requests() != 1 || time.Since(start) != time.Second {
 			t.Errorf("%d failed after %v and %d requests", failed, time.Since(start), s.Requests())
 		}
 	})
@@ -224,7 +224,7 @@ func TestLongPauseEndsWaiting(t *testing.T) {
 // One SID that is always refused, with a Retry-After or not, neither holds up the others nor is asked for ever.
 func TestOneRefusedAmongOthers(t *testing.T) {
 	for _, retryAfter := range []string{"", "5"} {
-		inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+		synctest.Test(t, func(t *testing.T) {
 			asked := 0
 			client := apitest.Over(t, apitest.InMemory(t, func(w http.ResponseWriter, r *http.Request) {
 				time.Sleep(100 * time.Millisecond)
@@ -264,7 +264,7 @@ func TestOneRefusedAmongOthers(t *testing.T) {
 
 // A panic in middleware gives the turn back, for whoever recovers from it.
 func TestPanicsHoldNoTurn(t *testing.T) {
-	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+	synctest.Test(t, func(t *testing.T) {
 		calls := 0
 		client := apitest.Over(t, apitest.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
 			if calls++; calls == 1 {
@@ -284,7 +284,7 @@ func TestPanicsHoldNoTurn(t *testing.T) {
 
 // A Retry-After that is absurd pauses a client for an hour, and not for good.
 func TestPauseEndsAfterAnHour(t *testing.T) {
-	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+	synctest.Test(t, func(t *testing.T) {
 		s := apitest.NewScript(apitest.Throttle("86400"), apitest.Answer(200, apitest.JSON, apitest.Profile))
 		client := apitest.Over(t, apitest.InMemory(t, s.ServeHTTP), apitest.Defaults())
 		start := time.Now()
@@ -347,7 +347,7 @@ func TestRefusedWaitsAtTheHead(t *testing.T) {
 
 // A 429 costs no attempt for as long as MaxWait after the last success.
 func TestRefusalsAreForgivenForMaxWait(t *testing.T) {
-	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+	synctest.Test(t, func(t *testing.T) {
 		for idle, want := range map[time.Duration]int{9 * time.Second: 200, 11 * time.Second: 429} {
 			s := apitest.NewScript(apitest.Answer(200, apitest.JSON, apitest.Profile), apitest.Answer(429, apitest.JSON, "{}"), apitest.Answer(200, apitest.JSON, apitest.Profile))
 			client := apitest.Over(t, apitest.InMemory(t, s.ServeHTTP), trusthub.WithMaxConcurrency(4)) // one attempt

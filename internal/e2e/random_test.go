@@ -1,4 +1,4 @@
-package trusthub_test
+package e2e_test
 
 import (
 	"context"
@@ -18,7 +18,7 @@ import (
 )
 
 // Outages of any pattern that hit all requests lose nothing, and take neither many requests nor much time after them.
-func TestFleetsInAnyOutage(t *testing.T) {
+func TestBatchesInAnyOutage(t *testing.T) {
 	for seed := range uint64(seeds) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -98,9 +98,9 @@ func TestFleetsInAnyOutage(t *testing.T) {
 
 const seeds = 40
 
-// Several fleets and single calls on one client, some left early, some whose context ends, some whose input panics: the bound
+// Several batches and single calls on one client, some left early, some whose context ends, some whose input panics: the bound
 // holds, all ends, and no goroutine is left, or else the bubble complains.
-func TestFleetsAndCallsOnOneClient(t *testing.T) {
+func TestBatchesAndCallsOnOneClient(t *testing.T) {
 	for seed := range uint64(seeds) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -1,4 +1,4 @@
-package trusthub_test
+package e2e_test
 
 import (
 	"context"
@@ -20,7 +20,7 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/apitest"
 )
 
-func TestFleetYieldsEachSIDOnce(t *testing.T) {
+func TestBatchYieldsEachSIDOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sids := []string{sid, "malformed", apitest.UnknownSID, sid, "", apitest.EmptySID}
 		client := apitest.Over(t, apitest.InMemory(t, func(w http.ResponseWriter, r *http.Request) {
@@ -59,7 +59,7 @@ func TestFleetYieldsEachSIDOnce(t *testing.T) {
 	})
 }
 
-func TestFleetYieldsInOrderOfCompletion(t *testing.T) {
+func TestBatchYieldsInOrderOfCompletion(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client := apitest.Over(t, apitest.InMemory(t, func(w http.ResponseWriter, r *http.Request) {
 			time.Sleep(time.Duration('9'-r.URL.Path[len(r.URL.Path)-1]) * time.Second)
@@ -76,7 +76,7 @@ func TestFleetYieldsInOrderOfCompletion(t *testing.T) {
 }
 
 // A pipe that delivers one SID now and the next much later holds up nothing.
-func TestFleetDoesNotWaitForItsInput(t *testing.T) {
+func TestBatchDoesNotWaitForItsInput(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client := apitest.Over(t, apitest.InMemory(t, apitest.Answer(200, apitest.JSON, apitest.Profile)))
 		start := time.Now()
@@ -97,7 +97,7 @@ func TestFleetDoesNotWaitForItsInput(t *testing.T) {
 	})
 }
 
-func TestFleetBounds(t *testing.T) {
+func TestBatchBounds(t *testing.T) {
 	for name, test := range map[string]struct {
 		opts  []trusthub.Option
 		bound int
@@ -124,7 +124,7 @@ func TestFleetBounds(t *testing.T) {
 }
 
 // A loop body that takes its time holds up the input, not the memory.
-func TestFleetPullsLazily(t *testing.T) {
+func TestBatchPullsLazily(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client := apitest.Over(t, apitest.InMemory(t, apitest.Answer(200, apitest.JSON, apitest.Profile)))
 		var pulled atomic.Int64
@@ -143,7 +143,7 @@ func TestFleetPullsLazily(t *testing.T) {
 }
 
 // A million SIDs take no more memory than a few.
-func TestFleetRunsInConstantMemory(t *testing.T) {
+func TestBatchRunsInConstantMemory(t *testing.T) {
 	client := apitest.Over(t, apitest.OK())
 	heap := func() uint64 {
 		var stats runtime.MemStats
@@ -179,7 +179,7 @@ func TestFleetRunsInConstantMemory(t *testing.T) {
 }
 
 // Leaving the loop ends the requests in flight, and no goroutine is left: the bubble would complain.
-func TestFleetLeftEarly(t *testing.T) {
+func TestBatchLeftEarly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var started, ended atomic.Int64
 		client := apitest.Over(t, apitest.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
@@ -204,7 +204,7 @@ func TestFleetLeftEarly(t *testing.T) {
 
 // When the context ends, what is in flight yields its error, what is not pulled yields nothing, and a pull under way is
 // not waited for.
-func TestFleetContextEnds(t *testing.T) {
+func TestBatchContextEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hang := apitest.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
 			<-req.Context().Done()
@@ -243,7 +243,7 @@ func TestFleetContextEnds(t *testing.T) {
 }
 
 // Every SID that was pulled yields a result, also when the context ends in between.
-func TestFleetLosesNothingThatWasPulled(t *testing.T) {
+func TestBatchLosesNothingThatWasPulled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := apitest.NewAccount(1000, 100*time.Millisecond)
 		client := apitest.Over(t, apitest.InMemory(t, a.ServeHTTP))
@@ -262,7 +262,7 @@ func TestFleetLosesNothingThatWasPulled(t *testing.T) {
 }
 
 // The account's limit is found, whether it is constant or drops in the middle: nothing is lost.
-func TestFleetUnderAnAccountsLimit(t *testing.T) {
+func TestBatchUnderAnAccountsLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := apitest.NewAccount(10, 10*time.Millisecond)
 		client := apitest.Over(t, apitest.InMemory(t, a.ServeHTTP), trusthub.WithMaxConcurrency(128), apitest.Defaults())
@@ -300,7 +300,7 @@ func TestFleetUnderAnAccountsLimit(t *testing.T) {
 }
 
 // A panic of the input is raised again where the loop runs, after the results in hand, and can be recovered there.
-func TestFleetWhoseInputPanics(t *testing.T) {
+func TestBatchWhoseInputPanics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := apitest.NewAccount(100, time.Second)
 		client := apitest.Over(t, apitest.InMemory(t, a.ServeHTTP))
@@ -334,7 +334,7 @@ func TestFleetWhoseInputPanics(t *testing.T) {
 }
 
 // Each result tells its place in the input and what came over HTTP.
-func TestFleetResults(t *testing.T) {
+func TestBatchResults(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client := apitest.Over(t, apitest.InMemory(t, func(w http.ResponseWriter, r *http.Request) {
 			if strings.HasSuffix(r.URL.Path, apitest.UnknownSID) {
@@ -360,7 +360,7 @@ func TestFleetResults(t *testing.T) {
 }
 
 // A SID that comes while the last ones are finished, after the loop has been told to end, still yields its result.
-func TestFleetLosesNoLateSID(t *testing.T) {
+func TestBatchLosesNoLateSID(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client := apitest.Over(t, apitest.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
 			<-req.Context().Done()
@@ -384,7 +384,7 @@ func TestFleetLosesNoLateSID(t *testing.T) {
 }
 
 // Programs that share an account share its slots, also when they outnumber them, and none loses a profile.
-func TestFleetsShareAnAccount(t *testing.T) {
+func TestBatchesShareAnAccount(t *testing.T) {
 	for _, test := range []struct {
 		clients, slots int
 		refusals       float64 // a profile, the start included

@@ -1,4 +1,4 @@
-package trusthub_test
+package e2e_test
 
 import (
 	"bytes"
@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -40,8 +39,8 @@ func TestProbeThatIsUnauthorized(t *testing.T) {
 	})
 }
 
-// When all that is in hand ends by what is neither an answer nor a failure that may pass, the fleet goes on with the next SID.
-func TestFleetWithNobodyLeftToProbe(t *testing.T) {
+// When all that is in hand ends by what is neither an answer nor a failure that may pass, the batch goes on with the next SID.
+func TestBatchWithNobodyLeftToProbe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := apitest.NewScene(100*time.Millisecond, func(after time.Duration, _ string) apitest.RoundTripFunc {
 			switch {
@@ -113,8 +112,8 @@ func TestWhatAnOutageLeavesHanging(t *testing.T) {
 	})
 }
 
-// A pause that a single call or another fleet has begun counts towards MaxOutage.
-func TestFleetInAPauseOfOthers(t *testing.T) {
+// A pause that a single call or another batch has begun counts towards MaxOutage.
+func TestBatchInAPauseOfOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := apitest.NewScene(0, func(at time.Duration, _ string) apitest.RoundTripFunc {
 			if at == 0 {
@@ -132,8 +131,8 @@ func TestFleetInAPauseOfOthers(t *testing.T) {
 	})
 }
 
-// A fleet that ends before its input says so in a result, also when a probe is under way as MaxOutage is over.
-func TestFleetDoesNotEndInSilence(t *testing.T) {
+// A batch that ends before its input says so in a result, also when a probe is under way as MaxOutage is over.
+func TestBatchDoesNotEndInSilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := apitest.NewScene(0, func(at time.Duration, sid string) apitest.RoundTripFunc {
 			switch {
@@ -158,8 +157,8 @@ func TestFleetDoesNotEndInSilence(t *testing.T) {
 	})
 }
 
-// Two bad SIDs in a row are no outage for a fleet of one at a time, since there are others in hand.
-func TestTwoBadSIDsInAFleetOfOne(t *testing.T) {
+// Two bad SIDs in a row are no outage for a batch of one at a time, since there are others in hand.
+func TestTwoBadSIDsInABatchOfOne(t *testing.T) {
 	for name, bad := range map[string]http.HandlerFunc{"500": apitest.Answer(500, apitest.Text, ""), "429": apitest.Throttle("")} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -244,7 +243,7 @@ func TestContextEndIsYielded(t *testing.T) {
 }
 
 // When everything is refused from the start, few requests are made.
-func TestRefusedFleetIsPaced(t *testing.T) {
+func TestRefusedBatchIsPaced(t *testing.T) {
 	for name, opt := range map[string]trusthub.Option{"bounded": trusthub.WithMaxConcurrency(16), "not bounded": apitest.Defaults()} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -283,18 +282,6 @@ func TestRefusedProbes(t *testing.T) {
 			})
 		})
 	}
-}
-
-type countingBody struct {
-	stuckBody
-	closes *atomic.Int64
-	once   *sync.Once
-}
-
-func (b countingBody) Close() error {
-	b.closes.Add(1)
-	b.once.Do(func() { _ = b.stuckBody.Close() })
-	return nil
 }
 
 // A bad SID of a slow input is asked for a few times, and ends nothing.
@@ -362,18 +349,7 @@ func TestIdleTimeIsNoOutage(t *testing.T) {
 	})
 }
 
-// statsHandler is a slog.Handler that adds what the client is doing to each record.
-type statsHandler struct {
-	slog.Handler
-	stats func()
-}
-
-func (h statsHandler) Handle(ctx context.Context, r slog.Record) error {
-	h.stats()
-	return h.Handler.Handle(ctx, r)
-}
-
-// An outage that ends a fleet, or that a loop leaves, is not over.
+// An outage that ends a batch, or that a loop leaves, is not over.
 func TestOutageIsNotOver(t *testing.T) {
 	for name, end := range map[string]func(context.CancelFunc){"MaxOutage": nil, "ctx": func(cancel context.CancelFunc) { time.AfterFunc(time.Minute, cancel) }} {
 		t.Run(name, func(t *testing.T) {
@@ -395,7 +371,7 @@ func TestOutageIsNotOver(t *testing.T) {
 	}
 }
 
-// While a fleet holds, a second SID is pulled when only one is in hand, also when the others have ended meanwhile.
+// While a batch holds, a second SID is pulled when only one is in hand, also when the others have ended meanwhile.
 func TestSecondSIDIsPulled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		violation := &contract.Violation{Direction: "response", StatusCode: 200}
@@ -413,7 +389,7 @@ func TestSecondSIDIsPulled(t *testing.T) {
 		input := func(yield func(string) bool) {
 			for i := range 20 {
 				if i == 2 {
-					time.Sleep(time.Second) // so that the fleet holds when the next place is reserved
+					time.Sleep(time.Second) // so that the batch holds when the next place is reserved
 				}
 				if !yield(fmt.Sprintf("BU%032x", i)) {
 					return
