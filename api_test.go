@@ -133,7 +133,7 @@ func TestImports(t *testing.T) {
 	allowed := map[string][]string{
 		"":              {"/gen", "/internal/address", "/internal/apierror", "/internal/attempt", "/internal/decode", "/internal/fanout", "/internal/limiter", "/internal/outage", "/internal/retry", "/internal/sid", "/internal/sleep", "/internal/text", "/internal/transport", "/internal/webhook"},
 		"/api":          nil,
-		"/contract":     {"/api", "/internal/mediatype", "/internal/properties"},
+		"/contract":     {"/api", "/internal/apierror", "/internal/mediatype", "/internal/properties"},
 		"/gen":          nil,
 		"/trusthubtest": {"", "/internal/properties", "/internal/sid", "/internal/sleep", "/internal/webhook"},
 	}

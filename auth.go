@@ -9,10 +9,16 @@ import (
 	"unicode"
 )
 
-// Auth signs requests. Authorize is called once for each attempt to send one, possibly from many goroutines at a time,
-// with a request of its own to change. When it fails, nothing is sent, and its error is returned; an error with a method
-// Retryable() bool that says true, as when a token server is down, is a reason to try again first. It is called when the
-// turn of the request has come, so that a slow one is not held up by a pause that begins meanwhile.
+// Auth signs requests. Authorize is called once for each attempt to send one, possibly from many
+// goroutines at a time, with a request of its own to change. When it fails, nothing is sent, and
+// its error is returned; an error that implements Retryable() bool and returns true, for example
+// when a token server is down, is retried first. It is called after the request has acquired a
+// slot, so that a pause that begins meanwhile does not hold up a slow one.
+//
+// Authorize must return when the context of the request ends, which has the time-out of the
+// attempt: nothing else ends it. A token source that takes no context, such as oauth2.TokenSource,
+// needs an HTTP client with a Timeout: put one into the context that the source is made with, under
+// oauth2.HTTPClient.
 type Auth interface {
 	Authorize(*http.Request) error
 }

@@ -95,6 +95,7 @@ type call struct {
 	throttling limiter.Throttling // by its 429
 	info       AttemptInfo        // of the present attempt
 	within     context.Context    // of the present attempt; nil: there is none
+	hooked     bool               // AttemptStart was called for it
 	began      time.Time          // the present attempt
 }
 
@@ -181,11 +182,11 @@ func (c *call) try() (a *answer) {
 	}
 	c.began = time.Now()
 	c.info = AttemptInfo{Number: c.sent + 1, Waited: c.began.Sub(queued)}
-	c.within = c.cfg.hooks.attemptStart(c.ctx, c.info)
+	c.within = c.ctx
 	if c.batch != nil {
 		c.batch.Send()
 	}
-	a, err := c.send(c.within, c.req)
+	a, err := c.send()
 	c.info.Duration = time.Since(c.began)
 	sent := !isUnsent(err)
 	if sent {
@@ -194,6 +195,7 @@ func (c *call) try() (a *answer) {
 	c.judge(a, err)
 	if c.ctx.Err() == nil || c.outcome.Err == nil {
 		learned = &c.outcome
+		c.health.learn(learned, time.Now())
 		if c.batch != nil {
 			c.batch.Observe(learned)
 		}
@@ -202,6 +204,33 @@ func (c *call) try() (a *answer) {
 		c.opts.record(a, c.sent)
 	}
 	return a
+}
+
+// send signs the request and sends it, within the time of one attempt. Hooks are called for what is
+// sent.
+func (c *call) send() (*answer, error) {
+	deadline := c.began.Add(c.cfg.timeout)
+	ctx, cancel := context.WithDeadlineCause(c.ctx, deadline, c.timeout)
+	defer cancel()
+	defer c.distrustIdle(ctx)
+	signed, err := c.sign(ctx, c.req)
+	if err != nil {
+		return nil, err
+	}
+	c.began = time.Now()
+	if len(c.cfg.hooks) == 0 {
+		return c.exchange(signed, c.req)
+	}
+	c.within, c.hooked = c.cfg.hooks.attemptStart(ctx, c.info), true
+	if c.within == ctx {
+		return c.exchange(signed, c.req)
+	}
+	bounded := c.within
+	if bounded.Done() != ctx.Done() { // a hook has returned a context of its own
+		bounded, cancel = context.WithDeadlineCause(bounded, deadline, c.timeout)
+		defer cancel()
+	}
+	return c.exchange(signed.WithContext(bounded), c.req)
 }
 
 // judge says once how an attempt ended.
@@ -219,8 +248,11 @@ func (c *call) judge(a *answer, err error) {
 // acquire waits for admission. A single call fails rather than wait for a pause longer than MaxWait.
 func (c *call) acquire() error {
 	err := c.limiter.Acquire(c.ctx, c.ticket)
+	if err != nil && c.ctx.Err() != nil {
+		return c.ctx.Err() // not its cause
+	}
 	paused, tooLong := errors.AsType[*limiter.PausedError](err)
-	if !tooLong || c.ctx.Err() != nil {
+	if !tooLong {
 		return err
 	}
 	cause, ok := errors.AsType[*Error](paused.Cause)
@@ -309,7 +341,8 @@ func (c *call) log() {
 
 func (c *call) attemptDone(failure error) {
 	within := c.within
-	if c.within = nil; len(c.cfg.hooks) > 0 {
+	if c.within = nil; c.hooked {
+		c.hooked = false
 		c.info.Err = newHookError(c.info.Reason, failure)
 		c.cfg.hooks.attemptDone(within, c.info)
 	}
@@ -329,7 +362,7 @@ func (c *call) doneFor(reason Reason, err error) {
 
 // panicked tells the hooks that the attempt and the call have ended in a panic.
 func (c *call) panicked() {
-	if c.within != nil {
+	if c.hooked {
 		c.sent++
 		c.info.Reason, c.info.Duration, c.info.Final = ReasonPanic, time.Since(c.began), true
 		c.attemptDone(errPanic)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/seed07fc1495/trusthub/internal/attempt"
 	"github.com/seed07fc1495/trusthub/internal/decode"
+	"github.com/seed07fc1495/trusthub/internal/transport"
 )
 
 // classify says once how an attempt ended, for all that decide what follows: by the response, or by the
@@ -23,8 +24,8 @@ func classify(a *answer, err error, from origin, took time.Duration) attempt.Out
 	o.Err = asFailure(err, from)
 	kind, reason := o.Err.(failure).verdict() //nolint:errorlint // what asFailure returns
 	o.Kind, o.Reason, o.Local = kind, string(reason), isLocal(err)
-	if apiErr, ok := errors.AsType[*Error](err); ok {
-		o.RetryAfter = apiErr.RetryAfter
+	if apiErr, ok := err.(*Error); ok { //nolint:errorlint // of this attempt, not of what is in a chain
+		o.RetryAfter = min(apiErr.RetryAfter, transport.MaxRetryAfter)
 	}
 	return o
 }
@@ -130,7 +131,7 @@ func kindOfUnanswered(err error) attempt.Kind {
 	switch {
 	case errors.Is(err, ErrUnauthorized):
 		return attempt.Unauthorized
-	case isCertificate(err):
+	case isLasting(err):
 		return attempt.Fatal
 	case hasOpinion && opinion.Retryable():
 		return attempt.Transient
@@ -140,6 +141,16 @@ func kindOfUnanswered(err error) attempt.Kind {
 		return attempt.Final
 	}
 	return attempt.Transient
+}
+
+// isLasting reports whether a connection failed in a way that waiting does not help.
+func isLasting(err error) bool {
+	operation, isNet := errors.AsType[*net.OpError](err)
+	if isNet && operation.Op == "proxyconnect" { // around what happened to the proxy
+		return isLasting(operation.Err)
+	}
+	proxy, isProxy := errors.AsType[*transport.ProxyError](err)
+	return isProxy && proxy.Lasting() || transport.IsLastingTLS(err)
 }
 
 // retryable is an error, of middleware for example, that knows whether another attempt may help.

@@ -103,6 +103,7 @@ var models = map[string]any{
 	"CustomerProfile":      gen.CustomerProfile{},
 	"CustomerProfileError": gen.CustomerProfileError{},
 	"Error":                gen.Error{},
+	"Problem":              gen.Problem{},
 }
 
 // Every property of every schema has a field, from which the command, the fake and the watch learn of it.

@@ -12,20 +12,23 @@
 //
 // # Errors
 //
-// A fetch returns exactly one of a profile and an error. An answer with a status other than 2xx is an *[Error], which
-// [errors.Is] compares with [ErrUnauthorized], [ErrForbidden], [ErrNotFound] and [ErrTooManyRequests]. A 2xx answer that is
-// not the profile asked for is a *[DecodeError]. Both keep the status, the request id and the body. A malformed SID is
-// [ErrInvalidSID], and nothing is sent. Anything else is an error of the network, of the context, of the [Auth] or of a
-// middleware, wrapped. [IsRetryable] tells of any of them whether the same call may succeed later.
+// A fetch returns exactly one of a profile and an error. An answer with a status other than 2xx is
+// an *[Error], which [errors.Is] compares with [ErrUnauthorized], [ErrForbidden], [ErrNotFound] and
+// [ErrTooManyRequests], if there is evidence that Twilio sent it ([Error.FromTwilio]) and not a
+// gateway. A 2xx answer that is not the profile asked for is a *[DecodeError]. Both keep the
+// status, the request id and the body. A malformed SID is [ErrInvalidSID], and nothing is sent.
+// Anything else is an error of the network, of the context, of the [Auth] or of a middleware,
+// wrapped. [IsRetryable] tells of any of them whether the same call may succeed later.
 //
 // # Retries
 //
 // A call makes up to 3 attempts. Connection errors, bodies that break off, attempts that time out, and
 // the statuses 429, 500, 502, 503 and 504 are tried again. Waits start at 200 to 400 ms and double, up
 // to 10 s. A Retry-After header of up to 10 s takes the place of a wait; a longer one ends the call at
-// once, with RetryAfter set in the *[Error]. Certificate errors, failed authentication, ended contexts
-// and other statuses are final. An error of an [Auth], a middleware or a transport that has a method
-// Retryable() bool decides for itself. [WithRetry] changes the numbers.
+// once, with RetryAfter set in the *[Error]. TLS errors that the next connection would meet, a proxy's
+// refusal to connect (4xx but 429), failed authentication, ended contexts and other statuses are
+// final. An error of an [Auth], a middleware or a transport that has a method Retryable() bool decides
+// for itself. [WithRetry] changes the numbers.
 //
 // A retry quota keeps a total outage from multiplying traffic: it has 100 retries at most, and 5
 // successes pay for one. When it is empty, calls fail after their first attempt. A 429 that costs no
@@ -37,9 +40,11 @@
 // included, takes as long as its context permits. When the context ends a call that has failed before, the error is both
 // the context's and that of the last attempt that had ended before, by [errors.Is] and [errors.As].
 //
-// The time-out of an attempt is a [net.Error] whose Timeout method says true, and [context.DeadlineExceeded] by [errors.Is], as
-// the deadline of the caller's context is; but when a status other than 2xx came in time and its body did not, it is the *[Error].
-// What tells it from the deadline is that ctx.Err() is nil then, and that it [IsRetryable].
+// The time-out of an attempt is a [net.Error] whose Timeout method says true, and
+// [context.DeadlineExceeded] by [errors.Is], as the deadline of the caller's context is; but when a
+// status other than 2xx came in time and its body did not, it is the *[Error]. What tells it from
+// the deadline is that ctx.Err() is nil then. Both are [IsRetryable]; a call with an ended context
+// is not worth making.
 //
 // A connection that has died in silence, behind a NAT that has forgotten it, costs a call one attempt (over HTTP/2, if the time-out
 // is 2 s or more): HTTP/2 connections are checked by pings at a third of the time-out, 1 to 10 s, and an attempt that runs out of

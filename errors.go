@@ -65,12 +65,12 @@ type Error struct {
 	Message    string        // Twilio's message as received, for people
 	MoreInfo   string        // the address of the code's documentation
 	RequestID  string        // the Twilio-Request-Id header, which Twilio's support asks for
-	RetryAfter time.Duration // how long Twilio asked to wait; 0 when it did not
+	RetryAfter time.Duration // how long the response asked to wait; 0 when it did not; calls, batches and watches wait an hour at most
 	Body       Body          // as received, cut at the limit
 
 	from    origin
 	twilios bool   // the body is evidence for Twilio
-	gateway string // who has answered in place of Twilio, as far as can be seen
+	gateway string // who has answered in place of Twilio, as far as can be seen; "" for Twilio, and for an Error made by hand
 	detail  string // of the body, beside Message
 }
 
@@ -82,7 +82,10 @@ type Error struct {
 // When it is false, the response says nothing about the profile, the credentials or the permissions, whatever its status: the same call
 // may succeed later ([IsRetryable]), and Code, Message and MoreInfo are not Twilio's. A test server that is to be taken for Twilio
 // sends the header, as package trusthubtest does.
-func (e *Error) FromTwilio() bool { return e.RequestID != "" || e.twilios }
+func (e *Error) FromTwilio() bool {
+	byHand := e.gateway == "" && apierror.Body{Code: e.Code, MoreInfo: e.MoreInfo}.IsTwilios(e.StatusCode)
+	return e.RequestID != "" || e.twilios || byHand
+}
 
 func (e *Error) Error() string {
 	said := describe(e.from, strings.TrimSpace(fmt.Sprintf("%d %s", e.StatusCode, http.StatusText(e.StatusCode))))
@@ -166,7 +169,7 @@ func newError(a *answer, from origin) *Error {
 		StatusCode: a.StatusCode, RequestID: a.requestID(), RetryAfter: transport.RetryAfter(a.Header.Get("Retry-After")), Body: a.body, from: from,
 		Code: body.Code, Message: body.Message, MoreInfo: body.MoreInfo, detail: body.Detail, twilios: body.IsTwilios(a.StatusCode),
 	}
-	if !e.FromTwilio() {
+	if e.RequestID == "" && !e.twilios {
 		e.gateway = describeGateway(a.Header)
 	}
 	return e
@@ -207,11 +210,23 @@ type sendError struct {
 }
 
 func (e *sendError) Error() string {
-	said, _, broken := strings.Cut(e.err.Error(), "transport connection broken")
-	if broken { // net/http goes on with what the server sent
-		said += "transport connection broken"
+	return describe(e.from, text.Printable(withoutServersWords(e.err.Error()), 350))
+}
+
+// withoutServersWords cuts an error of net/http before what it quotes of a server: after HTTP/1.x's
+// words for a connection that ended, and at the quotation mark after HTTP/2's.
+func withoutServersWords(said string) string {
+	const http1 = "transport connection broken"
+	if before, _, broken := strings.Cut(said, http1); broken {
+		return before + http1
 	}
-	return describe(e.from, text.Printable(said, 350))
+	for _, words := range brokenWords() {
+		before, after, broken := strings.Cut(said, words)
+		if after, _, quotes := strings.Cut(after, `"`); broken && quotes {
+			return before + words + strings.TrimRight(strings.TrimSuffix(after, "debug="), " :,")
+		}
+	}
+	return said
 }
 
 func (e *sendError) Unwrap() error { return e.err }

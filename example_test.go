@@ -114,6 +114,32 @@ func ExampleWithTimeout() {
 	// Output: true true
 }
 
+// A program with a queue of its own makes a call again later. It looks at its context first: once
+// that has ended, no call is worth making.
+func ExampleIsRetryable() {
+	busy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }))
+	defer busy.Close()
+	client, err := trusthub.NewClient(trusthub.BasicAuth(trusthubtest.Username, trusthubtest.Password), trusthub.WithBaseURL(busy.URL),
+		trusthub.WithRetry(trusthub.RetryPolicy{MaxAttempts: 1}))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	ctx := context.Background()
+	profile, err := client.FetchCustomerProfile(ctx, sid)
+	switch {
+	case err == nil:
+		fmt.Println(profile.Status)
+	case ctx.Err() != nil:
+		fmt.Println("the program is ending")
+	case trusthub.IsRetryable(err):
+		fmt.Println("back into the queue")
+	default:
+		fmt.Println("final:", err)
+	}
+	// Output: back into the queue
+}
+
 // Cancellation ends a call at once, whether it is under way or waiting to try again.
 func ExampleClient_FetchCustomerProfile_cancellation() {
 	ctx, cancel := context.WithCancel(context.Background())

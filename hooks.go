@@ -20,8 +20,9 @@ type Hooks struct {
 	// CallStart is told of a call of the client, one SID of FetchCustomerProfiles, or one look of WatchCustomerProfile. A
 	// malformed SID starts none. Its context is that of all that follows in the call.
 	CallStart func(context.Context, CallInfo) context.Context
-	// AttemptStart is told of one request, after its turn has come and before anything is sent. Its context is that of the
-	// request, as middleware sees it.
+	// AttemptStart is called before each request, after it has acquired a slot and was signed. Its
+	// context is that of the request, as middleware sees it. A request that cannot be signed is
+	// never sent, and starts no attempt.
 	AttemptStart func(context.Context, AttemptInfo) context.Context
 	// AttemptDone is told how the request ended, with the context of AttemptStart, when it is decided what follows.
 	AttemptDone func(context.Context, AttemptInfo)
@@ -64,7 +65,7 @@ type CallInfo struct {
 
 // AttemptInfo is what hooks are told of one request. From StatusCode on, but for Waited, it is set when the attempt is done.
 type AttemptInfo struct {
-	Number     int           // 1 for the first; a request that could not be signed is not sent and not counted
+	Number     int           // 1 for the first
 	StatusCode int           // of HTTP; 0 when nothing was answered
 	RequestID  string        // the Twilio-Request-Id header
 	Reason     Reason        // "" for success
@@ -156,7 +157,7 @@ func (e *hookError) As(target any) bool {
 	}
 	apiErr, ok := errors.AsType[*Error](e.err)
 	if ok {
-		*to = &Error{StatusCode: apiErr.StatusCode, Code: apiErr.Code, RequestID: apiErr.RequestID, RetryAfter: apiErr.RetryAfter, twilios: apiErr.twilios}
+		*to = &Error{StatusCode: apiErr.StatusCode, Code: apiErr.Code, RequestID: apiErr.RequestID, RetryAfter: apiErr.RetryAfter, twilios: apiErr.twilios, gateway: apiErr.gateway}
 	}
 	return ok
 }

@@ -415,12 +415,49 @@ func TestStats(t *testing.T) {
 			go func() { _, _ = fetch(t.Context(), client) }()
 			synctest.Wait()
 		}
-		expectStats(t, client, trusthub.Stats{Limit: 1.6, Waiting: 2, RetriesLeft: 98, Paused: 5 * time.Second})
+		expectStats(t, client, trusthub.Stats{Limit: 1.6, Waiting: 2, RetriesLeft: 98, Paused: 5 * time.Second, FailingSince: time.Now()})
+		failed := time.Now()
 		time.Sleep(6 * time.Second)
-		expectStats(t, client, trusthub.Stats{Limit: 1.6, InFlight: 1, Waiting: 2, RetriesLeft: 98})
+		expectStats(t, client, trusthub.Stats{Limit: 1.6, InFlight: 1, Waiting: 2, RetriesLeft: 98, FailingSince: failed})
 		time.Sleep(time.Minute)
 		if got := client.Stats(); got.InFlight != 0 || got.Waiting != 0 || got.RetriesLeft != 98 {
 			t.Errorf("got %+v", got)
+		}
+	})
+}
+
+// A 404 of Twilio is a success, since Twilio has answered; a gateway's is none.
+func TestStatsOfFailures(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		twilios := http.Header{"Twilio-Request-Id": {"RQ1"}}
+		reply := apitest.Canned(404, twilios, "")
+		client := apitest.Over(t, apitest.RoundTripFunc(func(req *http.Request) (*http.Response, error) { return reply(req) }))
+		var lastSuccess time.Time
+		for i, test := range []struct {
+			reply   apitest.RoundTripFunc
+			success bool
+		}{
+			{apitest.Canned(404, twilios, ""), true},
+			{apitest.Canned(404, nil, ""), false},
+			{apitest.Canned(503, twilios, ""), false},
+			{apitest.Canned(401, twilios, ""), false},
+			{apitest.Canned(200, http.Header{"Content-Type": {apitest.JSON}}, apitest.Profile), true},
+			{apitest.Canned(200, nil, "<html>"), false},
+		} {
+			time.Sleep(time.Second)
+			reply = test.reply
+			before := client.Stats()
+			_, _ = client.FetchCustomerProfile(t.Context(), sid)
+			failingSince := before.FailingSince
+			switch {
+			case test.success:
+				lastSuccess, failingSince = time.Now(), time.Time{}
+			case failingSince.IsZero():
+				failingSince = time.Now()
+			}
+			if got := client.Stats(); got.LastSuccess != lastSuccess || got.FailingSince != failingSince {
+				t.Errorf("%d: got %+v", i, got)
+			}
 		}
 	})
 }

@@ -64,9 +64,10 @@ func WithEdge(edge, region string) Option {
 // WithHTTPClient sends requests by the transport of this client, within its timeout, which bounds one attempt as
 // [WithTimeout] does. Its redirect policy and its cookie jar have no part. The client itself is not changed.
 //
-// Without this option or without a transport in it, [http.DefaultTransport] counts, as it is when [NewClient] is called: an
-// [http.Transport] there is cloned, and the clone given room for idle connections, TLS 1.2 at least and health checks; anything
-// else, a mock or a tracer, is used as it is.
+// Without this option or without a transport in it, [http.DefaultTransport] counts, as it is when
+// [NewClient] is called: an [http.Transport] there is cloned, and the clone given room for idle
+// connections, TLS 1.2 at least and health checks; anything else, a mock or a tracer, is used as it
+// is, and [NewClient] logs a warning. A tracer goes into [WithMiddleware] instead.
 func WithHTTPClient(client *http.Client) Option {
 	return func(c *config) error {
 		if client == nil {

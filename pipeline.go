@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"math"
 	"net/http"
@@ -34,6 +35,7 @@ type pipeline struct {
 	limiter  *limiter.Limiter
 	quota    *retry.Quota
 	batches  *batches // that are running
+	health   *health
 }
 
 // route is the path of the operation in the OpenAPI document.
@@ -43,10 +45,14 @@ func newPipeline(cfg *config) (*pipeline, error) {
 	next, own := cfg.transport, (*http.Transport)(nil)
 	if next == nil {
 		next, own = transport.Default(cfg.timeout)
+		if own == nil && cfg.logger != nil {
+			cfg.logger.LogAttrs(context.Background(), slog.LevelWarn, "trusthub: http.DefaultTransport is not an *http.Transport: "+
+				"it has neither this package's pool of connections nor its health checks; WithMiddleware wraps a transport without replacing it")
+		}
 	}
 	for _, middleware := range slices.Backward(cfg.middleware) { // the first given is outermost
 		if next = middleware(next); next == nil {
-			return nil, errors.New("trusthub: WithMiddleware: a middleware returned nil")
+			return nil, &OptionError{"WithMiddleware", errors.New("a middleware returned nil")}
 		}
 	}
 	base := cfg.baseURL.EscapedPath()
@@ -58,6 +64,7 @@ func newPipeline(cfg *config) (*pipeline, error) {
 		quota:    retry.NewQuota(),
 		limiter:  limiter.New(math.Inf(1), cfg.retry.MaxWait),
 		batches:  new(batches),
+		health:   new(health),
 	}
 	if cfg.maxConcurrency > 0 {
 		p.limiter = limiter.New(float64(cfg.maxConcurrency), cfg.retry.MaxWait)
@@ -78,16 +85,12 @@ func (p *pipeline) withTimeout(d time.Duration) (*pipeline, error) {
 	if err != nil {
 		return nil, err
 	}
-	short.limiter, short.quota, short.batches = p.limiter, p.quota, p.batches
+	short.limiter, short.quota, short.batches, short.health = p.limiter, p.quota, p.batches, p.health
 	return short, nil
 }
 
-// send sends a copy of req within the time of one attempt. The copy carries the credentials, so that the request that
-// callers see does not.
-func (p *pipeline) send(ctx context.Context, req *http.Request) (*answer, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, p.cfg.timeout, p.timeout)
-	defer cancel()
-	defer p.distrustIdle(ctx)
+// sign returns a copy of req with the credentials, so that the request that callers see has none.
+func (p *pipeline) sign(ctx context.Context, req *http.Request) (*http.Request, error) {
 	signed := req.WithContext(ctx)
 	signed.URL = new(*req.URL)
 	signed.Header = p.header.Clone()
@@ -99,6 +102,12 @@ func (p *pipeline) send(ctx context.Context, req *http.Request) (*answer, error)
 	case err != nil:
 		return nil, &unsentError{fmt.Errorf("authentication: %w", fromOutside(ctx, err))}
 	}
+	return signed, nil
+}
+
+// exchange sends a signed copy of req, and reads the response.
+func (p *pipeline) exchange(signed, req *http.Request) (*answer, error) {
+	ctx := signed.Context()
 	response, err := p.next.RoundTrip(signed) //nolint:bodyclose // ReadBody closes it
 	switch {
 	case errors.Is(err, context.DeadlineExceeded) && errors.Is(context.Cause(ctx), p.timeout):

@@ -2,13 +2,14 @@ package trusthub
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"io"
 	"net"
 	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/seed07fc1495/trusthub/internal/transport"
 )
 
 // Reason is why an attempt or a call failed, in a word that metrics and logs can be grouped by; "" for success.
@@ -25,7 +26,8 @@ const (
 	ReasonReset    Reason = "reset"     // the connection broke before the answer
 	ReasonTorn     Reason = "torn"      // the connection broke in the middle of the body
 	ReasonDNS      Reason = "dns"       // the name of the host was not found
-	ReasonTLS      Reason = "tls"       // a bad certificate, or no agreement on TLS
+	ReasonTLS      Reason = "tls"       // a bad certificate, no agreement on TLS, or no TLS at all
+	ReasonProxy    Reason = "proxy"     // a proxy refused to connect
 	ReasonTooLarge Reason = "too_large" // the body is larger than the limit
 	ReasonAuth     Reason = "auth"      // the Auth failed, and nothing was sent
 	ReasonDecode   Reason = "decode"    // a complete answer that is not what was asked for; of calls alone
@@ -79,11 +81,6 @@ func reasonOfEnd(err error) Reason {
 	return ReasonCanceled
 }
 
-func isCertificate(failure error) bool {
-	_, certificate := errors.AsType[*tls.CertificateVerificationError](failure)
-	return certificate
-}
-
 func isTimeout(err error) bool {
 	timeout, ok := errors.AsType[net.Error](err)
 	return errors.Is(err, context.DeadlineExceeded) || ok && timeout.Timeout()
@@ -91,7 +88,7 @@ func isTimeout(err error) bool {
 
 func reasonOfNetwork(err error) Reason {
 	_, isDNS := errors.AsType[*net.DNSError](err)
-	_, notTLS := errors.AsType[tls.RecordHeaderError](err)
+	_, isProxy := errors.AsType[*transport.ProxyError](err)
 	operation, isNet := errors.AsType[*net.OpError](err)
 	if isNet && operation.Op == "proxyconnect" { // around what happened to the proxy
 		return reasonOfNetwork(operation.Err)
@@ -99,7 +96,9 @@ func reasonOfNetwork(err error) Reason {
 	switch {
 	case isDNS:
 		return ReasonDNS
-	case isCertificate(err), notTLS, isNet && (operation.Op == "remote error" || operation.Op == "local error"): // an alert
+	case isProxy:
+		return ReasonProxy
+	case transport.IsTLS(err):
 		return ReasonTLS
 	case isNet && operation.Op == "dial":
 		return ReasonRefused
@@ -110,10 +109,12 @@ func reasonOfNetwork(err error) Reason {
 	return ReasonOther
 }
 
+func brokenWords() []string {
+	return []string{"transport connection broken", "http2: ", "stream error: ", "connection error: ", "malformed HTTP "}
+}
+
 // brokeOff reports whether err is one of those for which net/http has no types: a connection of HTTP/1.1 or HTTP/2 that ended, or
 // that brought something else than HTTP.
 func brokeOff(err error) bool {
-	return slices.ContainsFunc([]string{"transport connection broken", "http2: ", "stream error: ", "malformed HTTP "}, func(words string) bool {
-		return strings.Contains(err.Error(), words)
-	})
+	return slices.ContainsFunc(brokenWords(), func(words string) bool { return strings.Contains(err.Error(), words) })
 }

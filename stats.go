@@ -1,7 +1,10 @@
 package trusthub
 
 import (
+	"sync"
 	"time"
+
+	"github.com/seed07fc1495/trusthub/internal/attempt"
 )
 
 // Stats is what a client is doing at a moment.
@@ -12,6 +15,9 @@ type Stats struct {
 	RetriesLeft int           // of the quota that keeps an outage from multiplying traffic; 100 at most
 	Paused      time.Duration // what is left of a pause after a 429
 	Holding     bool          // a FetchCustomerProfiles holds in an outage
+
+	LastSuccess  time.Time // when Twilio last answered a request with its verdict, a 404 included; zero: not yet
+	FailingSince time.Time // when the first request failed since then; zero while the last verdict is a success
 }
 
 // Stats returns a snapshot. It is cheap, and safe to call at any time. Without [WithMaxConcurrency], Limit is the sum of those
@@ -20,6 +26,7 @@ func (c *Client) Stats() Stats {
 	own := c.pipeline.limiter.Stats()
 	s := Stats{Limit: own.Limit, InFlight: own.InFlight, Waiting: own.Waiting, RetriesLeft: c.pipeline.quota.Left(), Paused: own.Paused}
 	b := c.pipeline.batches
+	s.LastSuccess, s.FailingSince = c.pipeline.health.read()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for batch := range b.all {
@@ -29,4 +36,27 @@ func (c *Client) Stats() Stats {
 		s.Holding = s.Holding || batch.IsHolding()
 	}
 	return s
+}
+
+// health is how the requests of a client have ended lately.
+type health struct {
+	mu                        sync.Mutex
+	lastSuccess, failingSince time.Time
+}
+
+func (h *health) learn(o *attempt.Outcome, now time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch {
+	case o.Conclusive():
+		h.lastSuccess, h.failingSince = now, time.Time{}
+	case h.failingSince.IsZero():
+		h.failingSince = now
+	}
+}
+
+func (h *health) read() (lastSuccess, failingSince time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.lastSuccess, h.failingSince
 }

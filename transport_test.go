@@ -1,9 +1,11 @@
 package trusthub_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -185,6 +187,23 @@ func TestReplacedDefaultTransportIsUsed(t *testing.T) {
 	given := trusthub.WithHTTPClient(&http.Client{Transport: apitest.OK()})
 	if _, err := apitest.At(t, "https://h", given).FetchCustomerProfile(t.Context(), sid); err != nil {
 		t.Errorf("a transport that is given: %v", err)
+	}
+}
+
+// What replaces the default transport has no pool of ours, which its program learns once.
+func TestWarningOfAReplacedTransport(t *testing.T) {
+	for name, transport := range map[string]http.RoundTripper{"replaced": apitest.RoundTripFunc(nil), "as it was": http.DefaultTransport} {
+		var out bytes.Buffer
+		logger := trusthub.WithLogger(slog.New(slog.NewTextHandler(&out, nil)))
+		replaceDefaultTransport(t, transport)
+		apitest.At(t, "https://h", logger)
+		if n := strings.Count(out.String(), "level=WARN"); n != 1 && name == "replaced" || n != 0 && name != "replaced" {
+			t.Errorf("%s: got %q", name, out.String())
+		}
+		out.Reset()
+		if apitest.Over(t, apitest.RoundTripFunc(nil), logger); out.Len() > 0 {
+			t.Errorf("a transport of one's own: got %q", out.String())
+		}
 	}
 }
 

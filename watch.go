@@ -13,15 +13,18 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/seed07fc1495/trusthub/internal/sleep"
+	"github.com/seed07fc1495/trusthub/internal/transport"
 )
 
-// WatchCustomerProfile yields the profile as it is, and again each time that one of its documented attributes has changed.
-// It asks at intervals of every, 10% more or less, or after the time that Retry-After asks for if that is longer, and retries
-// within each as any fetch does.
+// WatchCustomerProfile yields the profile as it is, and again each time that one of its documented
+// attributes has changed. It asks at intervals of every, 10% more or less, or after the time that
+// Retry-After asks for if that is longer, an hour at most. It retries within each as any fetch
+// does.
 //
-// Errors are yielded, and watching goes on, also after those that are not worth a retry: by the next look somebody may have
-// mended the cause. Four will not pass, and end it: [ErrUnauthorized], [ErrForbidden], [ErrNotFound] and [ErrInvalidSID]. So do
-// the error of ctx when that ends, and an interval that is not positive.
+// Errors are yielded, and watching continues even after errors that are not retryable, since the
+// cause may be fixed before the next poll. Four will not pass, and end it: [ErrUnauthorized],
+// [ErrForbidden], [ErrNotFound] and [ErrInvalidSID]. A gateway's 404 is none of them
+// ([Error.FromTwilio]). The error of ctx ends it, too, and an interval that is not positive.
 func (c *Client) WatchCustomerProfile(ctx context.Context, sid string, every time.Duration) iter.Seq2[*CustomerProfile, error] {
 	return func(yield func(*CustomerProfile, error) bool) {
 		if every <= 0 {
@@ -68,7 +71,7 @@ func compare(seen []byte, profile *CustomerProfile) (now []byte, changed bool) {
 
 func retryAfter(err error) time.Duration {
 	if apiErr, ok := errors.AsType[*Error](err); ok {
-		return apiErr.RetryAfter
+		return min(apiErr.RetryAfter, transport.MaxRetryAfter)
 	}
 	return 0
 }

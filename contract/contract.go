@@ -4,10 +4,12 @@
 //	client := server.Client(trusthub.WithMiddleware(contract.NewTransport)) // fails calls
 //	client := server.Client(trusthub.WithMiddleware(contract.Observe(report))) // only reports
 //
-// It judges what the document states: path, parameters and credentials of a request; status, headers, content type and body
-// of an answer. Host, base path and the scheme of the Authorization header are free. Not judged are an answer with status 429
-// or 5xx that is not JSON, which a gateway sent and not the API, a body that could not be read to its end, and a body over 1
-// MiB. Bodies up to that size are held in memory; what the caller reads is byte for byte what came.
+// It judges what the document states: path, parameters and credentials of a request; status,
+// headers, content type and body of an answer. Host, base path and the scheme of the Authorization
+// header are free. Not judged are an answer with status 429 or 5xx that is not JSON, nor one with
+// any status but 2xx that is neither JSON nor bears a Twilio-Request-Id: a gateway sent it, and not
+// the API. Nor are a body that could not be read to its end, and a body over 1 MiB. Bodies up to
+// that size are held in memory; what the caller reads is byte for byte what came.
 //
 // An answer that keeps the contract can be read by the client. The client reads some that break it, too: it passes on a new
 // status or a malformed URI as it is.
@@ -24,6 +26,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/seed07fc1495/trusthub/internal/apierror"
 )
 
 // NewTransport returns a transport that fails with a *[Violation] where a request or an answer breaks the contract. A
@@ -48,8 +52,14 @@ type Violation struct {
 	RequestID  string    // the Twilio-Request-Id of the answer
 	Findings   []Finding // the first 100 of them
 
-	more int // findings beyond those
+	more    int // findings beyond those
+	twilios bool
 }
+
+// FromTwilio reports whether there is evidence that Twilio sent the response, as
+// (*trusthub.Error).FromTwilio does. Without any, it is likely a gateway's: it says nothing about
+// the contract of the API.
+func (v *Violation) FromTwilio() bool { return v.twilios }
 
 // maxFindings bounds what is kept of an answer in which everything is wrong: 1 MiB has room for 500,000 of it.
 const maxFindings = 100
@@ -118,12 +128,13 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if answer.Body == nil {
 		answer.Body = http.NoBody
 	}
-	findings := t.judgeResponse(exchange, answer)
+	findings, body := t.judgeResponse(exchange, answer)
 	if len(findings) == 0 {
 		return answer, nil
 	}
 	violation := &Violation{
-		Direction: "response", StatusCode: answer.StatusCode, RequestID: answer.Header.Get("Twilio-Request-Id"), Findings: findings,
+		Direction: "response", StatusCode: answer.StatusCode, RequestID: answer.Header.Get(apierror.RequestID), Findings: findings,
+		twilios: apierror.FromTwilio(answer.StatusCode, answer.Header, body),
 	}
 	if violation.more = max(len(findings)-maxFindings, 0); violation.more > 0 {
 		violation.Findings = slices.Clone(findings[:maxFindings])
@@ -136,7 +147,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // judgeResponse reads the body up to the limit, and puts it back. The end of the context closes a body that would go on.
-func (t *transport) judgeResponse(exchange *exchange, answer *http.Response) []Finding {
+func (t *transport) judgeResponse(exchange *exchange, answer *http.Response) (found []Finding, body []byte) {
 	original, ctx := &onceCloser{ReadCloser: answer.Body}, exchange.request.Context()
 	stop := context.AfterFunc(ctx, func() { _ = original.Close() })
 	defer stop()
@@ -154,13 +165,13 @@ func (t *transport) judgeResponse(exchange *exchange, answer *http.Response) []F
 	}{io.MultiReader(bytes.NewReader(body), rest), original}
 	switch {
 	case err != nil:
-		return nil
+		return nil, body
 	case len(body) > maxBody && t.reportLarge:
-		return []Finding{{Reason: "the body is over 1 MiB and was not judged"}}
+		return []Finding{{Reason: "the body is over 1 MiB and was not judged"}}, body
 	case len(body) > maxBody:
-		return nil
+		return nil, body
 	}
-	return exchange.judgeResponse(answer.StatusCode, answer.Header, body)
+	return exchange.judgeResponse(answer.StatusCode, answer.Header, body), body
 }
 
 // onceCloser closes once: a second Close may do anything.

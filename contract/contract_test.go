@@ -97,6 +97,13 @@ func TestBrokenAnswers(t *testing.T) {
 		"gateway refuses JSON":   {429, headers(), "slow down", nil},
 		"the API itself refused": {429, headers(), `{"code":"20429"}`, []contract.Finding{{"/code", "value must be an integer"}}},
 		"another refusal":        {403, headers("Content-Type", "text/html"), "<html>", []contract.Finding{{"", "undocumented content type"}}},
+		"gateway forbids":        {403, http.Header{"Content-Type": {"text/html"}}, "<html>", nil},
+		"gateway finds nothing":  {404, http.Header{"Content-Type": {jsonType}}, "not here", nil},
+		"gateway redirects":      {302, http.Header{}, "", nil},
+		"gateway says an error":  {404, http.Header{"Content-Type": {jsonType}}, `{"code":"NotFound"}`, []contract.Finding{{"/code", "value must be an integer"}}},
+		"captive portal":         {200, http.Header{"Content-Type": {"text/html"}}, "<html>", []contract.Finding{{"", "undocumented content type"}}},
+		"problem details":        {404, headers("Content-Type", "application/problem+json"), `{"type":"https://t","title":"t","status":404,"detail":"d","code":20404}`, nil},
+		"odd problem details":    {404, headers("Content-Type", "application/problem+json"), `{"detail":1}`, []contract.Finding{{"/detail", "value must be a string"}}},
 		"no status at all":       {0, headers(), good, []contract.Finding{{"", "undocumented status"}}},
 		"the API itself failed":  {500, headers(), `{"code":"20500"}`, []contract.Finding{{"/code", "value must be an integer"}}},
 	} {
@@ -425,6 +432,24 @@ func TestNilMeansTheDefaultTransport(t *testing.T) {
 		client := server.Client(trusthub.WithHTTPClient(&http.Client{Transport: transport}))
 		if _, err := client.FetchCustomerProfile(t.Context(), sid); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// Who has broken the contract is known as the client knows who has answered.
+func TestViolationsFromTwilio(t *testing.T) {
+	for name, test := range map[string]struct {
+		header http.Header
+		body   string
+		want   bool
+	}{
+		"request id": {headers(), `{"message":1}`, true},
+		"body":       {http.Header{"Content-Type": {jsonType}}, `{"message":1,"code":20404}`, true},
+		"neither":    {http.Header{"Content-Type": {jsonType}}, `{"message":1,"code":5}`, false},
+	} {
+		_, err := contract.NewTransport(apitest.Canned(404, test.header, test.body)).RoundTrip(request("GET", path))
+		if violation, ok := errors.AsType[*contract.Violation](err); !ok || violation.FromTwilio() != test.want {
+			t.Errorf("%s: got %v", name, err)
 		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/seed07fc1495/trusthub/internal/apierror"
 	"github.com/seed07fc1495/trusthub/internal/mediatype"
 	"github.com/seed07fc1495/trusthub/internal/properties"
 )
@@ -47,9 +48,10 @@ func (e *exchange) judgeResponse(status int, header http.Header, body []byte) []
 		return nil // the request was the violation, and there is nothing to hold the answer against
 	}
 	mediaType := mediatype.Of(header.Get("Content-Type"))
-	passing := status/100 == 5 || status == http.StatusTooManyRequests
-	if passing && (!mediatype.IsJSON(mediaType) || !jsontext.Value(body).IsValid()) {
-		return nil // from a gateway, and worth another attempt
+	retried := status/100 == 5 || status == http.StatusTooManyRequests
+	if status/100 != 2 && (!mediatype.IsJSON(mediaType) || !jsontext.Value(body).IsValid()) &&
+		(retried || header.Get(apierror.RequestID) == "") {
+		return nil // from a gateway
 	}
 	response := e.operation.Responses.Status(status)
 	if response == nil {

@@ -2,6 +2,7 @@ package trusthubotel_test
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"slices"
@@ -12,6 +13,7 @@ import (
 
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
+	"github.com/seed07fc1495/trusthub"
 	"github.com/seed07fc1495/trusthub/internal/apitest"
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
@@ -83,14 +85,61 @@ func TestNoRequestID(t *testing.T) {
 	}
 }
 
-// A redirect is never followed, so that it is a failure of its request and of its call.
+// A redirect is never followed. It is no error of HTTP, but one of the call, which has got no
+// profile.
 func TestRedirect(t *testing.T) {
 	fake := trusthubtest.NewHandler()
 	fake.Fail(trusthubtest.Fault{Status: 302})
 	o := newObserver()
 	_, _ = apitest.Over(t, fake, o.hooks()).FetchCustomerProfile(t.Context(), sid)
-	if got := o.spans()[0]; !strings.Contains(got, ", Error ") || !strings.Contains(got, "error.type=302") {
-		t.Errorf("got %s", got)
+	spans := o.spans()
+	if !strings.Contains(spans[0], `, Unset "": `) || strings.Contains(spans[0], "error.type") || !strings.Contains(spans[1], "error.type=302") {
+		t.Errorf("got %q", spans)
+	}
+	if got := o.metrics(t)["http.client.request.duration"]; len(got) != 1 || strings.Contains(got[0], "error.type") {
+		t.Errorf("got %q", got)
+	}
+}
+
+// What a gateway answers is an error by its status, and the call says that it was not Twilio.
+func TestGateway(t *testing.T) {
+	fake := trusthubtest.NewHandler()
+	fake.Fail(trusthubtest.Gateway("nginx-404"))
+	o := newObserver()
+	_, _ = apitest.Over(t, fake, o.hooks()).FetchCustomerProfile(t.Context(), sid)
+	spans := o.spans()
+	if !strings.Contains(spans[0], `, Error "": error.type=404`) || !strings.Contains(spans[1], "error.type=gateway") {
+		t.Errorf("got %q", spans)
+	}
+}
+
+// A request that is never sent is no span of a client and is not counted.
+func TestUnsent(t *testing.T) {
+	o := newObserver()
+	client, err := trusthub.NewClient(trusthub.AuthFunc(func(*http.Request) error { return errors.New("no token") }), o.hooks())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = client.FetchCustomerProfile(t.Context(), sid)
+	metrics := o.metrics(t)
+	if got := o.spans(); len(got) != 1 || !strings.Contains(got[0], "error.type=auth") || !strings.Contains(got[0], "trusthub.attempts=0") ||
+		metrics["http.client.request.duration"] != nil || metrics["trusthub.client.request.wait"] != nil {
+		t.Errorf("got %q, %v", got, metrics)
+	}
+}
+
+// The version of the scope is that of the SDK, with which it is released.
+func TestScopeVersion(t *testing.T) {
+	fake := trusthubtest.NewHandler()
+	o := newObserver()
+	_, _ = apitest.Over(t, fake, o.hooks()).FetchCustomerProfile(t.Context(), sid)
+	var all metricdata.ResourceMetrics
+	if err := o.reader.Collect(t.Context(), &all); err != nil {
+		t.Fatal(err)
+	}
+	_, version, _ := strings.Cut(fake.Requests()[0].UserAgent(), "/")
+	if got := o.ended.Ended()[0].InstrumentationScope().Version; got != version || all.ScopeMetrics[0].Scope.Version != version {
+		t.Errorf("got %q and %q, want %q", got, all.ScopeMetrics[0].Scope.Version, version)
 	}
 }
 

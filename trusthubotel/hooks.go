@@ -76,16 +76,22 @@ func (r *recorder) attemptDone(ctx context.Context, info trusthub.AttemptInfo) {
 	if request == nil {
 		return
 	}
-	kind := errorType(info.Reason, info.Err)
+	kind := requestErrorType(info)
 	r.request.Record(ctx, info.Duration.Seconds(), request.target.recorded(outcome{info.StatusCode, kind})...)
 	r.wait.Record(ctx, info.Waited.Seconds(), request.target.recorded(outcome{})...)
 	if info.StatusCode != 0 && request.span.IsRecording() {
-		request.span.SetAttributes(semconv.HTTPResponseStatusCode(info.StatusCode))
+		status := semconv.HTTPResponseStatusCode(info.StatusCode)
 		if info.RequestID != "" {
-			request.span.SetAttributes(semconv.HTTPResponseHeader("twilio-request-id", info.RequestID))
+			request.span.SetAttributes(status, semconv.HTTPResponseHeader("twilio-request-id", info.RequestID))
+		} else {
+			request.span.SetAttributes(status)
 		}
 	}
-	request.end(kind, info.Err, info.Duration)
+	description := ""
+	if info.Err != nil && info.StatusCode < 400 { // else the status says it
+		description = info.Err.Error()
+	}
+	request.end(kind, description, info.Duration)
 }
 
 func (r *recorder) callDone(ctx context.Context, info trusthub.CallInfo) {
@@ -93,13 +99,16 @@ func (r *recorder) callDone(ctx context.Context, info trusthub.CallInfo) {
 	if call == nil {
 		return
 	}
-	kind := errorType(info.Reason, info.Err)
+	kind, description := callErrorType(info), ""
+	if info.Err != nil {
+		description = info.Err.Error()
+	}
 	r.call.Record(ctx, info.Duration.Seconds(), call.target.recorded(outcome{errorType: kind})...)
 	r.attempts.Record(ctx, int64(info.Attempts), call.target.recorded(outcome{errorType: kind})...)
 	if call.span.IsRecording() {
 		call.span.SetAttributes(attribute.Int("trusthub.attempts", info.Attempts))
 	}
-	call.end(kind, info.Err, info.Duration)
+	call.end(kind, description, info.Duration)
 }
 
 // callbackDone counts the callbacks by status and reason. A span is the business of the server around the handler.
@@ -120,10 +129,10 @@ func (p *part) current() *part {
 }
 
 // end ends the span when the request ended, which was before it was known what follows.
-func (p *part) end(errorType string, err error, took time.Duration) {
-	if err != nil {
+func (p *part) end(errorType, description string, took time.Duration) {
+	if errorType != "" {
 		p.span.SetAttributes(semconv.ErrorTypeKey.String(errorType))
-		p.span.SetStatus(codes.Error, err.Error()) // of hooks, whose errors hold no secrets
+		p.span.SetStatus(codes.Error, description) // of hooks, whose errors hold no secrets
 	}
 	p.ended = true
 	if p.span.IsRecording() {
@@ -133,10 +142,22 @@ func (p *part) end(errorType string, err error, took time.Duration) {
 	}
 }
 
-// errorType is the status, as the conventions have it, or else the reason; "" for success.
-func errorType(reason trusthub.Reason, err error) string {
-	if refusal, ok := errors.AsType[*trusthub.Error](err); ok && reason == trusthub.ReasonStatus {
+// requestErrorType is the status, whoever sent it, or else the reason; "" for success, and for a
+// redirect, which is no error of HTTP.
+func requestErrorType(info trusthub.AttemptInfo) string {
+	switch {
+	case info.StatusCode >= 400:
+		return strconv.Itoa(info.StatusCode)
+	case info.Reason == trusthub.ReasonStatus, info.Reason == trusthub.ReasonGateway:
+		return ""
+	}
+	return string(info.Reason)
+}
+
+// callErrorType is the status that Twilio answered with, or else the reason; "" for success.
+func callErrorType(info trusthub.CallInfo) string {
+	if refusal, ok := errors.AsType[*trusthub.Error](info.Err); ok && info.Reason == trusthub.ReasonStatus {
 		return strconv.Itoa(refusal.StatusCode)
 	}
-	return string(reason)
+	return string(info.Reason)
 }

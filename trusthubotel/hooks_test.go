@@ -44,7 +44,7 @@ func TestFetchThatIsMended(t *testing.T) {
 		call := ` in "trusthub ` + operation + `", client, `
 		id := "http.response.header.twilio-request-id=[\"RQ%032x\"] "
 		expect(t, "spans", o.spans(), []string{
-			operation + call + `Error "trusthub: status 429 (code 20429)": error.type=429 http.request.method=GET ` + fmt.Sprintf(id, 1) +
+			operation + call + `Error "": error.type=429 http.request.method=GET ` + fmt.Sprintf(id, 1) +
 				"http.response.status_code=429 " + server + "trusthub.waited=0 url.scheme=https url.template=/v1/CustomerProfiles/{Sid}",
 			operation + call + `Error "trusthub: torn": error.type=torn http.request.method=GET http.request.resend_count=1 ` + fmt.Sprintf(id, 2) +
 				"http.response.status_code=200 " + server + "trusthub.waited=4 url.scheme=https url.template=/v1/CustomerProfiles/{Sid}",

@@ -41,12 +41,15 @@ func newConfig(opts []Option) *config {
 	return c
 }
 
-const scope = "github.com/seed07fc1495/trusthub/trusthubotel"
+const (
+	scope   = "github.com/seed07fc1495/trusthub/trusthubotel"
+	version = "0.1.0"
+)
 
 func (c *config) tracer() trace.Tracer {
-	return c.tracers.Tracer(scope, trace.WithSchemaURL(semconv.SchemaURL))
+	return c.tracers.Tracer(scope, trace.WithInstrumentationVersion(version), trace.WithSchemaURL(semconv.SchemaURL))
 }
 
 func (c *config) meter() metric.Meter {
-	return c.meters.Meter(scope, metric.WithSchemaURL(semconv.SchemaURL))
+	return c.meters.Meter(scope, metric.WithInstrumentationVersion(version), metric.WithSchemaURL(semconv.SchemaURL))
 }

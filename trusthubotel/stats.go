@@ -3,6 +3,7 @@ package trusthubotel
 import (
 	"context"
 	"errors"
+	"time"
 
 	"go.opentelemetry.io/otel/metric"
 
@@ -45,8 +46,16 @@ func gauges() []gauge {
 		{"waiting", "{call}", "Calls that wait for their turn.", func(s trusthub.Stats) float64 { return float64(s.Waiting) }},
 		{"retries_left", "{retry}", "Retries left of the quota.", func(s trusthub.Stats) float64 { return float64(s.RetriesLeft) }},
 		{"paused", "s", "What is left of a pause after a 429.", func(s trusthub.Stats) float64 { return s.Paused.Seconds() }},
+		{"failing", "s", "Time since the first failure after the last verdict of Twilio; 0 while the last is a success.", failing},
 		{"holding", "", "1 while a fleet holds in an outage, else 0.", holding},
 	}
+}
+
+func failing(s trusthub.Stats) float64 {
+	if s.FailingSince.IsZero() {
+		return 0
+	}
+	return time.Since(s.FailingSince).Seconds()
 }
 
 func holding(s trusthub.Stats) float64 {

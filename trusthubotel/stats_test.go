@@ -30,11 +30,11 @@ func TestObserveStats(t *testing.T) {
 			synctest.Wait()
 		}
 		expectGauges(t, o, map[string]string{
-			"limit": "1.6{request}", "in_flight": "0{request}", "waiting": "2{call}", "retries_left": "98{retry}", "paused": "5s", "holding": "0",
+			"limit": "1.6{request}", "in_flight": "0{request}", "waiting": "2{call}", "retries_left": "98{retry}", "paused": "5s", "failing": "0s", "holding": "0",
 		})
 		time.Sleep(6 * time.Second)
 		expectGauges(t, o, map[string]string{
-			"limit": "1.6{request}", "in_flight": "1{request}", "waiting": "2{call}", "retries_left": "98{retry}", "paused": "0s", "holding": "0",
+			"limit": "1.6{request}", "in_flight": "1{request}", "waiting": "2{call}", "retries_left": "98{retry}", "paused": "0s", "failing": "6s", "holding": "0",
 		})
 		time.Sleep(time.Hour)
 		if err := registration.Unregister(); err != nil || len(o.metrics(t)) > 0 {
@@ -58,7 +58,7 @@ func TestObserveStatsOfABatch(t *testing.T) {
 				continue
 			}
 		}()
-		synctest.Wait()
+		time.Sleep(9 * time.Second)
 		expect(t, "holding", o.metrics(t)["trusthub.client.holding"], []string{"1: "})
 		time.Sleep(time.Hour)
 		expect(t, "holding", o.metrics(t)["trusthub.client.holding"], []string{"0: "})

@@ -18,6 +18,7 @@ type Fault struct {
 	Status   int           // answered in place of the usual status
 	Header   http.Header   // set on the answer, in place of what it has by these names
 	Body     string        // sent in place of the usual body; "": it is not replaced
+	Empty    bool          // the body is empty, as Body cannot say
 	Delay    time.Duration // passes first, unless the client goes away
 	Truncate bool          // half of the body is sent, then the connection breaks off
 	Reset    bool          // the connection breaks off before the headers are complete

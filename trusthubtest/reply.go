@@ -68,6 +68,10 @@ func (h *Handler) answer(r *http.Request, fault Fault) *reply {
 	if fault.Body != "" {
 		reply.setBody(fault.Body)
 	}
+	if fault.Empty {
+		reply.body = nil
+		reply.header.Del("Content-Type")
+	}
 	reply.truncate, reply.reset = fault.Truncate, fault.Reset
 	return reply
 }

@@ -23,8 +23,9 @@ func newCheckCommand() *cobra.Command {
 		Use:   "check SID...",
 		Short: "Hold the API's answers against its contract",
 		Long: "Fetch Customer Profiles and hold each request and answer against the OpenAPI document.\n" +
-			"A profile that cannot be fetched fails the check, too, but with another exit code than a breach.\n\n" +
-			exitCodes("0 every profile passes", "1 some could not be fetched, none breaks the contract", "2 wrong use", "4 the contract is broken"),
+			"A profile that cannot be fetched fails the check, too, but with another exit code than a breach. So does an answer of a\n" +
+			"proxy, a gateway or a firewall, which bears no sign of Twilio.\n\n" +
+			exitCodes("0 every profile passes", "1 some could not be fetched, or something else than Twilio has answered", "2 wrong use", "4 the contract is broken"),
 		Example: "  trusthub check BUaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa --fake\n  trusthub check BUaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa -o json",
 		RunE: func(cmd *cobra.Command, sids []string) error {
 			if len(sids) == 0 {
@@ -88,12 +89,12 @@ func judge(sid string, err error) verdict {
 	var violation *contract.Violation
 	var decodeErr *trusthub.DecodeError
 	switch {
-	case errors.As(err, &violation):
+	case errors.As(err, &violation) && (violation.Direction == "request" || violation.FromTwilio()):
 		v.Direction, v.Status, v.RequestID = violation.Direction, violation.StatusCode, violation.RequestID
 		for _, f := range violation.Findings {
 			v.Findings = append(v.Findings, finding(f))
 		}
-	case errors.As(err, &decodeErr) && !trusthub.IsRetryable(err): // another profile, or more than is read
+	case errors.As(err, &decodeErr) && !trusthub.IsRetryable(err): // Twilio's: another profile, or more than is read
 		v.Direction, v.Status, v.RequestID = "response", decodeErr.StatusCode, decodeErr.RequestID
 		v.Findings = []finding{{decodeErr.Pointer, err.Error()}}
 	case err != nil:

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 
 	"github.com/seed07fc1495/trusthub"
 	"github.com/seed07fc1495/trusthub/internal/properties"
@@ -56,18 +55,20 @@ func newFailedResult(sid string, err error) failedResult {
 	var decodeErr *trusthub.DecodeError
 	switch {
 	case errors.As(err, &apiErr):
-		failed.Error.Status, failed.Error.Code, failed.Error.RequestID = apiErr.StatusCode, apiErr.Code, apiErr.RequestID
+		failed.Error.Status, failed.Error.RequestID = apiErr.StatusCode, apiErr.RequestID
+		if apiErr.FromTwilio() {
+			failed.Error.Code = apiErr.Code
+		}
 	case errors.As(err, &decodeErr):
 		failed.Error.Status, failed.Error.RequestID = decodeErr.StatusCode, decodeErr.RequestID
 	}
 	return failed
 }
 
-// isFinal reports whether an error is the last word on its SID: it is malformed, or Twilio itself, which has a code for it, knows
-// no such profile. All else may be a proxy's, a portal's or a wrong address's.
+// isFinal reports whether an error is the last word on its SID: it is malformed, or Twilio itself
+// knows no such profile. All else may be a proxy's, a portal's or a wrong address's.
 func isFinal(err error) bool {
-	var apiErr *trusthub.Error
-	return errors.Is(err, trusthub.ErrInvalidSID) || errors.As(err, &apiErr) && apiErr.StatusCode == http.StatusNotFound && apiErr.Code != 0
+	return errors.Is(err, trusthub.ErrInvalidSID) || errors.Is(err, trusthub.ErrNotFound)
 }
 
 // writeNDJSON writes a profile as it was received, nulls included, in one line.

@@ -28,8 +28,8 @@ func TestNDJSONHasTheSID(t *testing.T) {
 	}
 }
 
-// An error is final when it is about its SID, and asking again would not help. Only Twilio's own 404 has a code: others may be a
-// proxy's or a wrong address's.
+// An error is final when it is about its SID, and asking again would not help. A 404 that is not
+// Twilio's may be a proxy's or a wrong address's.
 func TestFinalErrors(t *testing.T) {
 	for status, want := range map[int]bool{302: false, 400: false, 401: false, 403: false, 404: true, 407: false, 429: false, 500: false, 503: false} {
 		if err := fmt.Errorf("around: %w", &trusthub.Error{StatusCode: status, Code: 20000 + status}); isFinal(err) != want {

@@ -61,7 +61,7 @@ func TestContextBoundsTheFetchOfAToken(t *testing.T) {
 				defer cancel()
 				start := time.Now()
 				_, err := client.FetchCustomerProfile(ctx, trusthubtest.ExampleSID)
-				if took := time.Since(start); !errors.Is(err, context.DeadlineExceeded) || took != 500*time.Millisecond || trusthub.IsRetryable(err) {
+				if took := time.Since(start); !errors.Is(err, context.DeadlineExceeded) || took != 500*time.Millisecond {
 					t.Errorf("after %v: %v", took, err)
 				}
 			})

@@ -30,7 +30,7 @@ func TestScrape(t *testing.T) {
 	for _, want := range []string{
 		`http_client_request_duration_seconds_count{error_type="torn",http_request_method="GET",http_response_status_code="200",`,
 		"trusthub_client_request_wait_seconds_count{", "trusthub_client_call_duration_seconds_count{", "trusthub_client_call_attempts_sum{",
-		"trusthub_client_limit{", "trusthub_client_in_flight{", "trusthub_client_waiting{", "trusthub_client_retries_left{", "trusthub_client_paused_seconds{", "trusthub_client_holding{",
+		"trusthub_client_limit{", "trusthub_client_in_flight{", "trusthub_client_waiting{", "trusthub_client_retries_left{", "trusthub_client_paused_seconds{", "trusthub_client_failing_seconds{", "trusthub_client_holding{",
 	} {
 		if !strings.Contains(got, "\n"+want) {
 			t.Errorf("no %s", want)

@@ -83,7 +83,7 @@ func isTwilios(address string) bool {
 // integer reads an integer, also as 20404.0.
 func integer(value jsontext.Value) int {
 	number, err := strconv.ParseFloat(string(value), 64)
-	if err != nil || math.Abs(number) > 1<<53 || number != math.Trunc(number) {
+	if err != nil || math.Abs(number) > math.MaxInt32 || number != math.Trunc(number) {
 		return 0
 	}
 	return int(number)

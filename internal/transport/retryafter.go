@@ -8,6 +8,10 @@ import (
 	"time"
 )
 
+// MaxRetryAfter bounds the waits that a server asks for. A longer one is a mistake, such as a date
+// in another century.
+const MaxRetryAfter = time.Hour
+
 // RetryAfter reads a Retry-After header, seconds or a date (RFC 9110, 10.2.3). What it cannot read, and the past, is 0.
 func RetryAfter(value string) time.Duration {
 	if strings.Trim(value, "0123456789") == "" {

@@ -31,6 +31,7 @@ func Default(timeout time.Duration) (next http.RoundTripper, own *http.Transport
 	}
 	tune(own)
 	checkHealth(own, timeout)
+	nameProxy(own)
 	return own, own
 }
 

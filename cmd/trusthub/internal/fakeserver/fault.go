@@ -24,6 +24,7 @@ type fault struct {
 // decodeFault reads a fault as JSON has it: times are words such as "250ms", and the body is a string, or JSON to send.
 func decodeFault(r io.Reader) (*fault, error) {
 	written := struct {
+		Preset   string
 		Status   int
 		Header   map[string]oneOrMore
 		Body     json.RawMessage
@@ -36,10 +37,16 @@ func decodeFault(r io.Reader) (*fault, error) {
 	if err := decode(r, &written); err != nil {
 		return nil, err
 	}
-	f := &fault{trusthubtest.Fault{
-		Status: written.Status, Body: bodyOf(written.Body), Delay: time.Duration(written.Delay), Truncate: written.Truncate, Reset: written.Reset,
-	}, written.SID, written.Times}
-	f.Header = make(http.Header)
+	f := &fault{sid: written.SID, left: written.Times}
+	if written.Preset != "" {
+		if written.Status != 0 || len(written.Body) > 0 || !slices.Contains(trusthubtest.Gateways(), written.Preset) {
+			return nil, fmt.Errorf("the preset is one of %s, and takes neither status nor body", strings.Join(trusthubtest.Gateways(), ", "))
+		}
+		f.Fault = trusthubtest.Gateway(written.Preset)
+	} else {
+		f.Status, f.Body, f.Empty, f.Header = written.Status, bodyOf(written.Body), string(written.Body) == `""`, make(http.Header)
+	}
+	f.Delay, f.Truncate, f.Reset = time.Duration(written.Delay), written.Truncate, written.Reset
 	for name, values := range written.Header {
 		f.Header[http.CanonicalHeaderKey(name)] = values
 	}

@@ -133,6 +133,14 @@ func TestFaults(t *testing.T) {
 	if _, _, err := f.fetch(example); !errors.As(err, &decodeErr) || decodeErr.Pointer != "/email" {
 		t.Errorf("got %v", err)
 	}
+	f.tell(204, "POST", "faults", `{"preset":"cloudflare-403","header":{"Retry-After":"7"}}`)
+	if _, _, err := f.fetch(example); !errors.As(err, &apiErr) || apiErr.StatusCode != 403 || apiErr.FromTwilio() || apiErr.RetryAfter != 7*time.Second {
+		t.Errorf("got %v", err)
+	}
+	f.tell(204, "POST", "faults", `{"status":404,"body":""}`)
+	if _, _, err := f.fetch(example); !errors.Is(err, trusthub.ErrNotFound) || !errors.As(err, &apiErr) || len(apiErr.Body) > 0 {
+		t.Errorf("got %v", err)
+	}
 	f.tell(204, "POST", "faults", `{"truncate":true}`)
 	if _, _, err := f.fetch(example); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("got %v", err)
@@ -146,15 +154,17 @@ func TestFaults(t *testing.T) {
 func TestFaultsThatCannotBe(t *testing.T) {
 	f := start(t, fakeserver.Config{})
 	for body, want := range map[string]string{
-		``:                         "EOF",
-		`{"stauts":503}`:           "stauts",
-		`{"status":42}`:            "42",
-		`{"delay":"soon"}`:         "250ms",
-		`{"delay":5}`:              "delay",
-		`{"times":0}`:              "-1 for all",
-		`{"sid":"BU1"}`:            "32 hexadecimal digits",
-		`{"header":{"A":1}}`:       "cannot unmarshal",
-		`{"status":503} {"a":"b"}`: "follows",
+		``:                                    "EOF",
+		`{"stauts":503}`:                      "stauts",
+		`{"status":42}`:                       "42",
+		`{"delay":"soon"}`:                    "250ms",
+		`{"delay":5}`:                         "delay",
+		`{"times":0}`:                         "-1 for all",
+		`{"sid":"BU1"}`:                       "32 hexadecimal digits",
+		`{"header":{"A":1}}`:                  "cannot unmarshal",
+		`{"status":503} {"a":"b"}`:            "follows",
+		`{"preset":"nginx"}`:                  "nginx-404, nginx-502",
+		`{"preset":"nginx-404","status":503}`: "takes neither status nor body",
 	} {
 		if got := f.tell(400, "POST", "faults", body); !strings.Contains(strings.ToLower(got), strings.ToLower(want)) {
 			t.Errorf("%s: got %s", body, got)
