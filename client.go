@@ -3,6 +3,7 @@ package trusthub
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"strings"
 
 	"github.com/seed07fc1495/trusthub/gen"
@@ -23,6 +24,10 @@ func NewClient(auth Auth, opts ...Option) (*Client, error) {
 	p, err := newPipeline(cfg)
 	if err != nil {
 		return nil, err
+	}
+	if cfg.transport == nil && p.own == nil && cfg.logger != nil {
+		cfg.logger.LogAttrs(context.Background(), slog.LevelWarn, "trusthub: http.DefaultTransport is not an *http.Transport: "+
+			"it has neither this package's pool of connections nor its health checks; WithMiddleware wraps a transport without replacing it")
 	}
 	return &Client{p}, nil
 }

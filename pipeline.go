@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"maps"
 	"math"
 	"net/http"
@@ -45,10 +44,6 @@ func newPipeline(cfg *config) (*pipeline, error) {
 	next, own := cfg.transport, (*http.Transport)(nil)
 	if next == nil {
 		next, own = transport.Default(cfg.timeout)
-		if own == nil && cfg.logger != nil {
-			cfg.logger.LogAttrs(context.Background(), slog.LevelWarn, "trusthub: http.DefaultTransport is not an *http.Transport: "+
-				"it has neither this package's pool of connections nor its health checks; WithMiddleware wraps a transport without replacing it")
-		}
 	}
 	for _, middleware := range slices.Backward(cfg.middleware) { // the first given is outermost
 		if next = middleware(next); next == nil {

@@ -196,7 +196,7 @@ func TestWarningOfAReplacedTransport(t *testing.T) {
 		var out bytes.Buffer
 		logger := trusthub.WithLogger(slog.New(slog.NewTextHandler(&out, nil)))
 		replaceDefaultTransport(t, transport)
-		apitest.At(t, "https://h", logger)
+		callbackHandler(t, apitest.At(t, "https://h", logger), "https://h", failWith(nil)) // which has a transport of its own
 		if n := strings.Count(out.String(), "level=WARN"); n != 1 && name == "replaced" || n != 0 && name != "replaced" {
 			t.Errorf("%s: got %q", name, out.String())
 		}
