@@ -2,6 +2,7 @@ package trusthub_test
 
 import (
 	"context"
+	"slices"
 	"testing"
 
 	"github.com/seed07fc1495/trusthub"
@@ -16,7 +17,8 @@ const fetched = `{"sid":"` + sid + `","account_sid":"ACaaaaaaaaaaaaaaaaaaaaaaaaa
 
 const longURL = "https://trusthub.twilio.com/v1/CustomerProfiles/" + sid + "/ChannelEndpointAssignments"
 
-// The allocations of a fetch, the answer of the transport included, stay what they are: 49 when this was written.
+// The allocations of a fetch, the response of the transport included, stay what they are, and so do
+// those of a SID in a batch.
 func TestAllocations(t *testing.T) {
 	without := allocationsOfAFetch(t)
 	with := allocationsOfAFetch(t, trusthub.WithHooks(trusthub.Hooks{
@@ -25,9 +27,13 @@ func TestAllocations(t *testing.T) {
 		AttemptDone:  func(context.Context, trusthub.AttemptInfo) {},
 		CallDone:     func(context.Context, trusthub.CallInfo) {},
 	}))
-	t.Logf("%.0f allocations, %.0f with hooks", without, with)
+	inBatch := allocationsInABatch(t)
+	t.Logf("%.0f allocations, %.0f with hooks, %.1f in a batch", without, with, inBatch)
 	if without > mostAllocations || with > mostAllocations+2 {
 		t.Errorf("%.0f allocations a fetch, %d at most; %.0f with hooks, two more at most", without, mostAllocations, with)
+	}
+	if inBatch > mostInABatch {
+		t.Errorf("%.1f allocations a SID in a batch, %d at most", inBatch, mostInABatch)
 	}
 }
 
@@ -40,4 +46,17 @@ func allocationsOfAFetch(t *testing.T, opts ...trusthub.Option) float64 {
 			t.Fatal(err)
 		}
 	})
+}
+
+func allocationsInABatch(t *testing.T) float64 {
+	t.Helper()
+	client := apitest.Over(t, apitest.CannedJSON(fetched))
+	const sids = 1000
+	return testing.AllocsPerRun(5, func() {
+		for result := range client.FetchCustomerProfiles(t.Context(), slices.Values(slices.Repeat([]string{sid}, sids))) {
+			if result.Err != nil {
+				t.Fatal(result.Err)
+			}
+		}
+	}) / sids
 }

@@ -1,12 +1,20 @@
 package trusthub
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
+	"os"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/seed07fc1495/trusthub/gen"
+	"github.com/seed07fc1495/trusthub/internal/address"
+	"github.com/seed07fc1495/trusthub/internal/attempt"
 	"github.com/seed07fc1495/trusthub/internal/outage"
 )
 
@@ -46,11 +54,7 @@ func (c *Client) fetchCustomerProfile(ctx context.Context, batch *outage.Call, s
 	if err := checkSID(sid); err != nil {
 		return nil, err
 	}
-	req, err := gen.NewFetchCustomerProfileRequest(c.pipeline.server, sid)
-	if err != nil {
-		return nil, err
-	}
-	return fetch(ctx, c.pipeline, batch, req, opts, sid, checkProfile)
+	return fetch(ctx, c.pipeline, batch, c.pipeline.request(sid), opts, sid, checkProfile)
 }
 
 func checkProfile(profile *CustomerProfile, sid string) (pointer, problem string) {
@@ -80,4 +84,109 @@ func (c *Client) CloseIdleConnections() {
 // Format prints the address that the client talks to and nothing else, under every verb.
 func (c Client) Format(f fmt.State, _ rune) {
 	fmt.Fprintf(f, "trusthub.Client(%s)", c.pipeline.cfg.baseURL)
+}
+
+// NewClientFromEnv is [NewClient] with credentials from the environment: TWILIO_API_KEY and TWILIO_API_SECRET, or else
+// TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN. TWILIO_EDGE and TWILIO_REGION, if set, choose the address as [WithEdge] does,
+// unless an option chooses it; an edge alone means region us1, and a region alone is an error. An empty variable counts
+// as not set.
+func NewClientFromEnv(opts ...Option) (*Client, error) {
+	auth, err := authFromEnv()
+	if err != nil {
+		return nil, err
+	}
+	return NewClient(auth, append([]Option{withEnvAddress}, opts...)...)
+}
+
+func authFromEnv() (Auth, error) {
+	for _, pair := range [][2]string{
+		{"TWILIO_API_KEY", "TWILIO_API_SECRET"},
+		{"TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN"},
+	} {
+		username, password := os.Getenv(pair[0]), os.Getenv(pair[1])
+		switch {
+		case username != "" && password != "":
+			return BasicAuth(username, password), nil
+		case username != "":
+			return nil, fmt.Errorf("trusthub: %s is set, but %s is not", pair[0], pair[1])
+		case password != "":
+			return nil, fmt.Errorf("trusthub: %s is set, but %s is not", pair[1], pair[0])
+		}
+	}
+	return nil, errors.New("trusthub: no credentials: set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN, " +
+		"or TWILIO_API_KEY and TWILIO_API_SECRET")
+}
+
+func withEnvAddress(c *config) error {
+	c.defaultBaseURL = baseURLFromEnv
+	return nil
+}
+
+func baseURLFromEnv() (*url.URL, error) {
+	edge, region := os.Getenv("TWILIO_EDGE"), os.Getenv("TWILIO_REGION")
+	switch {
+	case edge == "" && region == "":
+		return address.Global()
+	case edge == "":
+		return nil, errors.New("trusthub: TWILIO_REGION is set, but TWILIO_EDGE is not: Twilio has retired addresses with a region alone")
+	}
+	u, err := address.Regional(edge, cmp.Or(region, gen.ServerURLRegionalRegionVariableDefault))
+	if err != nil {
+		return nil, fmt.Errorf("trusthub: TWILIO_EDGE and TWILIO_REGION: %w", err)
+	}
+	return u, nil
+}
+
+// Stats is what a client is doing at a moment.
+type Stats struct {
+	Limit       float64       // requests that may be in flight, as found so far; below 1, one every few round trips; 0: no limit
+	InFlight    int           // requests that are sent and not answered
+	Waiting     int           // calls that wait for their turn
+	RetriesLeft int           // of the quota that keeps an outage from multiplying traffic; 100 at most
+	Paused      time.Duration // what is left of a pause after a 429
+	Holding     bool          // a FetchCustomerProfiles holds in an outage
+
+	LastSuccess  time.Time // when Twilio last answered a request with its verdict, a 404 included; zero: not yet
+	FailingSince time.Time // when the first request failed since then; zero while the last verdict is a success
+}
+
+// Stats returns a snapshot. It is cheap, and safe to call at any time. Without [WithMaxConcurrency], Limit is the sum of those
+// of the FetchCustomerProfiles that are running.
+func (c *Client) Stats() Stats {
+	own := c.pipeline.limiter.Stats()
+	s := Stats{Limit: own.Limit, InFlight: own.InFlight, Waiting: own.Waiting, RetriesLeft: c.pipeline.quota.Left(), Paused: own.Paused}
+	b := c.pipeline.batches
+	s.LastSuccess, s.FailingSince = c.pipeline.health.read()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for batch := range b.all {
+		scope := batch.Scope.Stats()
+		s.Limit += scope.Limit
+		s.Waiting += scope.Waiting + batch.Waiting()
+		s.Holding = s.Holding || batch.IsHolding()
+	}
+	return s
+}
+
+// health is how the requests of a client have ended lately.
+type health struct {
+	mu                        sync.Mutex
+	lastSuccess, failingSince time.Time
+}
+
+func (h *health) learn(o *attempt.Outcome, now time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch {
+	case o.Conclusive():
+		h.lastSuccess, h.failingSince = now, time.Time{}
+	case h.failingSince.IsZero():
+		h.failingSince = now
+	}
+}
+
+func (h *health) read() (lastSuccess, failingSince time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.lastSuccess, h.failingSince
 }

@@ -2,4 +2,7 @@
 
 package trusthub_test
 
-const mostAllocations = 50
+const (
+	mostAllocations = 48
+	mostInABatch    = 45
+)

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seed07fc1495/trusthub/gen"
 	"github.com/seed07fc1495/trusthub/internal/limiter"
 	"github.com/seed07fc1495/trusthub/internal/retry"
 	"github.com/seed07fc1495/trusthub/internal/sid"
@@ -29,6 +30,7 @@ type pipeline struct {
 	own      *http.Transport // behind next; nil: the caller's
 	server   string          // the path of the base URL: all that the generated builder of requests needs
 	profiles string          // the path that a SID follows
+	template *http.Request   // by the generated builder, for no SID
 	header   http.Header     // of every request
 	timeout  error           // of an attempt that takes too long
 	limiter  *limiter.Limiter
@@ -64,7 +66,21 @@ func newPipeline(cfg *config) (*pipeline, error) {
 	if cfg.maxConcurrency > 0 {
 		p.limiter = limiter.New(float64(cfg.maxConcurrency), cfg.retry.MaxWait)
 	}
-	return p, nil
+	var err error
+	p.template, err = gen.NewFetchCustomerProfileRequest(p.server, "")
+	return p, err
+}
+
+// request returns the request for a valid SID, which needs no escaping. Building each from the
+// template saves two thirds of what the generated builder allocates.
+func (p *pipeline) request(sid string) *http.Request {
+	req, u := *p.template, *p.template.URL
+	u.Path += sid
+	if u.RawPath != "" {
+		u.RawPath += sid
+	}
+	req.URL = &u
+	return &req
 }
 
 // withTimeout returns a pipeline whose attempts take at most d, and which shares limiter and retry

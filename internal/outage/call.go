@@ -21,6 +21,7 @@ type Call struct {
 	changed  chan struct{} // closed at the next change of state; nil: nobody waits
 
 	state    state
+	next     *Call // in the list of fresh calls
 	sent     int // event of its last request; 0: it is fresh
 	failed   int // event of its last failure
 	failures int // of its own

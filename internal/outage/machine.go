@@ -35,7 +35,8 @@ type machine struct {
 	pulled     int            // SIDs, without those that are yielded
 	inputEnded bool           // nothing more will be pulled
 	count      [spent + 1]int // calls by state
-	fresh      []*Call        // not sent yet; behind the first one also calls that were
+	fresh      *Call          // a list of those not sent yet; behind the first one also calls that were
+	last       *Call          // of that list
 	parked     []*Call        // in the order of their failures
 	canaries   []string       // SIDs that succeeded last, the next one to ask in front
 
@@ -78,14 +79,10 @@ func (m *machine) mayPull() bool {
 
 // unsent returns the first call that was never sent, or nil.
 func (m *machine) unsent() *Call {
-	for len(m.fresh) > 0 {
-		if c := m.fresh[0]; c.sent == 0 && c.state == ready {
-			return c
-		}
-		m.fresh[0] = nil
-		m.fresh = m.fresh[1:]
+	for m.fresh != nil && (m.fresh.sent > 0 || m.fresh.state != ready) {
+		m.fresh, m.fresh.next = m.fresh.next, nil // so that a call that waits keeps no others alive
 	}
-	return nil
+	return m.fresh
 }
 
 // to changes the state of a call.
@@ -112,10 +109,13 @@ func (m *machine) pull() {
 
 // begin is called when a call begins.
 func (m *machine) begin(c *Call, now time.Time) {
-	if !c.canary {
-		m.fresh = append(m.fresh, c)
-	}
 	m.to(c, ready)
+	if m.unsent() == nil {
+		m.fresh = c
+	} else {
+		m.last.next = c
+	}
+	m.last = c
 	m.settle(now)
 }
 
@@ -133,8 +133,7 @@ func (m *machine) succeed(c *Call, now time.Time) {
 	m.failing = time.Time{}
 	m.backoff.Reset()
 	if m.proven = max(m.proven, c.sent); !c.canary {
-		m.canaries = append(m.canaries, c.sid)
-		m.canaries = m.canaries[max(len(m.canaries)-maxCanaries, 0):]
+		m.canaries = append(m.canaries[max(len(m.canaries)-maxCanaries+1, 0):], c.sid)
 	}
 	m.landed(c, now)
 	m.to(c, spent)
