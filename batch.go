@@ -21,6 +21,10 @@ type FetchResult struct {
 	Profile  *CustomerProfile
 	Err      error
 	Response Response // the HTTP response, as by [WithResponseInto]
+	// SentAt is when the last request for the SID was sent; zero if none was. Of two profiles with
+	// the same SID, the one whose request was sent later is the newer one: date_updated has whole
+	// seconds, and results can come in another order.
+	SentAt time.Time
 }
 
 // FetchCustomerProfiles fetches many profiles concurrently and yields each result as it completes, in
@@ -96,6 +100,7 @@ func (b *batch) fetch(ctx context.Context, index int, sid string, result *FetchR
 	*result = FetchResult{SID: sid, Index: index, Err: errGoexit}
 	defer func() { result.Err = markOutage(result.Err, call.End()) }()
 	result.Profile, result.Err = b.client.fetchCustomerProfile(ctx, call, sid, callOptions{&result.Response})
+	result.SentAt = result.Response.sentAt
 }
 
 // ask fetches a SID once more, to find out whether the API is up.

@@ -199,7 +199,7 @@ func (c *call) try() (a *answer) {
 		}
 	}
 	if sent {
-		c.opts.record(a, c.sent)
+		c.opts.record(a, c.sent, c.began)
 	}
 	return a
 }

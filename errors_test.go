@@ -19,6 +19,7 @@ import (
 	"os"
 	"reflect"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -1036,5 +1037,63 @@ func TestProfileErrorText(t *testing.T) {
 		if text := trusthub.ProfileErrorText(code); text != "" {
 			t.Errorf("%d: got %q", code, text)
 		}
+	}
+}
+
+func TestProfileErrorTexts(t *testing.T) {
+	profile := &trusthub.CustomerProfile{Errors: []trusthub.CustomerProfileError{{Code: 18603}, {Code: 18699}, {}}}
+	want := []string{"the address cannot be verified (18603)", "https://www.twilio.com/docs/api/errors/18699", "an error without a code"}
+	if got := trusthub.ProfileErrorTexts(profile); !slices.Equal(got, want) {
+		t.Errorf("got %q", got)
+	}
+	if got := trusthub.ProfileErrorTexts(nil); got != nil {
+		t.Errorf("of no profile: %q", got)
+	}
+}
+
+func TestChangedFields(t *testing.T) {
+	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	const precise = `{"errors":[{"code":1,"n":9007199254740993}]}`
+	decoded := func(body string) *trusthub.CustomerProfile {
+		profile, err := apitest.Over(t, apitest.CannedJSON(body)).FetchCustomerProfile(t.Context(), sid)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return profile
+	}
+	stored := new(trusthub.CustomerProfile) // by encoding/json, as a program does
+	if text, err := json.Marshal(decoded(precise)); err != nil || json.Unmarshal(text, stored) != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		before, after *trusthub.CustomerProfile
+		want          []string
+	}{
+		"nothing":    {nil, nil, nil},
+		"nil before": {nil, &trusthub.CustomerProfile{Status: trusthub.StatusDraft, SID: sid}, []string{"sid", "status"}},
+		"nil after":  {&trusthub.CustomerProfile{DateUpdated: &at}, nil, []string{"date_updated"}},
+		"empty": {
+			&trusthub.CustomerProfile{Links: map[string]string{}, Errors: []trusthub.CustomerProfileError{}},
+			&trusthub.CustomerProfile{}, nil,
+		},
+		"zone of a time": {
+			&trusthub.CustomerProfile{ValidUntil: &at},
+			&trusthub.CustomerProfile{ValidUntil: new(at.In(time.FixedZone("", 3600)))}, nil,
+		},
+		"order": {
+			&trusthub.CustomerProfile{Links: map[string]string{"a": "b"}, Status: trusthub.StatusDraft},
+			&trusthub.CustomerProfile{Links: map[string]string{"a": "c"}, Status: trusthub.StatusInReview},
+			[]string{"status", "links"},
+		},
+		"stored by encoding/json": {decoded(precise), stored, nil},
+		"further keys of an error": {
+			decoded(`{"errors":[{"code":1,"n":1}]}`), decoded(`{"errors":[{"code":1,"n":2}]}`), []string{"errors"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := trusthub.ChangedFields(test.before, test.after); !slices.Equal(got, test.want) {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+		})
 	}
 }

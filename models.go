@@ -1,6 +1,17 @@
 package trusthub
 
-import "github.com/seed07fc1495/trusthub/gen"
+import (
+	"bytes"
+	"fmt"
+	"reflect"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/seed07fc1495/trusthub/gen"
+	"github.com/seed07fc1495/trusthub/internal/properties"
+)
 
 // CustomerProfile is one Customer Profile, generated from the OpenAPI document. Absent, null and empty strings all
 // read as ""; [WithResponseInto] keeps the difference.
@@ -61,4 +72,76 @@ func ProfileErrorText(code int) string {
 		return "the authority with which the business is registered is not eligible"
 	}
 	return ""
+}
+
+// ProfileErrorTexts returns a text for each of the profile's errors, in their order, such as "the
+// address cannot be verified (18603)". For a code that is not known here, the text has the address
+// of its documentation.
+func ProfileErrorTexts(profile *CustomerProfile) []string {
+	if profile == nil {
+		return nil
+	}
+	var texts []string
+	for _, item := range profile.Errors {
+		switch said := ProfileErrorText(item.Code); {
+		case said != "":
+			texts = append(texts, fmt.Sprintf("%s (%d)", said, item.Code))
+		case item.Code == 0:
+			texts = append(texts, "an error without a code")
+		default:
+			texts = append(texts, fmt.Sprintf("https://www.twilio.com/docs/api/errors/%d", item.Code))
+		}
+	}
+	return texts
+}
+
+// ChangedFields returns the JSON names of the documented properties that differ, in the document's
+// order. A nil profile is an empty one. Values differ as JSON: null, absent and empty are the same,
+// and so are two texts of the same number or time.
+func ChangedFields(before, after *CustomerProfile) []string {
+	values := func(p *CustomerProfile) (list []reflect.Value) {
+		if p == nil {
+			p = new(CustomerProfile)
+		}
+		for _, value := range properties.Of(p) {
+			list = append(list, value)
+		}
+		return list
+	}
+	was, is := values(before), values(after)
+	var changed []string
+	i := 0
+	for name := range properties.Names(CustomerProfile{}) {
+		if !isSame(was[i], is[i]) {
+			changed = append(changed, name)
+		}
+		i++
+	}
+	return changed
+}
+
+func isSame(a, b reflect.Value) bool {
+	switch a.Kind() {
+	case reflect.String:
+		return a.String() == b.String()
+	case reflect.Pointer:
+		x, isTime := a.Interface().(*time.Time)
+		if y, _ := b.Interface().(*time.Time); isTime && x != nil && y != nil {
+			return x.Equal(*y)
+		}
+	}
+	return bytes.Equal(canonical(a), canonical(b))
+}
+
+// canonical returns the JSON of a value, by RFC 8785; nil when it is empty.
+func canonical(v reflect.Value) []byte {
+	if k := v.Kind(); v.IsZero() || (k == reflect.Map || k == reflect.Slice) && v.Len() == 0 {
+		return nil
+	}
+	text, err := json.Marshal(v.Interface())
+	if err != nil {
+		return fmt.Append(nil, v.Interface()) // a value of another kind than JSON, put there by hand
+	}
+	_ = (*jsontext.Value)(&text).Canonicalize()
+	return text
 }

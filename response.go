@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/seed07fc1495/trusthub/internal/apierror"
 )
@@ -18,6 +19,8 @@ type Response struct {
 	RequestID  string      // the Twilio-Request-Id header, which Twilio's support asks for
 	Body       Body        // as received, decompressed, at most as long as the limit
 	Attempts   int         // how many requests were sent
+
+	sentAt time.Time // the last request
 }
 
 // Format prints status, request id and sizes, under every verb.
@@ -73,11 +76,11 @@ func newCallOptions(opts []CallOption) callOptions {
 }
 
 // record fills the Responses that the caller asked for.
-func (c callOptions) record(a *answer, attempts int) {
+func (c callOptions) record(a *answer, attempts int, sentAt time.Time) {
 	if len(c) == 0 {
 		return
 	}
-	r := Response{Attempts: attempts}
+	r := Response{Attempts: attempts, sentAt: sentAt}
 	if a != nil {
 		r.StatusCode, r.Header, r.RequestID, r.Body = a.StatusCode, a.Header, a.requestID(), a.body
 	}

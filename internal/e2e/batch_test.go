@@ -447,3 +447,24 @@ func TestGoexitInATransport(t *testing.T) { // in real time: a bubble would end 
 		t.Fatal("the loop still waits, long after the end of ctx")
 	}
 }
+
+// A result has the time of its last request, and none when nothing was sent.
+func TestSentAt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		client := apitest.Over(t, apitest.NewScene(time.Second, func(after time.Duration, sid string) apitest.RoundTripFunc {
+			if after < time.Minute && sid == apitest.NumberedSID(1) {
+				return apitest.Unavailable()
+			}
+			return nil
+		}), trusthub.WithRetry(trusthub.RetryPolicy{MaxAttempts: 9, MinWait: time.Minute, MaxWait: time.Hour}))
+		sids := []string{apitest.NumberedSID(0), apitest.NumberedSID(1), "BU"}
+		for result := range client.FetchCustomerProfiles(t.Context(), slices.Values(sids)) {
+			switch after := result.SentAt.Sub(start); {
+			case result.Index == 0 && after == 0, result.Index == 1 && after >= time.Minute, result.Index == 2 && result.SentAt.IsZero():
+			default:
+				t.Errorf("%d: sent after %v, %v", result.Index, after, result.Err)
+			}
+		}
+	})
+}
