@@ -131,7 +131,7 @@ const module = "github.com/seed07fc1495/trusthub"
 // Who may import whom inside this module, tests aside. A program that only fetches must not carry a validator.
 func TestImports(t *testing.T) {
 	allowed := map[string][]string{
-		"":              {"/gen", "/internal/address", "/internal/apierror", "/internal/attempt", "/internal/decode", "/internal/fanout", "/internal/limiter", "/internal/outage", "/internal/properties", "/internal/retry", "/internal/sid", "/internal/sleep", "/internal/text", "/internal/transport", "/internal/webhook"},
+		"":              {"/gen", "/internal/address", "/internal/apierror", "/internal/attempt", "/internal/decode", "/internal/fanout", "/internal/limiter", "/internal/outage", "/internal/properties", "/internal/retry", "/internal/sid", "/internal/sleep", "/internal/text", "/internal/tracker", "/internal/transport", "/internal/webhook"},
 		"/api":          nil,
 		"/contract":     {"/api", "/internal/apierror", "/internal/mediatype", "/internal/properties"},
 		"/gen":          nil,

@@ -1,6 +1,7 @@
 package trusthub
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -122,7 +123,7 @@ func (b *batch) newGuard(cfg batchConfig) *outage.Guard {
 	}
 	return outage.New(outage.Config{
 		Limiter: p.limiter, Scope: p.limiter.NewBatch(window), Retry: p.cfg.retry, MaxOutage: cfg.maxOutage,
-		Places:    max(2*cfg.concurrency, leastPlaces), // so that calls that wait to try again leave no slot unused
+		Places:    cmp.Or(cfg.places, max(2*cfg.concurrency, leastPlaces)), // so that calls that wait to try again leave no slot unused
 		CanReauth: !static, Stop: b.stream.Stop, Ask: b.ask,
 		NewError: func(err error, outage bool) error { return &endedError{err, outage} },
 		OnChange: p.logOutage,
@@ -185,6 +186,7 @@ const (
 type batchConfig struct {
 	concurrency int
 	maxOutage   time.Duration
+	places      int // for SIDs that were pulled; 0: more than there are requests, so that no slot is unused
 }
 
 func (p *pipeline) newBatchConfig(opts []BatchOption) (batchConfig, error) {

@@ -24,7 +24,8 @@ const (
 	callbackAttempt = 3 * time.Second
 )
 
-// CallbackConfig is what [Client.CallbackHandler] needs. All of its fields are required.
+// CallbackConfig is what [Client.CallbackHandler] needs. All of its fields are required, except that
+// Handle is nil for [Tracker.CallbackHandler].
 type CallbackConfig struct {
 	// PublicURL is where Twilio reaches the handler, such as "https://app.example.com", which
 	// behind a proxy a request does not say. It may have a user and a password, which are never
@@ -51,8 +52,6 @@ func (cfg CallbackConfig) check(usable []webhook.Key) error {
 		return fmt.Errorf("trusthub: CallbackConfig.Keys has %d keys: use at most %d, and one handler for each account", len(usable), webhook.MaxKeys)
 	case sharesID(usable):
 		return errors.New("trusthub: CallbackConfig.Keys has two SharedKeys with the same id: the id chooses the key")
-	case cfg.Handle == nil:
-		return errors.New("trusthub: CallbackConfig.Handle is nil")
 	}
 	return nil
 }
@@ -142,11 +141,15 @@ func (c *Client) CallbackHandler(cfg CallbackConfig) (http.Handler, error) {
 	if err := cfg.check(keys); err != nil {
 		return nil, err
 	}
+	if cfg.Handle == nil {
+		return nil, errors.New("trusthub: CallbackConfig.Handle is nil")
+	}
 	quick, err := c.pipeline.withTimeout(callbackAttempt)
 	if err != nil {
 		return nil, err
 	}
 	called := &callbacks{client: &Client{quick}, url: cfg.PublicURL, keys: keys, handle: cfg.Handle}
+	called.deliver = called.fetch
 	return http.HandlerFunc(called.serve), nil // which prints neither key nor URL
 }
 
@@ -155,6 +158,8 @@ type callbacks struct {
 	url    string
 	keys   []webhook.Key
 	handle func(context.Context, *CustomerProfile, CallbackEvent) error
+	// deliver does what a verified callback asks for.
+	deliver func(ctx context.Context, sid string, event CallbackEvent) (status int, reason string)
 }
 
 // callbackResult is how a request ended.
@@ -198,8 +203,8 @@ func (c *callbacks) answer(r *http.Request, result *callbackResult) {
 	result.status, result.reason = c.deliver(r.Context(), sid, newCallbackEvent(message.Values()))
 }
 
-// deliver fetches the profile and calls Handle.
-func (c *callbacks) deliver(ctx context.Context, sid string, event CallbackEvent) (status int, reason string) {
+// fetch fetches the profile and calls Handle.
+func (c *callbacks) fetch(ctx context.Context, sid string, event CallbackEvent) (status int, reason string) {
 	ctx, cancel := context.WithTimeout(ctx, callbackTime)
 	defer cancel()
 	profile, err := c.client.FetchCustomerProfile(ctx, sid)

@@ -46,6 +46,9 @@ func Object(contentType string, body []byte, value any) (pointer string, err err
 	return "", err
 }
 
+// Model reads the JSON that this module has written of a generated model.
+func Model(text []byte, value any) error { return json.Unmarshal(text, value, options) }
+
 // isForeign reports whether the object that was decoded into value has none of the documented keys. That it has one without
 // a value is enough: Twilio writes null where there is nothing.
 func isForeign(body []byte, value any) bool {

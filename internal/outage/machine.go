@@ -1,6 +1,7 @@
 package outage
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -14,6 +15,9 @@ const (
 	maxCanaries    = 3           // SIDs that succeeded last, to probe with
 	unansweredWait = time.Minute // when no request was ever answered, and few fail or the cause seems local
 )
+
+// Forever is a MaxOutage by which a batch waits as long as an outage takes, whatever its cause seems to be.
+const Forever time.Duration = math.MaxInt64
 
 // machine decides for one batch. It has no lock, clock or timer and knows neither HTTP nor goroutines:
 // it is called with each event and its time, and calls its actor. It compares the numbers of events,
@@ -300,13 +304,13 @@ func (m *machine) probeFailed(now time.Time) {
 	}
 }
 
-// deadline returns when to give up; zero: not at all, since too few calls fail to tell.
+// deadline returns when to give up; zero: not at all, for one since too few calls fail to tell.
 func (m *machine) deadline() time.Time {
 	limit := m.maxOutage
 	if m.proven == 0 && (!m.isDown() || m.local) {
 		limit = min(limit, unansweredWait)
 	}
-	if m.failing.IsZero() || !m.isDown() && (m.proven > 0 || !m.inputEnded) {
+	if m.maxOutage == Forever || m.failing.IsZero() || !m.isDown() && (m.proven > 0 || !m.inputEnded) {
 		return time.Time{}
 	}
 	return m.failing.Add(limit)

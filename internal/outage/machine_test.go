@@ -368,6 +368,29 @@ func TestLocalCause(t *testing.T) {
 	}
 }
 
+// With Forever nothing ends a batch, and no call in it, for want of an answer.
+func TestForever(t *testing.T) {
+	s := newScript(t, Forever)
+	s.goDown()
+	if took := s.probeUntilEnd(true); took < 24*time.Hour {
+		t.Errorf("ended after %v", took)
+	}
+	few := newScript(t, Forever)
+	few.send("a")
+	few.fail("a")
+	few.m.inputEnded = true
+	for range 100 {
+		few.wait(time.Minute)
+		if few.m.probe != nil {
+			few.send("a")
+			few.fail("a")
+		}
+	}
+	if few.is("a", parked); few.m.ended {
+		t.Error("ended")
+	}
+}
+
 func TestThrottledAlone(t *testing.T) {
 	s := newScript(t, time.Hour)
 	s.send("good")

@@ -1,0 +1,287 @@
+package tracker
+
+import (
+	"errors"
+	"time"
+)
+
+const maxUntracked = 1000 // SIDs beside those of the sweeps
+
+// ErrFull means that too many SIDs wait that no sweep has yielded.
+var ErrFull = errors.New("1000 profiles that are not tracked wait already")
+
+// Machine decides for one tracker. It has no lock, clock or I/O. The zero Machine tracks nothing.
+type Machine struct {
+	entries   map[string]*entry
+	sweep     int      // the number of the present one
+	input     []*entry // of it, still to be fetched
+	sweeping  int      // requests of it that are under way
+	polls     fifo
+	urgent    fifo // jobs after a poll
+	jobs      fifo
+	timers    timers
+	untracked int
+	pending   int // SIDs for which there is something to do
+}
+
+// entry is what is kept of one SID.
+type entry struct {
+	sid     string
+	sweep   int    // the last one that yielded it; 0: it is not tracked
+	base    []byte // what was handled last
+	failure string // the error that was handled last, unless a profile was after it
+	next    *Seen  // what is to be handled
+
+	event    Event // that no state has shown yet
+	shown    Event // that next shows
+	wantedAt time.Time
+	followAt time.Time // the next follow-up of the event
+	retryAt  time.Time
+
+	phase     phase
+	failures  uint8 // jobs in a row
+	followUps uint8 // so far
+	isKnown   bool
+	inFlight  bool // there is a request
+	isPoll    bool // that is a poll
+	isUrgent  bool // next comes from a poll
+	isPending bool
+}
+
+// phase says what is done with the next state.
+type phase uint8
+
+const (
+	idle     phase = iota // there is none
+	queued                // it waits for its turn
+	handling              // it is a job
+	backoff               // its job has failed
+)
+
+// followUp returns how long after a poll that does not show an event there is another one: 2, 10 and 60 s
+// after the first.
+func followUp(n uint8) (after time.Duration, ok bool) {
+	switch n {
+	case 0:
+		return 2 * time.Second, true
+	case 1:
+		return 8 * time.Second, true
+	case 2:
+		return 50 * time.Second, true
+	}
+	return 0, false
+}
+
+// Tracked returns how many SIDs the sweeps have yielded.
+func (m *Machine) Tracked() int { return len(m.entries) - m.untracked }
+
+// Pending returns for how many SIDs there is something to do beside the sweep.
+func (m *Machine) Pending() int { return m.pending }
+
+// Backlog returns how many jobs wait for their turn.
+func (m *Machine) Backlog() int { return m.urgent.len() + m.jobs.len() }
+
+// HasPolls reports whether a poll waits for its turn.
+func (m *Machine) HasPolls() bool { return m.polls.len() > 0 }
+
+// BeginSweep begins another sweep, without SIDs.
+func (m *Machine) BeginSweep() {
+	m.sweep++
+	m.input = nil
+}
+
+// Add adds a SID to the sweep.
+func (m *Machine) Add(sid string) {
+	e := m.entries[key(sid)]
+	if e == nil {
+		e = m.insert(sid)
+	}
+	switch e.sweep {
+	case m.sweep: // it comes twice
+		return
+	case 0:
+		m.untracked--
+	}
+	e.sid, e.sweep = sid, m.sweep // in the spelling of the program
+	m.input = append(m.input, e)
+}
+
+// NextOfSweep returns the next SID to fetch. Those that a poll fetches are left out.
+func (m *Machine) NextOfSweep() (sid string, ok bool) {
+	for len(m.input) > 0 {
+		e := m.input[0]
+		if m.input = m.input[1:]; !e.inFlight && e.wantedAt.IsZero() {
+			e.inFlight = true
+			m.sweeping++
+			return e.sid, true
+		}
+	}
+	return "", false
+}
+
+// IsSwept reports whether every SID of the sweep was fetched, or is fetched by a poll.
+func (m *Machine) IsSwept() bool { return len(m.input) == 0 && m.sweeping == 0 }
+
+// EndSweep ends a sweep that is complete. SIDs that it did not yield are not tracked any more.
+func (m *Machine) EndSweep() {
+	for _, e := range m.entries {
+		if e.sweep != m.sweep && e.sweep != 0 {
+			e.sweep = 0
+			m.untracked++
+			m.settle(e)
+		}
+	}
+}
+
+// Poll queues a SID. The event may be nil.
+func (m *Machine) Poll(sid string, event Event, now time.Time) error {
+	e := m.entries[key(sid)]
+	switch {
+	case e == nil && m.untracked >= maxUntracked:
+		return ErrFull
+	case e == nil:
+		e = m.insert(sid)
+	}
+	if event != nil {
+		e.event, e.followUps, e.followAt = event, 0, time.Time{}
+	}
+	m.want(e, now)
+	return nil
+}
+
+func (m *Machine) want(e *entry, now time.Time) {
+	if e.wantedAt.IsZero() && !e.inFlight {
+		m.polls.push(e)
+	}
+	e.wantedAt = now
+	m.settle(e)
+}
+
+// NextPoll returns the next SID to fetch ahead of the sweep.
+func (m *Machine) NextPoll() (sid string, ok bool) {
+	e := m.polls.pop()
+	if e == nil {
+		return "", false
+	}
+	e.wantedAt, e.inFlight, e.isPoll = time.Time{}, true, true
+	return e.sid, true
+}
+
+// Return takes back a SID whose request has ended without a verdict.
+func (m *Machine) Return(sid string, now time.Time) {
+	e := m.entries[key(sid)]
+	isPoll := m.arrive(e)
+	if isPoll || !e.wantedAt.IsZero() {
+		e.wantedAt = time.Time{}
+		m.want(e, now)
+	} else {
+		m.input = append(m.input, e)
+	}
+}
+
+// arrive ends the request for a SID, and reports whether it was a poll.
+func (m *Machine) arrive(e *entry) (isPoll bool) {
+	isPoll = e.isPoll
+	if !isPoll {
+		m.sweeping--
+	}
+	e.inFlight, e.isPoll = false, false
+	return isPoll
+}
+
+// Land takes what a request has found out.
+func (m *Machine) Land(sid string, seen Seen, now time.Time) {
+	e := m.entries[key(sid)]
+	isPoll := m.arrive(e)
+	if !e.wantedAt.IsZero() {
+		if isPoll = !seen.SentAt.Before(e.wantedAt); isPoll {
+			e.wantedAt = time.Time{}
+		} else {
+			m.polls.push(e)
+		}
+	}
+	m.matchEvent(e, &seen, isPoll, now)
+	e.next, e.isUrgent = &seen, e.isUrgent || isPoll
+	if e.phase == idle {
+		m.enqueue(e)
+	}
+	m.settle(e)
+}
+
+// matchEvent decides what becomes of the event of a SID.
+func (m *Machine) matchEvent(e *entry, seen *Seen, isPoll bool, now time.Time) {
+	if e.shown != nil && e.shown.Match(seen.Status, seen.Account) != Shown {
+		e.shown = nil
+	}
+	if e.event == nil {
+		return
+	}
+	match := NotYet
+	if seen.Err == nil {
+		match = e.event.Match(seen.Status, seen.Account)
+	}
+	if match == Shown {
+		e.shown = e.event
+	}
+	if match != NotYet {
+		e.event, e.followAt = nil, time.Time{}
+		return
+	}
+	if !isPoll {
+		return
+	}
+	after, more := followUp(e.followUps)
+	if !more {
+		e.event = nil
+		return
+	}
+	e.followUps++
+	e.followAt = now.Add(after)
+	m.timers.add(e, e.followAt)
+}
+
+// Due returns when Tick is to be called; zero: not at all.
+func (m *Machine) Due() time.Time { return m.timers.first() }
+
+// Tick does what is due.
+func (m *Machine) Tick(now time.Time) {
+	for {
+		e, at := m.timers.next(now)
+		switch {
+		case e == nil:
+			return
+		case e.phase == backoff && at.Equal(e.retryAt):
+			m.enqueue(e)
+		case at.Equal(e.followAt):
+			e.followAt = time.Time{}
+			m.want(e, now)
+		}
+		m.settle(e)
+	}
+}
+
+func (m *Machine) insert(sid string) *entry {
+	if m.entries == nil {
+		m.entries = make(map[string]*entry)
+	}
+	e := &entry{sid: sid}
+	m.entries[key(sid)] = e
+	m.untracked++
+	return e
+}
+
+// settle counts what is to be done for a SID, and forgets one that is not tracked when that is nothing.
+func (m *Machine) settle(e *entry) {
+	isPending := e.phase != idle || !e.wantedAt.IsZero() || e.isPoll || e.event != nil
+	if isPending != e.isPending {
+		if e.isPending = isPending; isPending {
+			m.pending++
+		} else {
+			m.pending--
+		}
+	}
+	if e.sweep == 0 && !isPending && !e.inFlight && m.entries[key(e.sid)] == e {
+		delete(m.entries, key(e.sid))
+		m.untracked--
+	}
+}
