@@ -197,7 +197,6 @@ func TestTrackerAfterRestart(t *testing.T) {
 
 func TestTrackerHandlerFails(t *testing.T) {
 	track(t, func(s *tracking) {
-		s.setFail(func(trusthub.Change) error { return errDatabase })
 		s.sees(0, "nothing>draft")
 		s.sees(time.Second, "nothing>draft")
 		s.sees(2*time.Second, "nothing>draft")
@@ -208,6 +207,9 @@ func TestTrackerHandlerFails(t *testing.T) {
 		s.setFail(func(trusthub.Change) error { return nil })
 		s.sees(time.Minute, "nothing>in-review")
 		s.sees(time.Hour)
+	}, func(s *tracking, _ *trusthub.TrackerConfig) []trusthub.Option {
+		s.fail = func(trusthub.Change) error { return errDatabase }
+		return nil
 	})
 }
 
@@ -238,26 +240,28 @@ func TestTrackerSlowHandler(t *testing.T) {
 	track(t, func(s *tracking) {
 		other := apitest.NumberedSID(1)
 		s.put(other, trusthub.StatusDraft)
-		busy := 0
-		s.setFail(func(change trusthub.Change) error {
-			if change.SID != sid {
-				return nil
-			}
-			if busy++; busy > 1 {
-				t.Error("two at a time")
-			}
-			s.mu.Unlock()
-			time.Sleep(10 * time.Minute)
-			s.mu.Lock()
-			busy--
-			return nil
-		})
 		s.sees(time.Second, "nothing>draft")
 		s.put(sid, trusthub.StatusInReview)
 		s.poll(sid)
 		s.poll(other)
 		s.sees(time.Second, "nothing>draft")
 		s.sees(10*time.Minute, "draft>in-review [status]")
+	}, func(s *tracking, _ *trusthub.TrackerConfig) []trusthub.Option {
+		busy := 0
+		s.fail = func(change trusthub.Change) error {
+			if change.SID != sid {
+				return nil
+			}
+			if busy++; busy > 1 {
+				s.t.Error("two at a time")
+			}
+			s.mu.Unlock()
+			time.Sleep(10 * time.Minute)
+			s.mu.Lock()
+			busy--
+			return nil
+		}
+		return nil
 	})
 }
 
