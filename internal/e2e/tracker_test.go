@@ -1,0 +1,166 @@
+package e2e_test
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/internal/apitest"
+	"github.com/seed07fc1495/trusthub/trusthubtest"
+)
+
+const publicURL = "https://app.example.com"
+
+// account is an account with profiles, a limit of 20 requests and 50 ms a response.
+func account(profiles int) *trusthubtest.Handler {
+	fake := trusthubtest.NewHandler()
+	for i := range profiles {
+		fake.Put(trusthub.CustomerProfile{SID: apitest.NumberedSID(i), Status: trusthub.StatusInReview})
+	}
+	fake.LimitConcurrency(20)
+	fake.Delay(50 * time.Millisecond)
+	return fake
+}
+
+func numbered(n int) func() iter.Seq[string] {
+	return func() iter.Seq[string] { return apitest.Every(0, n) }
+}
+
+// callBack calls a handler as Twilio does.
+func callBack(handler http.Handler, sid string, status trusthub.CustomerProfileStatus) (code int) {
+	url := publicURL + "/" + sid
+	r := httptest.NewRequest(http.MethodPost, url, strings.NewReader("Status="+string(status)))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	trusthubtest.SignCallback(r, url)
+	recorder := httptest.NewRecorder()
+	handler.ServeHTTP(recorder, r)
+	return recorder.Code
+}
+
+func newTracker(t testing.TB, transport http.RoundTripper, cfg trusthub.TrackerConfig, opts ...trusthub.Option) (*trusthub.Tracker, http.Handler) {
+	t.Helper()
+	tracker, err := apitest.Over(t, transport, append([]trusthub.Option{apitest.Defaults()}, opts...)...).NewTracker(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	handler, err := tracker.CallbackHandler(trusthub.CallbackConfig{
+		PublicURL: publicURL, Keys: []trusthub.SigningKey{trusthub.AuthToken(trusthubtest.Password)},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tracker, handler
+}
+
+// The first sweep of 2,000 profiles takes at most 1.3 times the ideal, and loses nothing. Meanwhile, a
+// callback is handled within two round trips.
+func TestTrackerFirstSweep(t *testing.T) {
+	const profiles, ideal = 2000, 2000 * 50 * time.Millisecond / 20
+	for name, test := range map[string]struct {
+		concurrency int
+		options     []trusthub.Option
+	}{
+		"default": {}, "20": {20, nil}, "32": {32, nil}, "bound of the client": {32, []trusthub.Option{trusthub.WithMaxConcurrency(32)}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				fake, start := account(profiles), time.Now()
+				tracker, handler := newTracker(t, fake, trusthub.TrackerConfig{SIDs: numbered(profiles), Concurrency: test.concurrency}, test.options...)
+				ctx, cancel := context.WithCancel(t.Context())
+				var mu sync.Mutex
+				called, took := make(map[string]time.Time), make(map[string]time.Duration)
+				handled := make(map[string]int)
+				go func() {
+					_ = tracker.Run(ctx, func(_ context.Context, change trusthub.Change) error {
+						mu.Lock()
+						defer mu.Unlock()
+						handled[change.SID]++
+						if at, ok := called[change.SID]; ok && change.After.Status == trusthub.StatusTwilioApproved {
+							took[change.SID] = time.Since(at)
+						}
+						return nil
+					})
+				}()
+				for i := 0; time.Since(start) < ideal/2; i++ { // of SIDs that the sweep has seen, is at, and has not come to
+					time.Sleep(117 * time.Millisecond)
+					sid := apitest.NumberedSID(i * 97 % profiles)
+					fake.Put(trusthub.CustomerProfile{SID: sid, Status: trusthub.StatusTwilioApproved})
+					mu.Lock()
+					called[sid] = time.Now()
+					mu.Unlock()
+					if status := callBack(handler, sid, trusthub.StatusTwilioApproved); status != http.StatusNoContent {
+						t.Errorf("status %d", status)
+					}
+				}
+				for tracker.Stats().LastSweep.IsZero() && time.Since(start) < time.Minute {
+					time.Sleep(time.Millisecond)
+				}
+				stats := tracker.Stats()
+				cancel()
+				synctest.Wait()
+				slowest := time.Duration(0)
+				for _, d := range took {
+					slowest = max(slowest, d)
+				}
+				t.Logf("%v, %.2f times the ideal; %d callbacks, the slowest after %v; %d times 429",
+					stats.SweepTime, stats.SweepTime.Seconds()/ideal.Seconds(), len(took), slowest, fake.Refused())
+				if stats.SweepTime > ideal*13/10 {
+					t.Errorf("the sweep took %v", stats.SweepTime)
+				}
+				if len(handled) != profiles || len(took) != len(called) {
+					t.Errorf("%d profiles handled, %d callbacks of %d", len(handled), len(took), len(called))
+				}
+				if slowest > 100*time.Millisecond {
+					t.Errorf("a callback took %v", slowest)
+				}
+			})
+		})
+	}
+}
+
+// A tracked SID takes at most 2 KiB.
+func TestTrackerMemory(t *testing.T) {
+	const profiles = 100_000
+	body := fmt.Sprintf(`{"sid":null,"account_sid":"AC%032d","policy_sid":"RN%032d","friendly_name":"Acme, Inc.","status":"in-review",`+
+		`"email":"compliance@acme.example","status_callback":"https://app.example.com/trusthub/%s","date_created":"2026-01-01T00:00:00Z",`+
+		`"date_updated":"2026-01-01T00:00:00Z","url":"https://trusthub.twilio.com/v1/CustomerProfiles/%s","links":{`+
+		`"customer_profiles_entity_assignments":"https://trusthub.twilio.com/v1/CustomerProfiles/%s/EntityAssignments",`+
+		`"customer_profiles_evaluations":"https://trusthub.twilio.com/v1/CustomerProfiles/%s/Evaluations",`+
+		`"customer_profiles_channel_endpoint_assignment":"https://trusthub.twilio.com/v1/CustomerProfiles/%s/ChannelEndpointAssignments"},`+
+		`"errors":[{"code":18601}]}`, 1, 2, apitest.SID, apitest.SID, apitest.SID, apitest.SID, apitest.SID)
+	tracker, _ := newTracker(t, apitest.CannedJSON(body), trusthub.TrackerConfig{SIDs: numbered(profiles)})
+	before := heap()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = tracker.Run(ctx, func(context.Context, trusthub.Change) error { return nil })
+	}()
+	for tracker.Stats().LastSweep.IsZero() || tracker.Stats().Pending > 0 {
+		time.Sleep(10 * time.Millisecond)
+	}
+	each := (heap() - before) / profiles
+	t.Logf("%d bytes a SID, of which %d are the profile", each, len(body))
+	if each > 2<<10 {
+		t.Errorf("%d bytes a SID", each)
+	}
+	cancel()
+	<-done
+	runtime.KeepAlive(tracker)
+}
+
+func heap() int {
+	var stats runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&stats)
+	return int(stats.HeapAlloc) //nolint:gosec // G115: it is less
+}
