@@ -71,13 +71,14 @@
 // [Client.FetchCustomerProfiles] fetches a stream of SIDs of any length in constant memory, as many at a
 // time as the account permits, and yields results as they complete. It waits for the end of an outage,
 // for up to 15 minutes ([WithMaxOutage]), and ends when Twilio answers 401. [Client.WatchCustomerProfile]
-// polls one profile and yields it whenever it has changed.
+// polls one profile and yields it whenever it has changed. A [Tracker] does both for thousands of
+// profiles: it hands over each change once, across restarts and outages.
 //
 // # Callbacks
 //
 // [Client.CallbackHandler] receives the status_callback of profiles. It verifies Twilio's signature
 // ([VerifyCallback]), fetches the profile, and calls a function with the profile and the
-// [CallbackEvent] that was sent.
+// [CallbackEvent] that was sent. [Tracker.CallbackHandler] polls the profile ahead of a tracker's sweep.
 //
 // # Limits
 //

@@ -43,6 +43,7 @@ type Hooks struct {
 //	not_found      the profile does not exist any more; the status is 204
 //	account        its AccountSid is not that of the profile
 //	fetch          the profile could not be fetched
+//	queue          too many SIDs wait that the Tracker does not track
 //	handle         CallbackConfig.Handle returned an error
 //	panic          CallbackConfig.Handle panicked; no response was sent
 type CallbackInfo struct {

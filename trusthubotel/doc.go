@@ -32,6 +32,9 @@
 // The gauges trusthub.client.limit, .in_flight, .waiting, .retries_left, .paused, .failing and
 // .holding are the fields of [trusthub.Stats].
 //
+// [ObserveTracker] shows a [trusthub.Tracker]: trusthub.tracker.profiles, .pending, .sweep.duration, .sweep.age,
+// .success.age and .changes.
+//
 // # Errors
 //
 // What fails has an error.type: the status, such as 503, or else the [trusthub.Reason], such as

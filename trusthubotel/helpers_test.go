@@ -83,6 +83,10 @@ func points(one metricdata.Metrics) []string {
 		for _, point := range data.DataPoints {
 			lines = append(lines, fmt.Sprintf("%d of %d%s: %s", point.Count, point.Sum, one.Unit, written(point.Attributes.ToSlice())))
 		}
+	case metricdata.Sum[int64]:
+		for _, point := range data.DataPoints {
+			lines = append(lines, fmt.Sprintf("%d%s: %s", point.Value, one.Unit, written(point.Attributes.ToSlice())))
+		}
 	case metricdata.Gauge[float64]:
 		for _, point := range data.DataPoints {
 			lines = append(lines, fmt.Sprintf("%g%s: %s", point.Value, one.Unit, written(point.Attributes.ToSlice())))

@@ -8,7 +8,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Option is for [Hooks] and [ObserveStats].
+// Option is for [Hooks], [ObserveStats] and [ObserveTracker].
 type Option func(*config)
 
 // WithTracerProvider takes the place of the global provider. [ObserveStats] has no use for it.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -63,6 +64,13 @@ func (h *Handler) Put(profile trusthub.CustomerProfile) {
 	if callBack := h.store(profile, body); callBack != nil {
 		callBack()
 	}
+}
+
+// Remove removes a profile, so that it is answered 404, as one that was deleted. There need not be one.
+func (h *Handler) Remove(sid string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.profiles, strings.ToUpper(sid))
 }
 
 // AddAccount adds another account beside [Username] and [Password]. Its SID and auth token are

@@ -2,6 +2,7 @@ package trusthubtest_test
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -190,4 +191,18 @@ func send(t *testing.T, transport http.RoundTripper, method, url, user string) (
 		t.Fatal(err)
 	}
 	return answer.StatusCode, answer.Header, body
+}
+
+func TestRemove(t *testing.T) {
+	fake := trusthubtest.NewServer(t)
+	client := fake.Client()
+	fake.Remove("BU00000000000000000000000000000000") // there is none
+	fake.Remove("BU" + strings.ToUpper(trusthubtest.ExampleSID[2:]))
+	if _, err := client.FetchCustomerProfile(t.Context(), trusthubtest.ExampleSID); !errors.Is(err, trusthub.ErrNotFound) {
+		t.Errorf("got %v", err)
+	}
+	fake.Put(trusthub.CustomerProfile{SID: trusthubtest.ExampleSID})
+	if _, err := client.FetchCustomerProfile(t.Context(), trusthubtest.ExampleSID); err != nil {
+		t.Error(err)
+	}
 }

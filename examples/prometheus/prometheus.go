@@ -1,8 +1,9 @@
-// Package prometheus has Prometheus scrape what a client does.
+// Package prometheus has Prometheus scrape what clients and trackers do.
 package prometheus
 
 import (
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/attribute"
 	exporter "go.opentelemetry.io/otel/exporters/prometheus"
 	"go.opentelemetry.io/otel/sdk/metric"
 
@@ -10,18 +11,36 @@ import (
 	"github.com/seed07fc1495/trusthub/trusthubotel"
 )
 
-// NewClient returns a client whose metrics are in a registry, such as prometheus.DefaultRegisterer, which promhttp.Handler serves. A
-// registry takes one exporter: several clients share the MeterProvider, and are told apart by trusthubotel.WithAttributes.
-func NewClient(auth trusthub.Auth, registry prometheus.Registerer, opts ...trusthub.Option) (*trusthub.Client, error) {
-	reader, err := exporter.New(exporter.WithRegisterer(registry))
+// Metrics are those of any number of clients, told apart by the label account.
+type Metrics struct{ meters trusthubotel.Option }
+
+// New returns metrics in a registry, such as prometheus.DefaultRegisterer, which promhttp.Handler serves. A
+// registry takes one exporter, so that this is called once for it. The series have no labels of the scope.
+func New(registry prometheus.Registerer) (*Metrics, error) {
+	reader, err := exporter.New(exporter.WithRegisterer(registry), exporter.WithoutScopeInfo())
 	if err != nil {
 		return nil, err
 	}
-	meters := trusthubotel.WithMeterProvider(metric.NewMeterProvider(metric.WithReader(reader)))
-	client, err := trusthub.NewClient(auth, append(opts, trusthub.WithHooks(trusthubotel.Hooks(meters)))...)
+	return &Metrics{trusthubotel.WithMeterProvider(metric.NewMeterProvider(metric.WithReader(reader)))}, nil
+}
+
+// NewClient returns a client whose metrics have the label account, a name of your choice.
+func (m *Metrics) NewClient(account string, auth trusthub.Auth, opts ...trusthub.Option) (*trusthub.Client, error) {
+	label := of(account)
+	client, err := trusthub.NewClient(auth, append(opts, trusthub.WithHooks(trusthubotel.Hooks(m.meters, label)))...)
 	if err != nil {
 		return nil, err
 	}
-	_, err = trusthubotel.ObserveStats(client, meters)
+	_, err = trusthubotel.ObserveStats(client, m.meters, label)
 	return client, err
+}
+
+// Observe adds the metrics of a tracker.
+func (m *Metrics) Observe(account string, tracker *trusthub.Tracker) error {
+	_, err := trusthubotel.ObserveTracker(tracker, m.meters, of(account))
+	return err
+}
+
+func of(account string) trusthubotel.Option {
+	return trusthubotel.WithAttributes(attribute.String("account", account))
 }
