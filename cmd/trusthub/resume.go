@@ -20,19 +20,31 @@ type earlier struct {
 	file *lockedfile.File
 	done map[string]bool // SIDs in upper case that have a profile or failed for good
 	torn bool            // its last line was
+
+	profiles map[string]json.RawMessage // the last one of each SID in upper case; nil: they are not wanted
+	failures map[string]resultError     // after that
 }
 
 // openEarlier reads the results in a file, mends its end, and is ready to add to it. A file that does not exist has none. It waits
 // for another run that adds to the same file.
 func openEarlier(name string) (*earlier, error) {
+	return (&earlier{done: make(map[string]bool)}).open("--resume", name)
+}
+
+// openState opens such a file for its profiles.
+func openState(name string) (*earlier, error) {
+	return (&earlier{done: make(map[string]bool), profiles: make(map[string]json.RawMessage), failures: make(map[string]resultError)}).open("--state", name)
+}
+
+func (e *earlier) open(flag, name string) (*earlier, error) {
 	file, err := lockedfile.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o666)
 	if err != nil {
-		return nil, fmt.Errorf("trusthub: --resume: %w", err)
+		return nil, fmt.Errorf("trusthub: %s: %w", flag, err)
 	}
-	e := &earlier{file: file, done: make(map[string]bool)}
+	e.file = file
 	if err := e.read(); err != nil {
 		_ = file.Close()
-		return nil, fmt.Errorf("trusthub: --resume: %s: %w", name, err)
+		return nil, fmt.Errorf("trusthub: %s: %s: %w", flag, name, err)
 	}
 	return e, nil
 }
@@ -79,6 +91,14 @@ func (e *earlier) add(line []byte) bool {
 	}
 	if result.Error == nil || result.Error.Final {
 		e.done[strings.ToUpper(result.SID)] = true
+	}
+	switch key := strings.ToUpper(result.SID); {
+	case e.profiles == nil:
+	case result.Error != nil:
+		e.failures[key] = *result.Error
+	default:
+		e.profiles[key] = line
+		delete(e.failures, key)
 	}
 	return true
 }

@@ -18,36 +18,53 @@ import (
 
 func newWatchCommand() *cobra.Command {
 	var from connection
-	var every time.Duration
+	var t tracking
 	var output string
 	cmd := &cobra.Command{
-		Use:   "watch SID",
-		Short: "Print each change of a Customer Profile until it is approved or rejected",
+		Use:   "watch SID... | --from FILE",
+		Short: "Print each change of Customer Profiles, of one until it is approved or rejected",
 		Long: "Print the status of a Customer Profile, and then each change of it with its time, until it is approved or rejected; with\n" +
 			"ndjson, the whole profile at first and whenever it has changed.\n\n" +
+			"With many SIDs, or with --state or --callbacks, print one line a change, with ndjson one object, once and in order; many are\n" +
+			"watched until a signal ends it. A file of SIDs is read again by each sweep.\n\n" +
 			exitCodes("0 the profile is twilio-approved", "1 the watch ended for another reason", "2 wrong use", "3 the profile is twilio-rejected"),
-		Example: "  trusthub watch BUaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa --every 10m",
+		Example: "  trusthub watch BUaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa --every 10m\n" +
+			"  trusthub watch --from sids.txt --state results.ndjson # which fetch --resume may have begun",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			show, ok := map[string]display{"text": new(changeLog), "ndjson": profileLines{}}[output]
-			switch {
-			case len(args) != 1:
-				return fmt.Errorf("trusthub: watch takes one SID, not %d", len(args))
+			switch err := t.in.check(args); {
+			case err != nil:
+				return err
 			case !ok:
 				return fmt.Errorf("trusthub: unknown output %q: use text or ndjson", output)
-			case every <= 0:
-				return fmt.Errorf("trusthub: --every: %v is not positive", every)
+			case cmd.Flags().Changed("every") && t.every <= 0:
+				return fmt.Errorf("trusthub: --every: %v is not positive", t.every)
+			case (t.address == "") != (t.public == ""):
+				return errors.New("trusthub: --callbacks and --public-url belong together")
 			}
 			client, stop, err := from.client(cmd.ErrOrStderr())
 			if err != nil {
 				return err
 			}
 			defer stop()
-			return watch(cmd.Context(), client, args[0], every, show, cmd.OutOrStdout(), cmd.ErrOrStderr())
+			t.args, t.ndjson, t.single = args, output == "ndjson", len(args) == 1 && !t.in.isMany(args)
+			if t.every == 0 {
+				t.every = map[bool]time.Duration{true: time.Minute, false: time.Hour}[t.single]
+			}
+			if t.single && t.state == "" && t.address == "" {
+				return watch(cmd.Context(), client, args[0], t.every, show, cmd.OutOrStdout(), cmd.ErrOrStderr())
+			}
+			t.stdin, t.stdout, t.stderr = cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()
+			return t.run(cmd.Context(), client)
 		},
 	}
 	from.addFlags(cmd)
-	cmd.Flags().DurationVar(&every, "every", time.Minute, "how often to ask")
+	t.in.addFlags(cmd)
+	cmd.Flags().DurationVar(&t.every, "every", 0, "how often to ask (default 1m for one SID, 1h for many)")
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or ndjson")
+	cmd.Flags().StringVar(&t.state, "state", "", "compare with the results in this file, of an earlier watch or of fetch --resume, and add changes to it")
+	cmd.Flags().StringVar(&t.address, "callbacks", "", "receive status callbacks at this address, such as :8080; keys are in TWILIO_AUTH_TOKEN or as callback explain says")
+	cmd.Flags().StringVar(&t.public, "public-url", "", "the URL by which Twilio reaches that address")
 	return cmd
 }
 
