@@ -563,10 +563,10 @@ func TestReasons(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				var d diary
-				_, err := apitest.Over(t, test.reply, d.hooks(), trusthub.WithMaxResponseBytes(10)).FetchCustomerProfile(t.Context(), sid)
-				if err == nil || len(d.attempts) != 1 || d.attempts[0].Reason != test.want || d.calls[0].Reason != test.want {
-					t.Errorf("got %v, %+v, %+v", err, d.attempts, d.calls)
+				var d apitest.Diary
+				_, err := apitest.Over(t, test.reply, d.Hooks(), trusthub.WithMaxResponseBytes(10)).FetchCustomerProfile(t.Context(), sid)
+				if err == nil || len(d.Attempts) != 1 || d.Attempts[0].Reason != test.want || d.Calls[0].Reason != test.want {
+					t.Errorf("got %v, %+v, %+v", err, d.Attempts, d.Calls)
 				}
 			})
 		})
@@ -576,11 +576,11 @@ func TestReasons(t *testing.T) {
 // The end of the caller's context is that, whatever it ended.
 func TestReasonOfAnEndedContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var d diary
+		var d apitest.Diary
 		client := apitest.Over(t, apitest.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
 			<-req.Context().Done()
 			return nil, context.Cause(req.Context())
-		}), d.hooks())
+		}), d.Hooks())
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		_, _ = fetch(ctx, client)
@@ -588,8 +588,8 @@ func TestReasonOfAnEndedContext(t *testing.T) {
 		time.AfterFunc(time.Second, cancel)
 		_, _ = fetch(ctx, client)
 		for i, want := range []trusthub.Reason{trusthub.ReasonDeadline, trusthub.ReasonCanceled} {
-			if d.attempts[i].Reason != want || !d.attempts[i].Final || d.calls[i].Reason != want {
-				t.Errorf("got %+v, %+v", d.attempts[i], d.calls[i])
+			if d.Attempts[i].Reason != want || !d.Attempts[i].Final || d.Calls[i].Reason != want {
+				t.Errorf("got %+v, %+v", d.Attempts[i], d.Calls[i])
 			}
 		}
 	})
@@ -598,9 +598,9 @@ func TestReasonOfAnEndedContext(t *testing.T) {
 // What net/http has no types for is told apart by its words.
 func TestReasonsOverTheWire(t *testing.T) {
 	reasonOver := func(t *testing.T, client func(trusthub.Option) *trusthub.Client) (trusthub.Reason, error) {
-		var d diary
-		_, err := client(d.hooks()).FetchCustomerProfile(t.Context(), sid)
-		return d.attempts[0].Reason, err
+		var d apitest.Diary
+		_, err := client(d.Hooks()).FetchCustomerProfile(t.Context(), sid)
+		return d.Attempts[0].Reason, err
 	}
 	abort := func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
 	for name, protocols := range map[string]*http.Protocols{"reset over HTTP/1.1": nil, "reset over HTTP/2": apitest.OnlyHTTP2()} {
@@ -624,10 +624,10 @@ func TestReasonsOverTheWire(t *testing.T) {
 				return &deafConn{Conn: conn, after: time.Now().Add(500 * time.Millisecond), closed: make(chan struct{})}, err
 			}
 			transport.DialTLSContext = transport.DialContext
-			var d diary
-			_, err := apitest.Over(t, transport, d.hooks()).FetchCustomerProfile(t.Context(), sid)
-			if d.attempts[0].Reason != trusthub.ReasonReset {
-				t.Errorf("got %q of %v", d.attempts[0].Reason, err)
+			var d apitest.Diary
+			_, err := apitest.Over(t, transport, d.Hooks()).FetchCustomerProfile(t.Context(), sid)
+			if d.Attempts[0].Reason != trusthub.ReasonReset {
+				t.Errorf("got %q of %v", d.Attempts[0].Reason, err)
 			}
 		})
 	})
@@ -951,17 +951,17 @@ func TestValuesPrintNoSecrets(t *testing.T) {
 		"trusthub.Client(https://trusthub.twilio.com/)":                               {*client, client},
 		"trusthub.BasicAuth(…)":                                                       {auth},
 	} {
-		first := everyForm(t, values[0])
+		first := apitest.EveryForm(t, values[0])
 		for _, value := range values {
 			if got := fmt.Sprint(value); got != text {
 				t.Errorf("%T prints\n%s, want\n%s", value, got, text)
 			}
-			if got := everyForm(t, value); got != first {
+			if got := apitest.EveryForm(t, value); got != first {
 				t.Errorf("%T prints\n%s, and %T\n%s", values[0], first, value, got)
 			}
 			result := trusthub.FetchResult{Err: errors.Join(sendErr, apiErr, decodeErr)}
 			for _, holder := range []any{value, []any{value}, struct{ Held any }{value}, map[string]any{"held": value}, result, &result} {
-				printed := strings.ToLower(everyForm(t, holder))
+				printed := strings.ToLower(apitest.EveryForm(t, holder))
 				for _, form := range []string{secret, "68756e74", "ahvudgvy", "104 117", "0x68, 0x75", "150 165", "u+0068 u+0075", "1101000 1110101"} {
 					if strings.Contains(printed, form) {
 						t.Errorf("%T prints a secret as %s:\n%s", value, form, printed)
@@ -970,29 +970,6 @@ func TestValuesPrintNoSecrets(t *testing.T) {
 			}
 		}
 	}
-}
-
-// everyForm prints a value under every verb, in slog and in JSON.
-func everyForm(t *testing.T, value any) string {
-	t.Helper()
-	var out bytes.Buffer
-	for _, verb := range []string{"v", "+v", "#v", "s", "q", "x", "X", "d", "t", "b", "o", "e", "g", "c", "U", "100v", "-100s", ".3s"} {
-		fmt.Fprintf(&out, "%"+verb+"\n", value)
-	}
-	withoutTime := &slog.HandlerOptions{ReplaceAttr: func(_ []string, attr slog.Attr) slog.Attr {
-		if attr.Key == slog.TimeKey {
-			return slog.Attr{}
-		}
-		return attr
-	}}
-	for _, handler := range []slog.Handler{slog.NewJSONHandler(&out, withoutTime), slog.NewTextHandler(&out, withoutTime)} {
-		slog.New(handler).Info("m", "value", value)
-	}
-	encoded, err := json.Marshal(value)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return out.String() + string(encoded)
 }
 
 // The verbs for strings do to the text of an error what they do to any.

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/seed07fc1495/trusthub"
@@ -306,4 +308,81 @@ func exampleClient(opts ...trusthub.Option) (*trusthub.Client, func()) {
 		panic(err)
 	}
 	return client, stop
+}
+
+func ExampleClient_CallbackHandler() {
+	authToken := trusthubtest.Password
+	client, stop := exampleClient()
+	defer stop()
+	mux := http.NewServeMux()
+
+	handler, err := client.CallbackHandler(trusthub.CallbackConfig{
+		PublicURL: "https://app.example.com/trusthub",
+		Keys:      []trusthub.SigningKey{trusthub.AuthToken(authToken)},
+		Handle: func(_ context.Context, profile *trusthub.CustomerProfile, event trusthub.CallbackEvent) error {
+			fmt.Println(profile.FriendlyName, "is", profile.Status)
+			if event.Status == string(profile.Status) && event.FailureReason != "" {
+				fmt.Println("Twilio says:", event.FailureReason)
+			}
+			return nil
+		},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	mux.Handle("/trusthub/", http.StripPrefix("/trusthub", handler))
+
+	call := httptest.NewRequest(http.MethodPost, "/trusthub/"+sid, nil) // as Twilio calls
+	trusthubtest.SignCallback(call, "https://app.example.com/trusthub/"+sid)
+	answer := httptest.NewRecorder()
+	mux.ServeHTTP(answer, call)
+	fmt.Println(answer.Code)
+	// Output:
+	// friendly_name is draft
+	// 204
+}
+
+// Many accounts are one handler a path, each with the client and the keys of its account. An account is added while the server runs.
+func ExampleClient_CallbackHandler_accounts() {
+	fake := trusthubtest.NewHandler()
+	var handlers sync.Map // of http.Handler by account SID
+	add := func(account, token string) error {
+		client, err := trusthub.NewClient(trusthub.BasicAuth(account, token), trusthub.WithHTTPClient(&http.Client{Transport: fake}))
+		if err != nil {
+			return err
+		}
+		handler, err := client.CallbackHandler(trusthub.CallbackConfig{
+			PublicURL: "https://app.example.com",
+			Keys:      []trusthub.SigningKey{trusthub.AuthToken(token)},
+			Handle: func(_ context.Context, profile *trusthub.CustomerProfile, _ trusthub.CallbackEvent) error {
+				fmt.Println(profile.FriendlyName, "of", account, "is", profile.Status)
+				return nil
+			},
+		})
+		handlers.Store(account, handler)
+		return err
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("/trusthub/{account}/", func(w http.ResponseWriter, r *http.Request) {
+		if handler, ok := handlers.Load(r.PathValue("account")); ok {
+			handler.(http.Handler).ServeHTTP(w, r)
+			return
+		}
+		http.NotFound(w, r)
+	})
+
+	const customer, token = "AC0123456789abcdef0123456789abcdef", "the auth token of that subaccount"
+	fake.AddAccount(customer, token)
+	fake.Put(trusthub.CustomerProfile{SID: "BU00000000000000000000000000000001", AccountSID: customer, FriendlyName: "Acme"})
+	if err := add(customer, token); err != nil {
+		log.Fatal(err)
+	}
+	r := httptest.NewRequest(http.MethodPost, "/trusthub/"+customer+"/"+"BU00000000000000000000000000000001", nil) // as Twilio calls
+	trusthubtest.SignCallbackWith(r, "https://app.example.com/trusthub/"+customer+"/"+"BU00000000000000000000000000000001", trusthub.AuthToken(token))
+	answer := httptest.NewRecorder()
+	mux.ServeHTTP(answer, r)
+	fmt.Println(answer.Code)
+	// Output:
+	// Acme of AC0123456789abcdef0123456789abcdef is draft
+	// 204
 }

@@ -2,7 +2,6 @@ package trusthub_test
 
 import (
 	"context"
-	"net/http"
 	"os"
 	"strings"
 	"testing"
@@ -50,12 +49,6 @@ func inBothWays(t *testing.T, test func(*testing.T, fetchFunc)) {
 	} {
 		t.Run(name, func(t *testing.T) { synctest.Test(t, func(t *testing.T) { test(t, fetch) }) })
 	}
-}
-
-// over is a client that tries once, for the tests of callbacks.
-func over(t testing.TB, transport http.RoundTripper, opts ...trusthub.Option) *trusthub.Client {
-	t.Helper()
-	return apitest.Over(t, transport, append(opts, trusthub.WithBaseURL("http://127.0.0.1"))...)
 }
 
 type roundTripFunc = apitest.RoundTripFunc

@@ -20,13 +20,12 @@ import (
 
 	"github.com/seed07fc1495/trusthub"
 	"github.com/seed07fc1495/trusthub/internal/apitest"
-	"github.com/seed07fc1495/trusthub/internal/freeze"
 )
 
 // Those who call at the same time have a connection each over HTTP/1.1, which stays theirs.
 func TestConnectionsAreReused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		client, line := onFreezableLine(t, nil)
+		client, line := apitest.OnFreezableLine(t, nil)
 		for range 20 {
 			fetchAtOnce(t, client, 64)
 		}
@@ -38,8 +37,8 @@ func TestConnectionsAreReused(t *testing.T) {
 
 // A client that is needed no longer leaves nothing behind, and can still be used.
 func TestCloseIdleConnections(t *testing.T) {
-	inBothProtocols(t, func(t *testing.T, protocols *http.Protocols) {
-		client, line := onFreezableLine(t, protocols)
+	apitest.InBothProtocols(t, func(t *testing.T, protocols *http.Protocols) {
+		client, line := apitest.OnFreezableLine(t, protocols)
 		for range 2 {
 			fetchAtOnce(t, client, 5)
 			for result := range client.FetchCustomerProfiles(t.Context(), slices.Values([]string{sid, sid})) {
@@ -66,7 +65,7 @@ func (c idleCloser) CloseIdleConnections() { c.t.Error("closed what is another's
 func TestConnectionsOfOthersAreNotClosed(t *testing.T) {
 	theirs := idleCloser{apitest.OK(), t}
 	apitest.Over(t, theirs).CloseIdleConnections()
-	replaceDefaultTransport(t, theirs)
+	apitest.ReplaceDefaultTransport(t, theirs)
 	apitest.At(t, "https://h").CloseIdleConnections()
 }
 
@@ -124,7 +123,7 @@ func TestOwnTransportSpeaksHTTP2AndModernTLS(t *testing.T) {
 		"with TLS 1.3":  {&http.Transport{TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS13}}, tls.VersionTLS13},
 	} {
 		t.Run(name, func(t *testing.T) {
-			replaceDefaultTransport(t, test.standard)
+			apitest.ReplaceDefaultTransport(t, test.standard)
 			trusting := func(next http.RoundTripper) http.RoundTripper {
 				next.(*http.Transport).TLSClientConfig.RootCAs = roots
 				if config := next.(*http.Transport).TLSClientConfig; config.MinVersion != test.oldest || config.ClientSessionCache == nil {
@@ -150,7 +149,7 @@ func TestOwnTransportSpeaksHTTP2AndModernTLS(t *testing.T) {
 func TestOwnTransportKeepsTLSConfiguration(t *testing.T) {
 	server := httptest.NewTLSServer(apitest.Answer(200, apitest.JSON, apitest.Profile))
 	defer server.Close()
-	replaceDefaultTransport(t, server.Client().Transport)
+	apitest.ReplaceDefaultTransport(t, server.Client().Transport)
 	if _, err := apitest.At(t, server.URL).FetchCustomerProfile(t.Context(), sid); err != nil {
 		t.Error(err)
 	}
@@ -159,7 +158,7 @@ func TestOwnTransportKeepsTLSConfiguration(t *testing.T) {
 // A program without a transport at all still has time-outs.
 func TestOwnTransportHasTimeouts(t *testing.T) {
 	for _, standard := range []http.RoundTripper{http.DefaultTransport, nil} {
-		replaceDefaultTransport(t, standard)
+		apitest.ReplaceDefaultTransport(t, standard)
 		own := ownTransport(t)
 		if own.TLSHandshakeTimeout != 10*time.Second || own.IdleConnTimeout != 90*time.Second || own.DialContext == nil || own.Proxy == nil {
 			t.Errorf("got %+v", own)
@@ -174,12 +173,12 @@ func TestReplacedDefaultTransportIsUsed(t *testing.T) {
 		"HTTP client and no transport": {trusthub.WithHTTPClient(new(http.Client))},
 	} {
 		sent := 0
-		replaceDefaultTransport(t, apitest.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
+		apitest.ReplaceDefaultTransport(t, apitest.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
 			sent++
 			return apitest.OK()(req)
 		}))
 		client := apitest.At(t, "https://trusthub.invalid", opts...)
-		replaceDefaultTransport(t, apitest.RoundTripFunc(nil)) // too late
+		apitest.ReplaceDefaultTransport(t, apitest.RoundTripFunc(nil)) // too late
 		if _, err := client.FetchCustomerProfile(t.Context(), sid); err != nil || sent != 1 {
 			t.Errorf("%s: got %v, %d sent", name, err, sent)
 		}
@@ -195,8 +194,11 @@ func TestWarningOfAReplacedTransport(t *testing.T) {
 	for name, transport := range map[string]http.RoundTripper{"replaced": apitest.RoundTripFunc(nil), "as it was": http.DefaultTransport} {
 		var out bytes.Buffer
 		logger := trusthub.WithLogger(slog.New(slog.NewTextHandler(&out, nil)))
-		replaceDefaultTransport(t, transport)
-		callbackHandler(t, apitest.At(t, "https://h", logger), "https://h", failWith(nil)) // which has a transport of its own
+		apitest.ReplaceDefaultTransport(t, transport)
+		_, _ = apitest.At(t, "https://h", logger).CallbackHandler(trusthub.CallbackConfig{ // which has a transport of its own
+			PublicURL: "https://h", Keys: []trusthub.SigningKey{trusthub.AuthToken("token")},
+			Handle: func(context.Context, *trusthub.CustomerProfile, trusthub.CallbackEvent) error { return nil },
+		})
 		if n := strings.Count(out.String(), "level=WARN"); n != 1 && name == "replaced" || n != 0 && name != "replaced" {
 			t.Errorf("%s: got %q", name, out.String())
 		}
@@ -266,7 +268,7 @@ func TestMalformedHTTPIsNotQuoted(t *testing.T) {
 // Of more connections than that, 256 are kept.
 func TestIdleConnectionsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		client, line := onFreezableLine(t, nil)
+		client, line := apitest.OnFreezableLine(t, nil)
 		fetchAtOnce(t, client, 300)
 		synctest.Wait()
 		if n := line.Freeze(); n != 256 {
@@ -298,36 +300,10 @@ func TestGivenTransportIsLeftAlone(t *testing.T) {
 	})
 }
 
-// onFreezableLine has a client's own transport speak over a line that can freeze.
-func onFreezableLine(t *testing.T, protocols *http.Protocols, opts ...trusthub.Option) (*trusthub.Client, *freeze.Line) {
-	t.Helper()
-	line := new(freeze.Line)
-	server := apitest.InMemory(t, func(w http.ResponseWriter, _ *http.Request) {
-		time.Sleep(time.Millisecond) // all that are made at once are under way at once
-		apitest.Answer(200, apitest.JSON, apitest.Profile)(w, nil)
-	})
-	replaceLine := func(next http.RoundTripper) http.RoundTripper {
-		own := next.(*http.Transport)
-		own.DialContext = line.Over(server.DialContext)
-		own.Protocols = protocols
-		t.Cleanup(own.CloseIdleConnections)
-		return own
-	}
-	return apitest.At(t, "http://127.0.0.1", append(opts, apitest.Defaults(), trusthub.WithMiddleware(replaceLine))...), line
-}
-
-// inBothProtocols runs a test in a synctest bubble.
-func inBothProtocols(t *testing.T, test func(*testing.T, *http.Protocols)) {
-	t.Helper()
-	for name, protocols := range map[string]*http.Protocols{"HTTP/1.1": nil, "HTTP/2": apitest.OnlyHTTP2()} {
-		t.Run(name, func(t *testing.T) { synctest.Test(t, func(t *testing.T) { test(t, protocols) }) })
-	}
-}
-
 // A connection that has died in silence, and all that are idle with it, cost the first call a retry and no more.
 func TestFirstCallAfterTheConnectionsDied(t *testing.T) {
-	inBothProtocols(t, func(t *testing.T, protocols *http.Protocols) {
-		client, line := onFreezableLine(t, protocols)
+	apitest.InBothProtocols(t, func(t *testing.T, protocols *http.Protocols) {
+		client, line := apitest.OnFreezableLine(t, protocols)
 		for _, idle := range []int{1, 2, 20} {
 			fetchAtOnce(t, client, idle)
 			if n := line.Freeze(); protocols == nil && n != idle || n == 0 {
@@ -359,9 +335,9 @@ func fetchAtOnce(t *testing.T, client *trusthub.Client, calls int) {
 
 // With short attempts, too, calls succeed again soon, however many wait for the dead connection.
 func TestCallsRecoverFromDeadConnections(t *testing.T) {
-	inBothProtocols(t, func(t *testing.T, protocols *http.Protocols) {
+	apitest.InBothProtocols(t, func(t *testing.T, protocols *http.Protocols) {
 		for _, callers := range []int{1, 8, 64} {
-			client, line := onFreezableLine(t, protocols, trusthub.WithTimeout(300*time.Millisecond))
+			client, line := apitest.OnFreezableLine(t, protocols, trusthub.WithTimeout(300*time.Millisecond))
 			fetchAtOnce(t, client, 100)
 			line.Freeze()
 			start := time.Now()
@@ -395,7 +371,7 @@ func TestDeadlinesMakeIdleConnectionsSuspect(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		for attempts, limit := range map[int]func(context.Context) (context.Context, context.CancelFunc){1: deadline, 2: canceled} {
-			client, line := onFreezableLine(t, nil)
+			client, line := apitest.OnFreezableLine(t, nil)
 			fetchAtOnce(t, client, 20)
 			line.Freeze()
 			ctx, cancel := limit(t.Context())
@@ -427,7 +403,7 @@ func TestHealthChecksFollowTheTimeout(t *testing.T) {
 		}
 	}
 	theirs := &http.HTTP2Config{SendPingTimeout: time.Minute, PingTimeout: time.Hour, MaxReadFrameSize: 1 << 20}
-	replaceDefaultTransport(t, &http.Transport{HTTP2: theirs})
+	apitest.ReplaceDefaultTransport(t, &http.Transport{HTTP2: theirs})
 	if got := ownTransport(t).HTTP2; !reflect.DeepEqual(got, theirs) || got == theirs {
 		t.Errorf("got %+v", got)
 	}
@@ -441,11 +417,4 @@ func ownTransport(t *testing.T, opts ...trusthub.Option) (own *http.Transport) {
 		return next
 	}))...)
 	return own
-}
-
-func replaceDefaultTransport(t *testing.T, transport http.RoundTripper) {
-	t.Helper()
-	standard := http.DefaultTransport
-	http.DefaultTransport = transport
-	t.Cleanup(func() { http.DefaultTransport = standard })
 }

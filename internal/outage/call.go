@@ -22,9 +22,9 @@ type Call struct {
 
 	state    state
 	next     *Call // in the list of fresh calls
-	sent     int // event of its last request; 0: it is fresh
-	failed   int // event of its last failure
-	failures int // of its own
+	sent     int   // event of its last request; 0: it is fresh
+	failed   int   // event of its last failure
+	failures int   // of its own
 	due      time.Time
 	hopeless bool // it asks for a longer wait than the batch has
 }

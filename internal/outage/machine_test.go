@@ -379,7 +379,7 @@ func TestThrottledAlone(t *testing.T) {
 	s.does() // the limiter waits
 	s.m.postpone(s.call("t"), s.now.Add(time.Hour))
 	s.is("t", scheduled)
-	s.wait(2 * time.Second)
+	s.wait(3 * time.Second)
 	s.does("ask good")
 	s.send("canary")
 	s.succeed("canary")
