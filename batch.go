@@ -197,24 +197,3 @@ func (p *pipeline) newBatchConfig(opts []BatchOption) (batchConfig, error) {
 	}
 	return cfg, nil
 }
-
-// batches are those that are running.
-type batches struct {
-	mu  sync.Mutex
-	all map[*outage.Guard]struct{}
-}
-
-func (b *batches) add(one *outage.Guard) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.all == nil {
-		b.all = make(map[*outage.Guard]struct{})
-	}
-	b.all[one] = struct{}{}
-}
-
-func (b *batches) remove(one *outage.Guard) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	delete(b.all, one)
-}

@@ -9,12 +9,10 @@ import (
 	"net/url"
 	"os"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/seed07fc1495/trusthub/gen"
 	"github.com/seed07fc1495/trusthub/internal/address"
-	"github.com/seed07fc1495/trusthub/internal/attempt"
 	"github.com/seed07fc1495/trusthub/internal/outage"
 )
 
@@ -154,39 +152,11 @@ type Stats struct {
 // of the FetchCustomerProfiles that are running.
 func (c *Client) Stats() Stats {
 	own := c.pipeline.limiter.Stats()
-	s := Stats{Limit: own.Limit, InFlight: own.InFlight, Waiting: own.Waiting, RetriesLeft: c.pipeline.quota.Left(), Paused: own.Paused}
-	b := c.pipeline.batches
-	s.LastSuccess, s.FailingSince = c.pipeline.health.read()
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for batch := range b.all {
-		scope := batch.Scope.Stats()
-		s.Limit += scope.Limit
-		s.Waiting += scope.Waiting + batch.Waiting()
-		s.Holding = s.Holding || batch.IsHolding()
+	limit, waiting, holding := c.pipeline.batches.stats()
+	lastSuccess, failingSince := c.pipeline.health.read()
+	return Stats{
+		Limit: own.Limit + limit, InFlight: own.InFlight, Waiting: own.Waiting + waiting,
+		RetriesLeft: c.pipeline.quota.Left(), Paused: own.Paused, Holding: holding,
+		LastSuccess: lastSuccess, FailingSince: failingSince,
 	}
-	return s
-}
-
-// health is how the requests of a client have ended lately.
-type health struct {
-	mu                        sync.Mutex
-	lastSuccess, failingSince time.Time
-}
-
-func (h *health) learn(o *attempt.Outcome, now time.Time) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	switch {
-	case o.Conclusive():
-		h.lastSuccess, h.failingSince = now, time.Time{}
-	case h.failingSince.IsZero():
-		h.failingSince = now
-	}
-}
-
-func (h *health) read() (lastSuccess, failingSince time.Time) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.lastSuccess, h.failingSince
 }

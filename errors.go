@@ -128,7 +128,7 @@ func (e Error) Format(f fmt.State, verb rune) { text.Format(f, verb, e.Error()) 
 
 // LogValue logs what [WithLogger] does of an attempt, and how many there were.
 func (e Error) LogValue() slog.Value {
-	return logValue(e.from, reasonOf(&e), slog.Int("status", e.StatusCode), slog.String("request_id", text.Printable(e.RequestID, 64)))
+	return logResponse(e.from, &e, e.StatusCode, e.RequestID)
 }
 
 // DecodeError is a 2xx answer that is not what was asked for: another content type, malformed or truncated JSON, a value
@@ -160,7 +160,7 @@ func (e DecodeError) Format(f fmt.State, verb rune) { text.Format(f, verb, e.Err
 
 // LogValue logs what [WithLogger] does of an attempt, and how many there were.
 func (e DecodeError) LogValue() slog.Value {
-	return logValue(e.from, reasonOf(&e), slog.Int("status", e.StatusCode), slog.String("request_id", text.Printable(e.RequestID, 64)))
+	return logResponse(e.from, &e, e.StatusCode, e.RequestID)
 }
 
 func newError(a *answer, from origin) *Error {

@@ -9,10 +9,13 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/seed07fc1495/trusthub/gen"
+	"github.com/seed07fc1495/trusthub/internal/attempt"
 	"github.com/seed07fc1495/trusthub/internal/limiter"
+	"github.com/seed07fc1495/trusthub/internal/outage"
 	"github.com/seed07fc1495/trusthub/internal/retry"
 	"github.com/seed07fc1495/trusthub/internal/sid"
 	"github.com/seed07fc1495/trusthub/internal/text"
@@ -178,4 +181,61 @@ func checkSID(s string) error {
 		return nil
 	}
 	return fmt.Errorf("%w %q: want BU and 32 hexadecimal digits", ErrInvalidSID, text.Printable(s, 40))
+}
+
+// batches are those that are running.
+type batches struct {
+	mu  sync.Mutex
+	all map[*outage.Guard]struct{}
+}
+
+func (b *batches) add(one *outage.Guard) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.all == nil {
+		b.all = make(map[*outage.Guard]struct{})
+	}
+	b.all[one] = struct{}{}
+}
+
+func (b *batches) remove(one *outage.Guard) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.all, one)
+}
+
+// health is how the requests of a client have ended lately.
+type health struct {
+	mu                        sync.Mutex
+	lastSuccess, failingSince time.Time
+}
+
+func (h *health) learn(o *attempt.Outcome, now time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch {
+	case o.Conclusive():
+		h.lastSuccess, h.failingSince = now, time.Time{}
+	case h.failingSince.IsZero():
+		h.failingSince = now
+	}
+}
+
+func (h *health) read() (lastSuccess, failingSince time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.lastSuccess, h.failingSince
+}
+
+// stats sums up the batches.
+func (b *batches) stats() (limit float64, waiting int, holding bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for one := range b.all {
+		scope := one.Scope.Stats()
+		limit += scope.Limit
+		waiting += scope.Waiting + one.Waiting()
+		holding = holding || one.IsHolding()
+	}
+	return limit, waiting, holding
 }

@@ -35,44 +35,6 @@ const (
 	ReasonOther    Reason = "other"     // an error of middleware, for example
 )
 
-// reasonOf returns the reason that was found when the attempt that failed with err was classified.
-func reasonOf(err error) Reason {
-	if err == nil {
-		return ""
-	}
-	if f, ok := errors.AsType[failure](err); ok {
-		_, reason := f.verdict()
-		return reason
-	}
-	return ReasonOther
-}
-
-// reasonOfUnanswered is the reason of an error that came in place of a response.
-func reasonOfUnanswered(err error) Reason {
-	switch {
-	case isUnsent(err):
-		return ReasonAuth
-	case errors.Is(err, ErrResponseTooLarge):
-		return ReasonTooLarge
-	case isTimeout(err):
-		return ReasonTimeout
-	}
-	return reasonOfNetwork(err)
-}
-
-// reasonOfBody is the reason of a 2xx whose body is not what was asked for.
-func reasonOfBody(cause error) Reason {
-	switch {
-	case errors.Is(cause, ErrResponseTooLarge):
-		return ReasonTooLarge
-	case isTimeout(cause):
-		return ReasonTimeout
-	case isTruncated(cause):
-		return ReasonTorn
-	}
-	return ReasonDecode
-}
-
 // reasonOfEnd is the reason of a call whose context ended with err.
 func reasonOfEnd(err error) Reason {
 	if errors.Is(err, context.DeadlineExceeded) {
