@@ -25,34 +25,42 @@ type FetchResult struct {
 
 // FetchCustomerProfiles fetches many profiles concurrently and yields each result as it completes, in
 // any order. Each SID that is pulled from sids yields one result. A SID that comes twice is fetched
-// twice.
+// twice. When an option is invalid or sids is nil, nothing is pulled, and one result has Index -1 and
+// the error, an *[OptionError] for an option.
 //
 // Concurrency: at most 16 requests are in flight, or as many as [WithMaxConcurrency] permits, see
 // [WithBatchConcurrency]. Below that bound a batch adapts to the limit of the account. SIDs are pulled
-// as they are needed: at most two for each request that may be in flight (or 8), and 256 more while
-// that many wait for another attempt. So memory is constant for any number of SIDs. A loop body that
-// is slow holds up new requests.
+// as they are needed, about two for each request that may be in flight. Up to 256 SIDs that wait for
+// another attempt come on top. So memory is constant for any number of SIDs. A loop body that is slow
+// holds up new requests.
 //
-// Errors: a SID that fails while others succeed yields its own error after [RetryPolicy].MaxAttempts.
-// A 429 costs time and no attempt: the batch waits out any pause. A SID that is answered 429 while
-// others succeed yields its error after 50 times. Twilio's 401, an invalid certificate and an [Auth]
-// that fails for good end the batch, since they would fail every SID: requests in flight still yield
-// their results, and SIDs that were pulled and not sent yield the error that ended the batch. With an
-// Auth other than [BasicAuth], a request that is answered 401 is signed and sent once more before that.
+// Errors of one SID: a SID that fails while others succeed yields its own error after
+// [RetryPolicy].MaxAttempts. A 429 costs time and no attempt: the batch waits out any pause. A SID that
+// is answered 429 while others succeed yields its error after 50 times.
 //
-// Outages: a failed SID waits until a request that was sent later succeeds. Only then its failure
-// counts. When 8 SIDs in a row fail for the first time and nothing succeeds, the API counts as down:
-// one request at a time probes, at intervals that grow to MaxWait. Every second probe fetches one of
-// the last three SIDs that succeeded once more. Hooks and logs show that request, the loop does not.
-// When a probe succeeds, everything continues, and the failures of the outage do not count. After 15
-// minutes without a success ([WithMaxOutage]) the batch ends: SIDs that were pulled yield their own
-// errors, which are [ErrOutage] too. Fewer than 8 SIDs of which none was ever answered yield their own
-// errors after a minute. An unknown host and a gateway's 4xx end a batch that was never answered after
-// a minute, too.
+// Errors of all: Twilio's 401, an invalid certificate and an [Auth] that fails for good end the batch,
+// since they would fail every SID. Requests in flight still yield their results, and SIDs that were
+// pulled and not sent yield the error that ended the batch. With an Auth other than [BasicAuth], a
+// request that is answered 401 is signed and sent once more before that.
+//
+// Outages: a failure of a SID counts only when a request that was sent later has succeeded. Until then
+// the SID waits. When 8 SIDs in a row fail for the first time and nothing succeeds, the API counts as
+// down: one request at a time probes, at intervals that grow to MaxWait. Every second probe fetches one
+// of the last three SIDs that Twilio has answered once more. Hooks and logs show that request, the loop
+// does not. When a probe succeeds, the batch continues, and the failures of the outage do not count.
+// After 15 minutes without a success ([WithMaxOutage]) the batch ends: SIDs in progress yield errors
+// that are [ErrOutage], each with its own last error, and the others are not pulled.
+//
+// Before the first success of a batch nothing tells bad SIDs from an outage. Fewer than 8 SIDs that all
+// fail yield their own errors after a minute (or MaxOutage, if that is shorter), which are not
+// ErrOutage. With an unknown host, or a gateway that answers 4xx, a batch ends after a minute. SIDs that
+// have failed before, and no others, look like an outage to a client that has fetched nothing else:
+// fetch one first that succeeded.
 //
 // The end of ctx ends the batch: SIDs in progress yield its error, and the loop ends without waiting
 // for sids. Leaving the loop ends the requests in flight. To know whether the batch was complete, count
-// the results. The example that resumes shows what to record.
+// the results. ExampleClient_FetchCustomerProfiles_resume shows what to record so that another run can
+// continue.
 //
 // sids runs on another goroutine, concurrently with the loop body. Do not share variables between the
 // two without a lock, and do not read after the loop what sids has written, unless all results came.
@@ -62,6 +70,9 @@ type FetchResult struct {
 func (c *Client) FetchCustomerProfiles(ctx context.Context, sids iter.Seq[string], opts ...BatchOption) iter.Seq[FetchResult] {
 	return func(yield func(FetchResult) bool) {
 		cfg, err := c.pipeline.newBatchConfig(opts)
+		if err == nil && sids == nil {
+			err = errors.New("trusthub: FetchCustomerProfiles: sids is nil")
+		}
 		if err != nil {
 			yield(FetchResult{Index: -1, Err: err})
 			return
@@ -119,7 +130,7 @@ func (b *batch) newGuard(cfg batchConfig) *outage.Guard {
 		Limiter: p.limiter, Scope: p.limiter.NewBatch(window), Retry: p.cfg.retry, MaxOutage: cfg.maxOutage,
 		Places:    max(2*cfg.concurrency, leastPlaces), // so that calls that wait to try again leave no slot unused
 		CanReauth: !static, Stop: b.stream.Stop, Ask: b.ask,
-		NewError: func(err error, outage bool) error { return &endedError{err, outage} },
+		NewError: newEndOfBatch, Canaries: p.health.recent(),
 		OnChange: p.logOutage,
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/seed07fc1495/trusthub/internal/attempt"
@@ -193,7 +194,7 @@ func (c *call) try() (a *answer) {
 	c.judge(a, err)
 	if c.ctx.Err() == nil || c.outcome.Err == nil {
 		learned = &c.outcome
-		c.health.learn(learned, time.Now())
+		c.health.learn(learned, strings.TrimPrefix(c.req.URL.Path, c.template.URL.Path), time.Now())
 		if c.batch != nil {
 			c.batch.Observe(learned)
 		}

@@ -185,13 +185,33 @@ func markOutage(err error, outage bool) error {
 	if _, marked := errors.AsType[*endedError](err); !outage || marked || !IsRetryable(err) {
 		return err
 	}
-	return &endedError{err, true}
+	return newEndedError(err, true)
 }
 
 // endedError is why a batch has ended, or the failure of a call that its end has cut short.
 type endedError struct {
 	err    error
 	outage bool
+	kind   attempt.Kind // of err
+	reason Reason
+}
+
+func newEndedError(err error, outage bool) *endedError {
+	e := &endedError{err: err, outage: outage, kind: attempt.Transient, reason: reasonOf(err)}
+	if f, ok := errors.AsType[failure](err); ok {
+		e.kind, _ = f.verdict()
+	}
+	return e
+}
+
+// newEndOfBatch returns the error of calls that the end of their batch cuts short. That an outage has
+// ended it is known from another SID's error, of which only the text is theirs.
+func newEndOfBatch(err error, outage bool) error {
+	e := newEndedError(err, outage)
+	if outage {
+		e.err = quote(err)
+	}
+	return e
 }
 
 func (e *endedError) Error() string {
@@ -238,8 +258,8 @@ func asFailure(err error, from origin) error {
 		return err
 	}
 	sent := &sendError{from: from, err: err}
-	if inner, ok := errors.AsType[failure](err); ok { // of the batch that ended
-		sent.kind, sent.reason = inner.verdict()
+	if batch, ended := errors.AsType[*endedError](err); ended {
+		sent.kind, sent.reason = batch.kind, batch.reason
 	} else {
 		sent.kind, sent.reason = kindOfUnanswered(err), reasonOfUnanswered(err)
 	}

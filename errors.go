@@ -27,7 +27,8 @@ var (
 )
 
 // ErrOutage means that FetchCustomerProfiles has ended since no request succeeded for too long, see
-// [WithMaxOutage]. The error around it also wraps the SID's own last error, if a request was sent.
+// [WithMaxOutage]. The error around it also wraps the SID's own last error, if a request was sent. If
+// none was, its text says what happened to another SID.
 var ErrOutage = errors.New("trusthub: the batch ended in an outage")
 
 // ErrInvalidSID says that a string is not the SID of a Customer Profile, "BU" and 32 hexadecimal digits. Nothing was

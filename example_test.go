@@ -214,11 +214,14 @@ func ExampleClient_FetchCustomerProfiles() {
 	defer stop()
 	sids := []string{sid, "BU00000000000000000000000000000000"} // or the lines of a file, or the rows of a query
 	approved, missing := 0, 0
-	for result := range client.FetchCustomerProfiles(context.Background(), slices.Values(sids)) {
+	for result := range client.FetchCustomerProfiles(context.Background(), slices.Values(sids),
+		trusthub.WithBatchConcurrency(32), trusthub.WithMaxOutage(5*time.Minute)) {
 		switch {
 		case errors.Is(result.Err, trusthub.ErrNotFound):
 			missing++
-		case result.Err != nil:
+		case errors.Is(result.Err, trusthub.ErrOutage): // the loop ends, fetch the rest later
+			fmt.Println(result.SID, "was lost to an outage")
+		case result.Err != nil: // of this SID, or what ended the loop
 			fmt.Println(result.SID, result.Err)
 		case result.Profile.Status == trusthub.StatusTwilioApproved:
 			approved++

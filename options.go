@@ -256,7 +256,7 @@ func (c *config) checkPlainHTTP() error {
 	if c.plainHTTP || address.IsSecure(c.baseURL) {
 		return nil
 	}
-	return &OptionError{"WithPlainHTTP", errors.New("not given, and the base URL is http beyond a loopback address")}
+	return &OptionError{"WithPlainHTTP", errors.New("it takes this option to send credentials in the clear: the base URL is http beyond a loopback address")}
 }
 
 var errNil = errors.New("it is nil")

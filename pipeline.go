@@ -208,14 +208,18 @@ func (b *batches) remove(one *outage.Guard) {
 type health struct {
 	mu                        sync.Mutex
 	lastSuccess, failingSince time.Time
+	sids                      [3]string // the ones that Twilio has answered last
+	next                      int       // of them to replace
 }
 
-func (h *health) learn(o *attempt.Outcome, now time.Time) {
+func (h *health) learn(o *attempt.Outcome, sid string, now time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	switch {
 	case o.Conclusive():
 		h.lastSuccess, h.failingSince = now, time.Time{}
+		h.sids[h.next] = sid
+		h.next = (h.next + 1) % len(h.sids)
 	case h.failingSince.IsZero():
 		h.failingSince = now
 	}
@@ -225,6 +229,13 @@ func (h *health) read() (lastSuccess, failingSince time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.lastSuccess, h.failingSince
+}
+
+// recent returns the SIDs that Twilio has answered last, for a batch to probe with.
+func (h *health) recent() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(h.sids[:]), func(sid string) bool { return sid == "" })
 }
 
 // stats sums up the batches.

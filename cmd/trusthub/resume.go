@@ -20,6 +20,7 @@ type earlier struct {
 	file *lockedfile.File
 	done map[string]bool // SIDs in upper case that have a profile or failed for good
 	torn bool            // its last line was
+	good string          // the last SID that has a profile
 }
 
 // openEarlier reads the results in a file, mends its end, and is ready to add to it. A file that does not exist has none. It waits
@@ -79,6 +80,9 @@ func (e *earlier) add(line []byte) bool {
 	}
 	if result.Error == nil || result.Error.Final {
 		e.done[strings.ToUpper(result.SID)] = true
+	}
+	if result.Error == nil {
+		e.good = result.SID
 	}
 	return true
 }
