@@ -1015,3 +1015,12 @@ func TestProfileErrorText(t *testing.T) {
 		}
 	}
 }
+
+// checkText checks that the text of an error is fit for a log: short, on one line, and of this package.
+func checkText(t *testing.T, err error) {
+	t.Helper()
+	if text := err.Error(); len(text) >= 500 || strings.ContainsFunc(text, unicode.IsControl) || !strings.HasPrefix(text, "trusthub: ") ||
+		strings.Contains(text, "struct {") {
+		t.Errorf("%d bytes: %q", len(text), text)
+	}
+}

@@ -2,6 +2,7 @@ package trusthub_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -27,7 +28,10 @@ func TestMain(m *testing.M) {
 // fetch fetches the example, and returns the status of the response.
 func fetch(ctx context.Context, c *trusthub.Client) (status int, err error) {
 	var response trusthub.Response
-	_, err = c.FetchCustomerProfile(ctx, sid, trusthub.WithResponseInto(&response))
+	profile, err := c.FetchCustomerProfile(ctx, sid, trusthub.WithResponseInto(&response))
+	if (profile == nil) == (err == nil) {
+		panic(fmt.Sprintf("profile %v with error %v", profile, err))
+	}
 	return response.StatusCode, err
 }
 

@@ -411,3 +411,15 @@ func TestOptionsOverrideTheEnvironmentsAddress(t *testing.T) {
 		}
 	}
 }
+
+func TestRetryPolicies(t *testing.T) {
+	auth := trusthub.BasicAuth("AC1", "p")
+	for policy, valid := range map[trusthub.RetryPolicy]bool{
+		{}: true, {MaxAttempts: 1}: true, {MaxWait: time.Millisecond}: true, {MinWait: time.Minute}: true, {MinWait: 1, MaxWait: 1}: true,
+		{MaxAttempts: -1}: false, {MinWait: -1}: false, {MaxWait: -1}: false, {MinWait: 2, MaxWait: 1}: false,
+	} {
+		if client, err := trusthub.NewClient(auth, trusthub.WithRetry(policy)); (err == nil) != valid || (client != nil) != valid {
+			t.Errorf("%+v: got %v", policy, err)
+		}
+	}
+}
