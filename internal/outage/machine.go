@@ -155,7 +155,7 @@ func (m *machine) recover() {
 	m.row = slices.DeleteFunc(m.row, func(sent int) bool { return sent < m.proven })
 	m.probe, m.probeAt, m.wasCanary = nil, time.Time{}, false
 	if m.isDown() {
-		m.wentDown, m.recovered, m.row = 0, m.events, nil
+		m.wentDown, m.recovered = 0, m.events
 		m.do.resume()
 	}
 	for i := 0; i < len(m.parked) && (m.parked[i].failed < m.proven || m.parked[i].sent < m.recovered); {
