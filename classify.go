@@ -17,8 +17,8 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/transport"
 )
 
-// classify says once how an attempt ended, for all that decide what follows: by the response, or by the
-// error that came in its place.
+// classify says once how an attempt ended, for all that decide what follows: by the response, or by
+// the error that came in its place.
 func classify(a *answer, err error, from origin, took time.Duration) attempt.Outcome {
 	if a != nil {
 		err = a.judge(from)
@@ -53,7 +53,8 @@ func (a *answer) judge(from origin) error {
 	return a.failure
 }
 
-// isLocal reports whether a failure is probably one of the program's own configuration, which waiting does not mend.
+// isLocal reports whether a failure is probably one of the program's own configuration, which
+// waiting does not mend.
 func isLocal(err error) bool {
 	switch err := err.(type) { //nolint:errorlint // one of this call
 	case *Error:
@@ -104,7 +105,8 @@ func (e *DecodeError) verdict() (attempt.Kind, Reason) {
 	return attempt.Rejected, reasonOfBody(e.Err)
 }
 
-// isTruncated reports whether the cause of a DecodeError is what happened to the body on its way, and not what it holds.
+// isTruncated reports whether the cause of a DecodeError is what happened to the body on its way,
+// and not what it holds.
 func isTruncated(cause error) bool {
 	return cause != nil && !decode.IsContent(cause) && !errors.Is(cause, ErrResponseTooLarge)
 }
@@ -150,7 +152,8 @@ func isFinalByItself(err error) bool {
 	return ok && !opinion.Retryable()
 }
 
-// notAnswered is the error of a call that ends without an answer. One that its batch has ended says why it failed before.
+// notAnswered is the error of a call that ends without an answer. One that its batch has ended says
+// why it failed before.
 func notAnswered(from origin, failure, previous error) error {
 	if _, ended := errors.AsType[*endedError](failure); ended && previous != nil {
 		failure = previous
@@ -158,8 +161,8 @@ func notAnswered(from origin, failure, previous error) error {
 	return asFailure(failure, from)
 }
 
-// interrupted is the error of a call whose context ended: that of the context, its cause, and why the last complete attempt
-// failed.
+// interrupted is the error of a call whose context ended: that of the context, its cause, and why
+// the last complete attempt failed.
 func interrupted(ctx context.Context, from origin, failure, previous error) error {
 	ended, cause := ctx.Err(), context.Cause(ctx)
 	why := failure
@@ -204,8 +207,8 @@ func newEndedError(err error, outage bool) *endedError {
 	return e
 }
 
-// newEndOfBatch returns the error of calls that the end of their batch cuts short. That an outage has
-// ended it is known from another SID's error, of which only the text is theirs.
+// newEndOfBatch returns the error of calls that the end of their batch cuts short. That an outage
+// has ended it is known from another SID's error, of which only the text is theirs.
 func newEndOfBatch(err error, outage bool) error {
 	e := newEndedError(err, outage)
 	if outage {
@@ -231,7 +234,8 @@ func (e *endedError) Unwrap() []error {
 	return []error{e.err, ErrOutage}
 }
 
-// quoteCause does the same with the cause of a context, which says nothing about the call, not even by one of our named errors.
+// quoteCause does the same with the cause of a context, which says nothing about the call, not even
+// by one of our named errors.
 func quoteCause(err error) error {
 	return opaque.Hide(err, func(node error) bool { return isOfCall(node) || slices.Contains(named(), node) })
 }
@@ -240,8 +244,9 @@ func named() []error {
 	return []error{ErrUnauthorized, ErrForbidden, ErrNotFound, ErrTooManyRequests, ErrOutage, ErrInvalidSID, ErrResponseTooLarge}
 }
 
-// quote returns an error that comes from outside of a call: from its Auth, its middleware or its transport. What other calls of this
-// package have left in its chain is text, and answers neither errors.Is nor errors.As: it is not how this call ended.
+// quote returns an error that comes from outside of a call: from its Auth, its middleware or its
+// transport. What other calls of this package have left in its chain is text, and answers neither
+// errors.Is nor errors.As: it is not how this call ended.
 func quote(err error) error { return opaque.Hide(err, isOfCall) }
 
 func isOfCall(node error) bool {

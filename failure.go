@@ -67,7 +67,8 @@ func (e *unsentError) Error() string { return "not sent: " + e.err.Error() }
 
 func (e *unsentError) Unwrap() error { return e.err }
 
-// timeoutError says that one attempt took longer than WithTimeout permits, while the caller's context goes on.
+// timeoutError says that one attempt took longer than WithTimeout permits, while the caller's
+// context goes on.
 type timeoutError time.Duration
 
 func (e timeoutError) Error() string {
@@ -84,7 +85,8 @@ func (timeoutError) Retryable() bool { return true }
 // Is makes it a context.DeadlineExceeded, as the time-outs of net/http are.
 func (timeoutError) Is(target error) bool { return target == context.DeadlineExceeded }
 
-// origin is the call that an error comes from. It names the request as people write it down: GET /v1/CustomerProfiles/BU….
+// origin is the call that an error comes from. It names the request as people write it down: GET
+// /v1/CustomerProfiles/BU….
 type origin struct {
 	method, path string
 	attempts     int
@@ -104,7 +106,8 @@ func requestNote(id string) []string {
 	return []string{"request " + text.Printable(id, 64)}
 }
 
-// failure is an error of a call. It knows what it means, so that nothing has to search its chain, which may hold errors of other calls.
+// failure is an error of a call. It knows what it means, so that nothing has to search its chain,
+// which may hold errors of other calls.
 type failure interface {
 	error
 	verdict() (attempt.Kind, Reason)

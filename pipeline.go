@@ -22,11 +22,13 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/transport"
 )
 
-// pipeline is what a request goes through on its way to the network, and what all calls of a client share:
+// pipeline is what a request goes through on its way to the network, and what all calls of a client
+// share:
 //
 //	retries → limiter → authentication → middleware → transport → bounded read
 //
-// One attempt is all from the limiter on, so that a body torn in the middle is retried like a refused connection.
+// One attempt is all from the limiter on, so that a body torn in the middle is retried like a
+// refused connection.
 type pipeline struct {
 	cfg      *config
 	next     http.RoundTripper
@@ -140,7 +142,8 @@ func (p *pipeline) exchange(signed, req *http.Request) (*answer, error) {
 	return a, nil
 }
 
-// fromOutside returns an error that is not of this package: that of a context which has ended, if that is what it comes from.
+// fromOutside returns an error that is not of this package: that of a context which has ended, if
+// that is what it comes from.
 func fromOutside(ctx context.Context, err error) error {
 	if ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
 		return ctx.Err()
@@ -148,16 +151,16 @@ func fromOutside(ctx context.Context, err error) error {
 	return quote(err)
 }
 
-// distrustIdle closes idle connections when an attempt has run out of time: they may be as dead as the one that it waited for,
-// and then over HTTP/1.1 each would cost another attempt to find out.
+// distrustIdle closes idle connections when an attempt has run out of time: they may be as dead as
+// the one that it waited for, and then over HTTP/1.1 each would cost another attempt to find out.
 func (p *pipeline) distrustIdle(attempt context.Context) {
 	if p.own != nil && errors.Is(attempt.Err(), context.DeadlineExceeded) {
 		p.own.CloseIdleConnections()
 	}
 }
 
-// checkTarget refuses what does not get one Customer Profile, so that no request editor of the generated client takes credentials
-// elsewhere or changes anything.
+// checkTarget refuses what does not get one Customer Profile, so that no request editor of the
+// generated client takes credentials elsewhere or changes anything.
 func (p *pipeline) checkTarget(req *http.Request) error {
 	u, base := req.URL, p.cfg.baseURL
 	host := req.Host

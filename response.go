@@ -28,9 +28,10 @@ func (r Response) Format(f fmt.State, _ rune) {
 // LogValue logs what Format prints.
 func (r Response) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(r)) }
 
-// Body is the body of an answer. It holds personal data, so that it prints as its length with every fmt verb, in slog
-// and in JSON; string(body) and []byte(body) are the content. Where fmt asks no type how it prints, it cannot: in an
-// unexported field of a struct, and under the verbs that go vet refuses, %p and a %w outside of fmt.Errorf.
+// Body is the body of an answer. It holds personal data, so that it prints as its length with every
+// fmt verb, in slog and in JSON; string(body) and []byte(body) are the content. Where fmt asks no
+// type how it prints, it cannot: in an unexported field of a struct, and under the verbs that go
+// vet refuses, %p and a %w outside of fmt.Errorf.
 type Body []byte
 
 // Format prints the length in bytes.

@@ -44,7 +44,8 @@ func (q *opaque) As(target any) bool {
 	})
 }
 
-// find reports whether the tree of err has a node that is wanted, and that is neither hidden nor below one that is.
+// find reports whether the tree of err has a node that is wanted, and that is neither hidden nor
+// below one that is.
 func find(err error, hides, wanted func(error) bool) bool {
 	switch {
 	case err == nil || hides(err):

@@ -15,9 +15,9 @@ const (
 	unansweredWait = time.Minute // when no request was ever answered, and few fail or the cause seems local
 )
 
-// machine decides for one batch. It has no lock, clock or timer and knows neither HTTP nor goroutines:
-// it is called with each event and its time, and calls its actor. It compares the numbers of events,
-// not times, to tell what was before or after.
+// machine decides for one batch. It has no lock, clock or timer and knows neither HTTP nor
+// goroutines: it is called with each event and its time, and calls its actor. It compares the
+// numbers of events, not times, to tell what was before or after.
 type machine struct {
 	maxAttempts int
 	maxOutage   time.Duration
@@ -165,8 +165,8 @@ func (m *machine) recover() {
 	}
 }
 
-// fail is called when a request got no response from the API, or one that may be better next time. The
-// next attempt is due after wait.
+// fail is called when a request got no response from the API, or one that may be better next time.
+// The next attempt is due after wait.
 func (m *machine) fail(c *Call, wait time.Duration, local bool, now time.Time) {
 	m.local = local
 	m.noSuccess(now)
@@ -200,7 +200,8 @@ func (m *machine) goDown(now time.Time) {
 	}
 }
 
-// judge decides about a parked call, and reports whether it is known whose fault its last failure was.
+// judge decides about a parked call, and reports whether it is known whose fault its last failure
+// was.
 func (m *machine) judge(c *Call) bool {
 	switch {
 	case c.sent < m.recovered:
@@ -325,8 +326,9 @@ func (m *machine) settle(now time.Time) {
 	}
 }
 
-// startProbe sends a canary and a call that was never sent, in turn. Without the latter it sends the
-// call that has been parked for longest, and when the API does not count as down, not before it is due.
+// startProbe sends a canary and a call that was never sent, in turn. Without the latter it sends
+// the call that has been parked for longest, and when the API does not count as down, not before it
+// is due.
 func (m *machine) startProbe(now time.Time) {
 	next := m.unsent()
 	if next == nil && len(m.parked) > 0 {
