@@ -158,23 +158,28 @@ func TestTransportsThatReturnNothing(t *testing.T) {
 	}
 }
 
+// An option that cannot work is named.
 func TestInvalidOptions(t *testing.T) {
-	for name, opt := range map[string]trusthub.Option{
-		"no http.Client":      trusthub.WithHTTPClient(nil),
-		"negative timeout":    trusthub.WithHTTPClient(&http.Client{Timeout: -1}),
-		"middleware is nil":   trusthub.WithMiddleware(nil),
-		"middleware gave nil": trusthub.WithMiddleware(func(http.RoundTripper) http.RoundTripper { return nil }),
-		"no product":          trusthub.WithUserAgent(""),
-		"line break":          trusthub.WithUserAgent("a\r\nX: y"),
-		"no time":             trusthub.WithTimeout(0),
-		"no concurrency":      trusthub.WithMaxConcurrency(0),
-		"no bytes":            trusthub.WithMaxResponseBytes(0),
-		"no logger":           trusthub.WithLogger(nil),
-		"no option":           nil,
+	for name, opts := range map[string][]trusthub.Option{
+		"WithHTTPClient":       {trusthub.WithHTTPClient(nil), trusthub.WithHTTPClient(&http.Client{Timeout: -1})},
+		"WithMiddleware":       {trusthub.WithMiddleware(nil), trusthub.WithMiddleware(func(http.RoundTripper) http.RoundTripper { return nil })},
+		"WithUserAgent":        {trusthub.WithUserAgent(""), trusthub.WithUserAgent("a\r\nX: y")},
+		"WithTimeout":          {trusthub.WithTimeout(0)},
+		"WithMaxConcurrency":   {trusthub.WithMaxConcurrency(0)},
+		"WithMaxResponseBytes": {trusthub.WithMaxResponseBytes(0)},
+		"WithLogger":           {trusthub.WithLogger(nil)},
+		"WithRetry":            {trusthub.WithRetry(trusthub.RetryPolicy{MaxAttempts: -1})},
+		"WithBaseURL":          {trusthub.WithBaseURL("ftp://h")},
+		"WithEdge":             {trusthub.WithEdge("a.b", "us1")},
+		"WithPlainHTTP":        {trusthub.WithBaseURL("http://example.com")},
+		"Option":               {nil},
 	} {
-		client, err := trusthub.NewClient(trusthub.BasicAuth("AC1", "p"), opt)
-		if client != nil || err == nil || !strings.HasPrefix(err.Error(), "trusthub: ") {
-			t.Errorf("%s: got %v, %v", name, client, err)
+		for _, opt := range opts {
+			client, err := trusthub.NewClient(trusthub.BasicAuth("AC1", "p"), opt)
+			option, ok := errors.AsType[*trusthub.OptionError](err)
+			if client != nil || !ok || option.Option != name || err.Error() != "trusthub: "+name+": "+option.Err.Error() {
+				t.Errorf("%s: got %v, %v", name, client, err)
+			}
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"math"
 	"math/rand/v2"
 	"net/http"
@@ -98,19 +99,25 @@ func TestBatchDoesNotWaitForItsInput(t *testing.T) {
 }
 
 func TestBatchBounds(t *testing.T) {
+	client := func(n int) []trusthub.Option { return []trusthub.Option{trusthub.WithMaxConcurrency(n)} }
+	batch := func(n int) []trusthub.BatchOption { return []trusthub.BatchOption{trusthub.WithBatchConcurrency(n)} }
 	for name, test := range map[string]struct {
 		opts  []trusthub.Option
+		batch []trusthub.BatchOption
 		bound int
 	}{
-		"of its own":      {nil, 16},
-		"of the client's": {[]trusthub.Option{trusthub.WithMaxConcurrency(3)}, 3},
-		"huge":            {[]trusthub.Option{trusthub.WithMaxConcurrency(math.MaxInt)}, 1 << 15},
+		"of its own":                    {nil, nil, 16},
+		"given":                         {nil, batch(20), 20},
+		"of the client":                 {client(3), nil, 3},
+		"given, less than the client's": {client(64), batch(20), 20},
+		"given, more than the client's": {client(18), batch(64), 18},
+		"huge":                          {client(math.MaxInt), nil, 1 << 15},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				a := apitest.NewAccount(1<<20, time.Second)
 				client := apitest.Over(t, apitest.InMemory(t, a.ServeHTTP), test.opts...)
-				for result := range client.FetchCustomerProfiles(t.Context(), apitest.Numbered(200, new(atomic.Int64))) {
+				for result := range client.FetchCustomerProfiles(t.Context(), apitest.Numbered(200, new(atomic.Int64)), test.batch...) {
 					if result.Err != nil {
 						t.Error(result.Err)
 					}
@@ -120,6 +127,33 @@ func TestBatchBounds(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// What cannot work pulls nothing, and says which option it was.
+func TestInvalidBatch(t *testing.T) {
+	none := func(func(string) bool) { t.Error("a SID was pulled") }
+	for name, test := range map[string]struct {
+		sids iter.Seq[string]
+		opt  trusthub.BatchOption
+		want string
+	}{
+		"WithBatchConcurrency": {none, trusthub.WithBatchConcurrency(0), "trusthub: WithBatchConcurrency: 0 is not from 1 to 32768"},
+		"WithMaxOutage":        {none, trusthub.WithMaxOutage(-1), "trusthub: WithMaxOutage: -1ns is negative"},
+		"BatchOption":          {none, nil, "trusthub: BatchOption: it is nil"},
+		"":                     {nil, trusthub.WithMaxOutage(0), "trusthub: FetchCustomerProfiles: sids is nil"},
+	} {
+		var results []trusthub.FetchResult
+		for result := range apitest.Over(t, apitest.OK()).FetchCustomerProfiles(t.Context(), test.sids, test.opt) {
+			results = append(results, result)
+		}
+		if len(results) != 1 || results[0].Index != -1 || results[0].Err == nil || results[0].Err.Error() != test.want {
+			t.Errorf("%s: got %v", name, results)
+			continue
+		}
+		if option, ok := errors.AsType[*trusthub.OptionError](results[0].Err); ok != (name != "") || ok && option.Option != name {
+			t.Errorf("%s: got %+v", name, option)
+		}
 	}
 }
 
