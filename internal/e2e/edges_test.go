@@ -278,7 +278,7 @@ func TestRefusedProbes(t *testing.T) {
 					}
 					return nil
 				})
-				results := apitest.FetchAll(t.Context(), t, apitest.Over(t, server, apitest.Defaults(), opt), 20000)
+				results := apitest.FetchAll(t.Context(), t, apitest.Over(t, server, apitest.Defaults(), opt), 6000)
 				first, later := server.Between(10*time.Second, 70*time.Second), server.Between(5*time.Minute, 6*time.Minute)
 				if first > 100 || later > 100 || apitest.Failed(results) > 0 {
 					t.Errorf("%d and %d requests a minute, %d lost", first, later, apitest.Failed(results))
