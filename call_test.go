@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/seed07fc1495/trusthub"
-	"github.com/seed07fc1495/trusthub/contract"
 	"github.com/seed07fc1495/trusthub/gen"
 	"github.com/seed07fc1495/trusthub/internal/apitest"
 )
@@ -472,12 +471,6 @@ func TestResponseIntoWithoutAnswer(t *testing.T) {
 	}
 }
 
-// stuckBody is a body that knows nothing of contexts: only closing it ends a Read.
-type stuckBody struct{ closed chan struct{} }
-
-func (b stuckBody) Read([]byte) (int, error) { <-b.closed; return 0, errors.New("read on closed body") }
-func (b stuckBody) Close() error             { close(b.closed); return nil } // twice panics
-
 // A body whose Read ignores the context ends with the attempt, and its place under the limit is free again.
 func TestBodiesThatIgnoreTheContext(t *testing.T) {
 	switching := func(w http.ResponseWriter, _ *http.Request) {
@@ -493,7 +486,7 @@ func TestBodiesThatIgnoreTheContext(t *testing.T) {
 	stuck := func(status int) func(*testing.T) http.RoundTripper {
 		return func(*testing.T) http.RoundTripper {
 			return apitest.RoundTripFunc(func(*http.Request) (*http.Response, error) {
-				return &http.Response{StatusCode: status, Header: http.Header{}, Body: stuckBody{make(chan struct{})}}, nil
+				return &http.Response{StatusCode: status, Header: http.Header{}, Body: make(apitest.StuckBody)}, nil
 			})
 		}
 	}
@@ -535,35 +528,6 @@ func TestResponseOfACallWithinACall(t *testing.T) {
 	if err == nil || response.StatusCode != 0 || response.Attempts != 0 {
 		t.Errorf("nothing was sent: %v, but got %v", err, response)
 	}
-}
-
-// With contract, too, a body that ignores the context is closed once.
-func TestContractClosesOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		closes := new(atomic.Int64)
-		client := apitest.Over(t, apitest.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
-			answer, err := apitest.CannedJSON("")(req)
-			answer.Body = countingBody{stuckBody{make(chan struct{})}, closes, new(sync.Once)}
-			return answer, err
-		}), trusthub.WithMiddleware(contract.NewTransport))
-		_, _ = client.FetchCustomerProfile(t.Context(), sid)
-		synctest.Wait()
-		if closes.Load() != 1 {
-			t.Errorf("closed %d times", closes.Load())
-		}
-	})
-}
-
-type countingBody struct {
-	stuckBody
-	closes *atomic.Int64
-	once   *sync.Once
-}
-
-func (b countingBody) Close() error {
-	b.closes.Add(1)
-	b.once.Do(func() { _ = b.stuckBody.Close() })
-	return nil
 }
 
 // fetched is a profile of the documented size. It stays as it is when the document gains a property.

@@ -3,13 +3,11 @@ package trusthub_test
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -97,73 +95,6 @@ func countConnections(t *testing.T, handler http.Handler) (url string, opened *a
 	server.Start()
 	t.Cleanup(server.Close)
 	return server.URL, opened
-}
-
-// Whatever http.Transport a program has put in the place of http.DefaultTransport, its settings are kept, itself is not
-// changed, and HTTP/2 and modern TLS are spoken.
-func TestOwnTransportSpeaksHTTP2AndModernTLS(t *testing.T) {
-	var protocol string
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		protocol = r.Proto
-		apitest.Answer(200, apitest.JSON, apitest.Profile)(w, r)
-	}))
-	server.EnableHTTP2 = true
-	server.StartTLS()
-	defer server.Close()
-	roots := server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
-	for name, test := range map[string]struct {
-		standard http.RoundTripper
-		oldest   uint16 // version of TLS
-	}{
-		"as it comes":   {http.DefaultTransport, tls.VersionTLS12},
-		"none":          {nil, tls.VersionTLS12},
-		"a new one":     {new(http.Transport), tls.VersionTLS12},
-		"with a dialer": {&http.Transport{DialContext: new(net.Dialer).DialContext}, tls.VersionTLS12},
-		"with TLS 1.0":  {&http.Transport{TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS10}}, tls.VersionTLS12},
-		"with TLS 1.3":  {&http.Transport{TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS13}}, tls.VersionTLS13},
-	} {
-		t.Run(name, func(t *testing.T) {
-			apitest.ReplaceDefaultTransport(t, test.standard)
-			trusting := func(next http.RoundTripper) http.RoundTripper {
-				next.(*http.Transport).TLSClientConfig.RootCAs = roots
-				if config := next.(*http.Transport).TLSClientConfig; config.MinVersion != test.oldest || config.ClientSessionCache == nil {
-					t.Errorf("TLS is not configured: %x", config.MinVersion)
-				}
-				return next
-			}
-			if _, err := apitest.At(t, server.URL, trusthub.WithMiddleware(trusting)).FetchCustomerProfile(t.Context(), sid); err != nil {
-				t.Fatal(err)
-			}
-			if protocol != "HTTP/2.0" {
-				t.Errorf("got %s", protocol)
-			}
-			if theirs, ok := test.standard.(*http.Transport); ok && theirs.TLSClientConfig != nil &&
-				(theirs.TLSClientConfig.RootCAs != nil || theirs.TLSClientConfig.ClientSessionCache != nil) {
-				t.Error("the program's own transport was changed")
-			}
-		})
-	}
-}
-
-// The authorities that a program trusts are trusted.
-func TestOwnTransportKeepsTLSConfiguration(t *testing.T) {
-	server := httptest.NewTLSServer(apitest.Answer(200, apitest.JSON, apitest.Profile))
-	defer server.Close()
-	apitest.ReplaceDefaultTransport(t, server.Client().Transport)
-	if _, err := apitest.At(t, server.URL).FetchCustomerProfile(t.Context(), sid); err != nil {
-		t.Error(err)
-	}
-}
-
-// A program without a transport at all still has time-outs.
-func TestOwnTransportHasTimeouts(t *testing.T) {
-	for _, standard := range []http.RoundTripper{http.DefaultTransport, nil} {
-		apitest.ReplaceDefaultTransport(t, standard)
-		own := ownTransport(t)
-		if own.TLSHandshakeTimeout != 10*time.Second || own.IdleConnTimeout != 90*time.Second || own.DialContext == nil || own.Proxy == nil {
-			t.Errorf("got %+v", own)
-		}
-	}
 }
 
 // A mock or a tracer in the place of http.DefaultTransport gets what is sent, and the real API does not.
@@ -388,24 +319,15 @@ func TestDeadlinesMakeIdleConnectionsSuspect(t *testing.T) {
 	})
 }
 
-// The pings follow the time-out of an attempt: both times at most half of it, within bounds that no server objects to. What
-// a program has set itself is kept.
+// The transport that a client makes for itself is tuned for the time-out of its attempts; package transport shows how.
 func TestHealthChecksFollowTheTimeout(t *testing.T) {
-	for _, test := range []struct{ timeout, send, wait time.Duration }{
-		{30 * time.Second, 10 * time.Second, 5 * time.Second}, // the default
-		{time.Hour, 10 * time.Second, 5 * time.Second},
-		{12 * time.Second, 4 * time.Second, 2 * time.Second},
-		{4500 * time.Millisecond, 1500 * time.Millisecond, time.Second},
-		{time.Nanosecond, time.Second, time.Second},
-	} {
-		if got := ownTransport(t, trusthub.WithTimeout(test.timeout)).HTTP2; got.SendPingTimeout != test.send || got.PingTimeout != test.wait {
-			t.Errorf("%v: ping after %v, closed after %v more", test.timeout, got.SendPingTimeout, got.PingTimeout)
+	for timeout, want := range map[time.Duration]time.Duration{30 * time.Second: 10 * time.Second, 12 * time.Second: 4 * time.Second} {
+		if got := ownTransport(t, trusthub.WithTimeout(timeout)).HTTP2.SendPingTimeout; got != want {
+			t.Errorf("%v: ping after %v", timeout, got)
 		}
 	}
-	theirs := &http.HTTP2Config{SendPingTimeout: time.Minute, PingTimeout: time.Hour, MaxReadFrameSize: 1 << 20}
-	apitest.ReplaceDefaultTransport(t, &http.Transport{HTTP2: theirs})
-	if got := ownTransport(t).HTTP2; !reflect.DeepEqual(got, theirs) || got == theirs {
-		t.Errorf("got %+v", got)
+	if got := ownTransport(t).HTTP2.SendPingTimeout; got != 10*time.Second {
+		t.Errorf("by default: ping after %v", got)
 	}
 }
 

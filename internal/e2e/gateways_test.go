@@ -66,6 +66,7 @@ func TestGatewaysInACall(t *testing.T) {
 // A gateway that answers for a minute costs a batch about that minute, and no profile, whether it
 // answers from the start or after others did.
 func TestGatewaysInABatch(t *testing.T) {
+	t.Parallel()
 	overGateways(t, func(t *testing.T, fault trusthubtest.Fault) {
 		for _, from := range []time.Duration{0, 2 * time.Second} {
 			fake := trusthubtest.NewHandler()
