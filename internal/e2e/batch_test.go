@@ -60,44 +60,6 @@ func TestBatchYieldsEachSIDOnce(t *testing.T) {
 	})
 }
 
-func TestBatchYieldsInOrderOfCompletion(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		client := apitest.Over(t, apitest.InMemory(t, func(w http.ResponseWriter, r *http.Request) {
-			time.Sleep(time.Duration('9'-r.URL.Path[len(r.URL.Path)-1]) * time.Second)
-			apitest.Answer(200, apitest.JSON, apitest.Profile)(w, r)
-		}))
-		last := ""
-		for result := range client.FetchCustomerProfiles(t.Context(), apitest.Numbered(4, new(atomic.Int64))) {
-			if last != "" && result.SID > last {
-				t.Errorf("%s after %s", result.SID, last)
-			}
-			last = result.SID
-		}
-	})
-}
-
-// A pipe that delivers one SID now and the next much later holds up nothing.
-func TestBatchDoesNotWaitForItsInput(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		client := apitest.Over(t, apitest.InMemory(t, apitest.Answer(200, apitest.JSON, apitest.Profile)))
-		start := time.Now()
-		var times []time.Duration
-		for range client.FetchCustomerProfiles(t.Context(), func(yield func(string) bool) {
-			for range 3 {
-				if !yield(sid) {
-					return
-				}
-				time.Sleep(time.Hour)
-			}
-		}) {
-			times = append(times, time.Since(start))
-		}
-		if want := []time.Duration{0, time.Hour, 2 * time.Hour}; !slices.Equal(times, want) {
-			t.Errorf("results after %v", times)
-		}
-	})
-}
-
 func TestBatchBounds(t *testing.T) {
 	client := func(n int) []trusthub.Option { return []trusthub.Option{trusthub.WithMaxConcurrency(n)} }
 	batch := func(n int) []trusthub.BatchOption { return []trusthub.BatchOption{trusthub.WithBatchConcurrency(n)} }
@@ -276,25 +238,6 @@ func TestBatchContextEnds(t *testing.T) {
 	})
 }
 
-// Every SID that was pulled yields a result, also when the context ends in between.
-func TestBatchLosesNothingThatWasPulled(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		a := apitest.NewAccount(1000, 100*time.Millisecond)
-		client := apitest.Over(t, apitest.InMemory(t, a.ServeHTTP))
-		ctx, cancel := context.WithTimeout(t.Context(), 1050*time.Millisecond)
-		defer cancel()
-		var pulled atomic.Int64
-		results := int64(0)
-		for range client.FetchCustomerProfiles(ctx, apitest.Numbered(1_000_000, &pulled)) {
-			results++
-		}
-		if results != pulled.Load() || results < 100 {
-			t.Errorf("%d results of %d pulled", results, pulled.Load())
-		}
-		time.Sleep(100 * time.Millisecond) // for the server
-	})
-}
-
 // The account's limit is found, whether it is constant or drops in the middle: nothing is lost.
 func TestBatchUnderAnAccountsLimit(t *testing.T) {
 	t.Parallel()
@@ -390,30 +333,6 @@ func TestBatchResults(t *testing.T) {
 		}
 		if slices.Contains(seen, false) {
 			t.Errorf("seen %v", seen)
-		}
-	})
-}
-
-// A SID that comes while the last ones are finished, after the loop has been told to end, still yields its result.
-func TestBatchLosesNoLateSID(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		client := apitest.Over(t, apitest.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
-			<-req.Context().Done()
-			time.Sleep(2 * time.Second) // a transport that is slow to notice
-			return nil, context.Cause(req.Context())
-		}))
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		results := 0
-		for range client.FetchCustomerProfiles(ctx, func(yield func(string) bool) {
-			yield(sid)
-			time.Sleep(2 * time.Second)
-			yield(apitest.UnknownSID)
-		}) {
-			results++
-		}
-		if results != 2 {
-			t.Errorf("%d results", results)
 		}
 	})
 }
