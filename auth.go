@@ -29,8 +29,8 @@ type AuthFunc func(*http.Request) error
 // Authorize calls f.
 func (f AuthFunc) Authorize(req *http.Request) error { return f(req) }
 
-// BasicAuth signs with HTTP Basic: an Account SID and its auth token, or the SID and the secret of an API key.
-// Credentials that cannot work make [NewClient] fail.
+// BasicAuth signs with HTTP Basic: an Account SID and its auth token, or the SID and the secret of
+// an API key. Credentials that cannot work make [NewClient] fail.
 //
 // See https://www.twilio.com/docs/usage/requests-to-twilio.
 func BasicAuth(username, password string) Auth {
@@ -41,7 +41,8 @@ func BasicAuth(username, password string) Auth {
 	}
 }
 
-// basicAuth keeps its secret in a closure, the one place that neither fmt nor reflection looks into.
+// basicAuth keeps its secret in a closure, the one place that neither fmt nor reflection looks
+// into.
 type basicAuth struct {
 	sign AuthFunc
 	err  error

@@ -15,7 +15,8 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/outage"
 )
 
-// FetchResult is the outcome for one SID of [Client.FetchCustomerProfiles]: exactly one of Profile and Err is set.
+// FetchResult is the outcome for one SID of [Client.FetchCustomerProfiles]: exactly one of Profile
+// and Err is set.
 type FetchResult struct {
 	SID      string
 	Index    int // the place of the SID in the input, from 0; -1: the result is about the whole batch
@@ -28,45 +29,57 @@ type FetchResult struct {
 	SentAt time.Time
 }
 
-// FetchCustomerProfiles fetches many profiles concurrently and yields each result as it completes, in
-// any order. Each SID that is pulled from sids yields one result. A SID that comes twice is fetched
-// twice.
+// FetchCustomerProfiles fetches many profiles concurrently and yields each result as it completes,
+// in any order. Each SID that is pulled from sids yields one result. A SID that comes twice is
+// fetched twice. When an option is invalid or sids is nil, nothing is pulled, and one result has
+// Index -1 and the error, an *[OptionError] for an option.
 //
 // Concurrency: at most 16 requests are in flight, or as many as [WithMaxConcurrency] permits, see
-// [WithBatchConcurrency]. Below that bound a batch adapts to the limit of the account. SIDs are pulled
-// as they are needed: at most two for each request that may be in flight (or 8), and 256 more while
-// that many wait for another attempt. So memory is constant for any number of SIDs. A loop body that
-// is slow holds up new requests.
+// [WithBatchConcurrency]. Below that bound a batch adapts to the limit of the account. SIDs are
+// pulled as they are needed, about two for each request that may be in flight. Up to 256 SIDs that
+// wait for another attempt come on top. So memory is constant for any number of SIDs. A loop body
+// that is slow holds up new requests.
 //
-// Errors: a SID that fails while others succeed yields its own error after [RetryPolicy].MaxAttempts.
-// A 429 costs time and no attempt: the batch waits out any pause. A SID that is answered 429 while
-// others succeed yields its error after 50 times. Twilio's 401, an invalid certificate and an [Auth]
-// that fails for good end the batch, since they would fail every SID: requests in flight still yield
-// their results, and SIDs that were pulled and not sent yield the error that ended the batch. With an
-// Auth other than [BasicAuth], a request that is answered 401 is signed and sent once more before that.
+// Errors of one SID: a SID that fails while others succeed yields its own error after
+// [RetryPolicy].MaxAttempts. A 429 costs time and no attempt: the batch waits out any pause. A SID
+// that is answered 429 while others succeed yields its error after 50 times.
 //
-// Outages: a failed SID waits until a request that was sent later succeeds. Only then its failure
-// counts. When 8 SIDs in a row fail for the first time and nothing succeeds, the API counts as down:
-// one request at a time probes, at intervals that grow to MaxWait. Every second probe fetches one of
-// the last three SIDs that succeeded once more. Hooks and logs show that request, the loop does not.
-// When a probe succeeds, everything continues, and the failures of the outage do not count. After 15
-// minutes without a success ([WithMaxOutage]) the batch ends: SIDs that were pulled yield their own
-// errors, which are [ErrOutage] too. Fewer than 8 SIDs of which none was ever answered yield their own
-// errors after a minute. An unknown host and a gateway's 4xx end a batch that was never answered after
-// a minute, too.
+// Errors of all: Twilio's 401, an invalid certificate and an [Auth] that fails for good end the
+// batch, since they would fail every SID. Requests in flight still yield their results, and SIDs
+// that were pulled and not sent yield the error that ended the batch. With an Auth other than
+// [BasicAuth], a request that is answered 401 is signed and sent once more before that.
 //
-// The end of ctx ends the batch: SIDs in progress yield its error, and the loop ends without waiting
-// for sids. Leaving the loop ends the requests in flight. To know whether the batch was complete, count
-// the results. The example that resumes shows what to record.
+// Outages: a failure of a SID counts only when a request that was sent later has succeeded. Until
+// then the SID waits. When 8 SIDs in a row fail for the first time and nothing succeeds, the API
+// counts as down: one request at a time probes, at intervals that grow to MaxWait. Every second
+// probe fetches one of the last three SIDs that Twilio has answered once more. Hooks and logs show
+// that request, the loop does not. When a probe succeeds, the batch continues, and the failures of
+// the outage do not count. After 15 minutes without a success ([WithMaxOutage]) the batch ends:
+// SIDs in progress yield errors that are [ErrOutage], each with its own last error, and the others
+// are not pulled.
 //
-// sids runs on another goroutine, concurrently with the loop body. Do not share variables between the
-// two without a lock, and do not read after the loop what sids has written, unless all results came.
-// [FetchResult].Index finds the data of a SID in a slice that was complete before. After break, sids is
-// not waited for: its next yield returns false. A panic in sids or in middleware is raised again where
-// the loop runs, after the other results; after break it is dropped.
+// Before the first success of a batch nothing tells bad SIDs from an outage. Fewer than 8 SIDs that
+// all fail yield their own errors after a minute (or MaxOutage, if that is shorter), which are not
+// ErrOutage. With an unknown host, or a gateway that answers 4xx, a batch ends after a minute. SIDs
+// that have failed before, and no others, look like an outage to a client that has fetched nothing
+// else: fetch one first that succeeded.
+//
+// The end of ctx ends the batch: SIDs in progress yield its error, and the loop ends without
+// waiting for sids. Leaving the loop ends the requests in flight. To know whether the batch was
+// complete, count the results. ExampleClient_FetchCustomerProfiles_resume shows what to record so
+// that another run can continue.
+//
+// sids runs on another goroutine, concurrently with the loop body. Do not share variables between
+// the two without a lock, and do not read after the loop what sids has written, unless all results
+// came. [FetchResult].Index finds the data of a SID in a slice that was complete before. After
+// break, sids is not waited for: its next yield returns false. A panic in sids or in middleware is
+// raised again where the loop runs, after the other results; after break it is dropped.
 func (c *Client) FetchCustomerProfiles(ctx context.Context, sids iter.Seq[string], opts ...BatchOption) iter.Seq[FetchResult] {
 	return func(yield func(FetchResult) bool) {
 		cfg, err := c.pipeline.newBatchConfig(opts)
+		if err == nil && sids == nil {
+			err = errors.New("trusthub: FetchCustomerProfiles: sids is nil")
+		}
 		if err != nil {
 			yield(FetchResult{Index: -1, Err: err})
 			return
@@ -125,7 +138,7 @@ func (b *batch) newGuard(cfg batchConfig) *outage.Guard {
 		Limiter: p.limiter, Scope: p.limiter.NewBatch(window), Retry: p.cfg.retry, MaxOutage: cfg.maxOutage,
 		Places:    cmp.Or(cfg.places, max(2*cfg.concurrency, leastPlaces)), // so that calls that wait to try again leave no slot unused
 		CanReauth: !static, Stop: b.stream.Stop, Ask: b.ask,
-		NewError: func(err error, outage bool) error { return &endedError{err, outage} },
+		NewError: newEndOfBatch, Canaries: p.health.recent(),
 		OnChange: p.logOutage,
 	})
 }
@@ -151,8 +164,9 @@ func (p *pipeline) logOutage(begun bool, cause error, until time.Time) {
 // BatchOption configures one [Client.FetchCustomerProfiles].
 type BatchOption func(*batchConfig) error
 
-// WithBatchConcurrency bounds the requests that the batch has in flight, from 1 to 32768. The default
-// is the bound of [WithMaxConcurrency], which also bounds all batches of the client together, or 16.
+// WithBatchConcurrency bounds the requests that the batch has in flight, from 1 to 32768. The
+// default is the bound of [WithMaxConcurrency], which also bounds all batches of the client
+// together, or 16.
 func WithBatchConcurrency(n int) BatchOption {
 	return func(c *batchConfig) error {
 		if n < 1 || n > maxBatchConcurrency {
@@ -163,9 +177,9 @@ func WithBatchConcurrency(n int) BatchOption {
 	}
 }
 
-// WithMaxOutage bounds the time without any success after which the batch ends with [ErrOutage]. The
-// default is 15 minutes. With 0 the batch does not wait for an outage to end: it ends with the first
-// probe that fails. The time counts while requests are made, not while the loop body is busy.
+// WithMaxOutage bounds the time without any success after which the batch ends with [ErrOutage].
+// The default is 15 minutes. With 0 the batch does not wait for an outage to end: it ends with the
+// first probe that fails. The time counts while requests are made, not while the loop body is busy.
 func WithMaxOutage(d time.Duration) BatchOption {
 	return func(c *batchConfig) error {
 		if d < 0 {
@@ -203,25 +217,4 @@ func (p *pipeline) newBatchConfig(opts []BatchOption) (batchConfig, error) {
 		}
 	}
 	return cfg, nil
-}
-
-// batches are those that are running.
-type batches struct {
-	mu  sync.Mutex
-	all map[*outage.Guard]struct{}
-}
-
-func (b *batches) add(one *outage.Guard) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.all == nil {
-		b.all = make(map[*outage.Guard]struct{})
-	}
-	b.all[one] = struct{}{}
-}
-
-func (b *batches) remove(one *outage.Guard) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	delete(b.all, one)
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/seed07fc1495/trusthub/internal/attempt"
@@ -15,7 +16,8 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/sleep"
 )
 
-// fetch sends the request of an operation and decodes its response, into exactly one of a value and an error.
+// fetch sends the request of an operation and decodes its response, into exactly one of a value and
+// an error.
 func fetch[T any](ctx context.Context, p *pipeline, batch *outage.Call, req *http.Request, opts callOptions,
 	sid string, check func(value *T, sid string) (pointer, problem string),
 ) (*T, error) {
@@ -59,8 +61,8 @@ func (r *result[T]) decode(a *answer, from origin) error {
 	return nil
 }
 
-// Do sends a request of the generated client, and returns the last response with its body in memory.
-// Generated code decodes it, so that its call is done before that.
+// Do sends a request of the generated client, and returns the last response with its body in
+// memory. Generated code decodes it, so that its call is done before that.
 func (p *pipeline) Do(req *http.Request) (*http.Response, error) {
 	if err := p.checkTarget(req); err != nil {
 		return nil, err
@@ -115,7 +117,8 @@ func newCall(ctx context.Context, p *pipeline, req *http.Request, batch *outage.
 	return c
 }
 
-// do makes the call, and reports its end to the hooks unless there is a response, which may still have to be decoded.
+// do makes the call, and reports its end to the hooks unless there is a response, which may still
+// have to be decoded.
 func (c *call) do() (*answer, error) {
 	returned := false
 	defer func() {
@@ -193,7 +196,7 @@ func (c *call) try() (a *answer) {
 	c.judge(a, err)
 	if c.ctx.Err() == nil || c.outcome.Err == nil {
 		learned = &c.outcome
-		c.health.learn(learned, time.Now())
+		c.health.learn(learned, strings.TrimPrefix(c.req.URL.Path, c.template.URL.Path), time.Now())
 		if c.batch != nil {
 			c.batch.Observe(learned)
 		}
@@ -243,7 +246,8 @@ func (c *call) judge(a *answer, err error) {
 	}
 }
 
-// acquire waits for admission. A single call fails rather than wait for a pause longer than MaxWait.
+// acquire waits for admission. A single call fails rather than wait for a pause longer than
+// MaxWait.
 func (c *call) acquire() error {
 	err := c.limiter.Acquire(c.ctx, c.ticket)
 	if err != nil && c.ctx.Err() != nil {

@@ -5,11 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log"
 	"net/http"
-	"net/http/httptest"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -18,7 +15,6 @@ import (
 	"time"
 
 	"github.com/seed07fc1495/trusthub"
-	"github.com/seed07fc1495/trusthub/contract"
 	"github.com/seed07fc1495/trusthub/gen"
 	"github.com/seed07fc1495/trusthub/internal/apitest"
 )
@@ -42,13 +38,8 @@ func TestRetriedStatuses(t *testing.T) {
 
 // A reset connection and a torn body are retried like a refusal, and the answer that comes in the end counts.
 func TestRecovery(t *testing.T) {
-	reset := func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
-	torn := func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Length", "100")
-		_, _ = w.Write([]byte(`{"sid"`))
-	}
 	synctest.Test(t, func(t *testing.T) {
-		for name, failure := range map[string]http.HandlerFunc{"reset": reset, "torn": torn, "503": apitest.Answer(503, apitest.Text, "")} {
+		for name, failure := range map[string]http.HandlerFunc{"reset": apitest.Reset, "torn": apitest.BreakOff, "503": apitest.Answer(503, apitest.Text, "")} {
 			s := apitest.NewScript(failure, failure, apitest.Answer(200, apitest.JSON, apitest.Profile))
 			status, err := fetch(t.Context(), apitest.Over(t, apitest.InMemory(t, s.ServeHTTP), apitest.Defaults()))
 			if status != 200 || err != nil || s.Requests() != 3 {
@@ -103,119 +94,6 @@ func TestNeverRetried(t *testing.T) {
 	})
 }
 
-func TestCertificateErrorsAreNotRetried(t *testing.T) {
-	server := httptest.NewUnstartedServer(apitest.Answer(200, apitest.JSON, apitest.Profile))
-	var handshakes atomic.Int32
-	server.Config.ErrorLog = log.New(io.Discard, "", 0)
-	server.StartTLS()
-	defer server.Close()
-	counting := func(next http.RoundTripper) http.RoundTripper {
-		return apitest.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
-			handshakes.Add(1)
-			return next.RoundTrip(req)
-		})
-	}
-	client := apitest.At(t, server.URL, apitest.Defaults(), trusthub.WithMiddleware(counting))
-	if _, err := client.FetchCustomerProfile(t.Context(), sid); err == nil || !strings.Contains(err.Error(), "certificate") || handshakes.Load() != 1 {
-		t.Errorf("got %v after %d handshakes", err, handshakes.Load())
-	}
-}
-
-// Waits double, spread from once to twice their least, and stay between MinWait and MaxWait.
-func TestSchedule(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		const least, most = 100 * time.Millisecond, 500 * time.Millisecond
-		seen := make(map[time.Duration]bool)
-		for range 20 {
-			s := apitest.NewScript(apitest.Answer(503, apitest.Text, ""))
-			client := apitest.Over(t, apitest.InMemory(t, s.ServeHTTP), trusthub.WithRetry(trusthub.RetryPolicy{MaxAttempts: 6, MinWait: least, MaxWait: most}))
-			_, _ = fetch(t.Context(), client)
-			waits := s.Waits()
-			if len(waits) != 5 {
-				t.Fatalf("waits %v", waits)
-			}
-			for i, wait := range waits {
-				seen[wait] = true
-				from := min(least<<i, most/2)
-				if to := min(2*from, most); wait < from || wait > to {
-					t.Errorf("wait %d took %v, want %v to %v", i, wait, from, to)
-				}
-			}
-		}
-		if len(seen) < 50 {
-			t.Errorf("%d different waits in 100: no jitter", len(seen))
-		}
-	})
-}
-
-// With one least and most wait, all are that.
-func TestScheduleWithoutSpread(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := apitest.NewScript(apitest.Answer(503, apitest.Text, ""))
-		client := apitest.Over(t, apitest.InMemory(t, s.ServeHTTP), trusthub.WithRetry(trusthub.RetryPolicy{MaxAttempts: 4, MinWait: time.Second, MaxWait: time.Second}))
-		_, _ = fetch(t.Context(), client)
-		if waits := s.Waits(); !slices.Equal(waits, []time.Duration{time.Second, time.Second, time.Second}) {
-			t.Errorf("waits %v", waits)
-		}
-	})
-}
-
-func TestRetryAfter(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		for _, value := range []string{"1", "7", "date"} {
-			seconds, err := strconv.Atoi(value)
-			if err != nil {
-				seconds = 5
-				value = time.Now().Add(5 * time.Second).UTC().Format(http.TimeFormat)
-			}
-			want := time.Duration(seconds) * time.Second
-			s := apitest.NewScript(apitest.Throttle(value), apitest.Answer(200, apitest.JSON, apitest.Profile))
-			start := time.Now()
-			if status, err := fetch(t.Context(), apitest.Over(t, apitest.InMemory(t, s.ServeHTTP), apitest.Defaults())); status != 200 || err != nil {
-				t.Errorf("%s: %d, %v", value, status, err)
-			}
-			if took := time.Since(start); took > want || took < want-time.Second { // dates have whole seconds
-				t.Errorf("%s: took %v, want %v", value, took, want)
-			}
-		}
-	})
-}
-
-// What cannot be a wait is ignored, and the schedule applies.
-func TestRetryAfterIgnored(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		for _, value := range []string{"", "0", "-5", "1.5", "soon", "+7", "1 s", "0x10", "18700000000000000000A", "Mon, 01 Jan 1990 00:00:00 GMT", "Mon, 99 Jan 2030 00:00:00 GMT"} {
-			s := apitest.NewScript(apitest.Throttle(value), apitest.Answer(200, apitest.JSON, apitest.Profile))
-			start := time.Now()
-			status, err := fetch(t.Context(), apitest.Over(t, apitest.InMemory(t, s.ServeHTTP), apitest.Defaults()))
-			if took := time.Since(start); status != 200 || err != nil || took < 200*time.Millisecond || took > 400*time.Millisecond {
-				t.Errorf("%q: %d, %v after %v", value, status, err, took)
-			}
-		}
-	})
-}
-
-// A wait that is longer than MaxWait is left to the caller, at once.
-func TestRetryAfterTooLong(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		for value, want := range map[string]time.Duration{
-			"11":                            11 * time.Second,
-			"9223372036":                    9223372036 * time.Second,
-			"99999999999999999999":          9223372036 * time.Second,
-			"18446744073709551615":          9223372036 * time.Second,
-			"Fri, 31 Dec 9999 23:59:59 GMT": 1<<63 - 1,
-		} {
-			s := apitest.NewScript(apitest.Throttle(value))
-			start := time.Now()
-			_, err := apitest.Over(t, apitest.InMemory(t, s.ServeHTTP), apitest.Defaults()).FetchCustomerProfile(t.Context(), sid)
-			var apiErr *trusthub.Error
-			if !errors.As(err, &apiErr) || apiErr.RetryAfter != want || s.Requests() != 1 || time.Since(start) != 0 {
-				t.Errorf("%s: %v with %v after %d requests and %v", value, err, apiErr.RetryAfter, s.Requests(), time.Since(start))
-			}
-		}
-	})
-}
-
 // The end of the context ends a wait, and the error tells both that and why the call was still waiting.
 func TestContextEndsWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -240,15 +118,8 @@ func TestContextEndsWait(t *testing.T) {
 
 // The context may also end in the middle of a later attempt, or of its body.
 func TestContextEndsAttempt(t *testing.T) {
-	hang := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
-	stall := func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", apitest.JSON)
-		_, _ = w.Write([]byte(`{"sid"`))
-		_ = http.NewResponseController(w).Flush()
-		<-r.Context().Done()
-	}
 	synctest.Test(t, func(t *testing.T) {
-		for name, end := range map[string]http.HandlerFunc{"hang": hang, "stall": stall} {
+		for name, end := range map[string]http.HandlerFunc{"hang": apitest.Hang, "stall": apitest.Stall} {
 			s := apitest.NewScript(apitest.Answer(503, apitest.Text, ""), end)
 			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 			defer cancel()
@@ -288,11 +159,10 @@ func TestContextEndsWithAnAnswer(t *testing.T) {
 func TestCauseIsFound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cause := errors.New("shutting down")
-		hang := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
-		for name, handler := range map[string]http.HandlerFunc{"backing off": apitest.Asking(503, "9"), "in a pause": apitest.Throttle("9"), "for an answer": hang, "for its turn": nil} {
+		for name, handler := range map[string]http.HandlerFunc{"backing off": apitest.Asking(503, "9"), "in a pause": apitest.Throttle("9"), "for an answer": apitest.Hang, "for its turn": nil} {
 			client := apitest.Over(t, apitest.InMemory(t, func(w http.ResponseWriter, r *http.Request) {
 				if handler == nil {
-					hang(w, r)
+					apitest.Hang(w, r)
 					return
 				}
 				handler(w, r)
@@ -322,151 +192,122 @@ func TestEndedContextSendsNothing(t *testing.T) {
 	}
 }
 
-// One attempt, its body included, takes no longer than WithTimeout; the call goes on.
-func TestTimeoutBoundsOneAttempt(t *testing.T) {
-	hang := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
-	stall := func(w http.ResponseWriter, r *http.Request) {
-		_ = http.NewResponseController(w).Flush()
-		<-r.Context().Done()
-	}
+// One attempt, its body included, takes no longer than WithTimeout or the time-out of the http.Client; the call goes on.
+func TestTimeouts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := apitest.NewScript(hang, stall, apitest.Answer(200, apitest.JSON, apitest.Profile))
-		start := time.Now()
-		status, err := fetch(t.Context(), apitest.Over(t, apitest.InMemory(t, s.ServeHTTP), apitest.Defaults(), trusthub.WithTimeout(time.Second)))
-		if took := time.Since(start); status != 200 || err != nil || took < 2600*time.Millisecond || took > 3200*time.Millisecond {
-			t.Errorf("got %d, %v after %v", status, err, took)
+		for name, test := range map[string]struct {
+			opt     func(http.RoundTripper) trusthub.Option
+			timeout time.Duration
+		}{
+			"default":     {func(http.RoundTripper) trusthub.Option { return apitest.Defaults() }, 30 * time.Second},
+			"WithTimeout": {func(http.RoundTripper) trusthub.Option { return trusthub.WithTimeout(time.Second) }, time.Second},
+			"http.Client": {func(transport http.RoundTripper) trusthub.Option {
+				return trusthub.WithHTTPClient(&http.Client{Timeout: time.Second, Transport: transport})
+			}, time.Second},
+		} {
+			s := apitest.NewScript(apitest.Hang, apitest.Stall, apitest.Answer(200, apitest.JSON, apitest.Profile))
+			transport, start := apitest.InMemory(t, s.ServeHTTP), time.Now()
+			client := apitest.At(t, "http://127.0.0.1", trusthub.WithHTTPClient(&http.Client{Transport: transport}), apitest.Defaults(), test.opt(transport))
+			status, err := fetch(t.Context(), client)
+			took := time.Since(start) - 2*test.timeout // and two waits
+			if status != 200 || err != nil || s.Requests() != 3 || took < 600*time.Millisecond || took > 1200*time.Millisecond {
+				t.Errorf("%s: got %d, %v after %v and %d requests", name, status, err, took, s.Requests())
+			}
 		}
-
-		s = apitest.NewScript(hang)
-		_, err = fetch(t.Context(), apitest.Over(t, apitest.InMemory(t, s.ServeHTTP), trusthub.WithTimeout(time.Second)))
+		_, err := fetch(t.Context(), apitest.Over(t, apitest.InMemory(t, apitest.Hang), trusthub.WithTimeout(time.Second)))
 		if err == nil || !strings.Contains(err.Error(), "no complete answer within 1s") || !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %v", err)
 		}
 	})
 }
 
-func TestDefaultTimeout(t *testing.T) {
+// However many calls fail at a time, they retry 100 times in all, and again once for five successes.
+func TestQuota(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		start := time.Now()
-		_, err := apitest.Over(t, apitest.InMemory(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })).FetchCustomerProfile(t.Context(), sid)
-		if err == nil || time.Since(start) != 30*time.Second {
-			t.Errorf("got %v after %v", err, time.Since(start))
-		}
-	})
-}
-
-func TestHTTPClientTimeoutBoundsOneAttempt(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := apitest.NewScript(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, apitest.Answer(200, apitest.JSON, apitest.Profile))
-		client := apitest.At(t, "http://127.0.0.1", apitest.Defaults(), trusthub.WithHTTPClient(&http.Client{
-			Timeout: time.Second, Transport: apitest.InMemory(t, s.ServeHTTP),
-		}))
-		if status, err := fetch(t.Context(), client); status != 200 || err != nil || s.Requests() != 2 {
-			t.Errorf("got %d, %v after %d requests", status, err, s.Requests())
-		}
-	})
-}
-
-// In a total outage 4,000 calls that may try four times send at most 1.25 requests each.
-func TestQuotaBoundsAnOutage(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		const callers, calls = 40, 100
+		var down atomic.Bool
 		var sent atomic.Int64
-		client := apitest.Over(t, apitest.RoundTripFunc(func(*http.Request) (*http.Response, error) {
+		client := apitest.Over(t, apitest.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
 			sent.Add(1)
 			time.Sleep(10 * time.Millisecond)
-			return nil, io.EOF
+			if down.Load() {
+				return nil, io.EOF
+			}
+			return apitest.OK()(req)
 		}), trusthub.WithRetry(trusthub.RetryPolicy{MaxAttempts: 4}))
-		var all sync.WaitGroup
-		for range callers {
-			all.Go(func() {
-				for range calls {
-					if _, err := fetch(t.Context(), client); !errors.Is(err, io.EOF) {
+		requests := func(calls int) int64 {
+			sent.Store(0)
+			var all sync.WaitGroup
+			for range calls {
+				all.Go(func() {
+					if _, err := fetch(t.Context(), client); (err != nil) != down.Load() || err != nil && !errors.Is(err, io.EOF) {
 						t.Errorf("got %v", err)
 					}
-				}
-			})
-		}
-		all.Wait()
-		if perCall := float64(sent.Load()) / (callers * calls); perCall > 1.25 || perCall <= 1 {
-			t.Errorf("%.3f requests a call", perCall)
-		}
-	})
-}
-
-func TestSuccessesRefillTheQuota(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		down, sent := true, 0
-		client := apitest.Over(t, apitest.InMemory(t, func(w http.ResponseWriter, r *http.Request) {
-			sent++
-			status := 200
-			if down {
-				status = 503
+				})
 			}
-			apitest.Answer(status, apitest.JSON, apitest.Profile)(w, r)
-		}), trusthub.WithRetry(trusthub.RetryPolicy{MaxAttempts: 2}))
-		requests := func(calls int) int {
-			sent = 0
-			for range calls {
-				_, _ = fetch(t.Context(), client)
-			}
-			return sent
+			all.Wait()
+			return sent.Load()
 		}
-		if got := requests(150); got != 250 { // 500 tokens are 100 retries
-			t.Errorf("%d requests in an outage of 150 calls", got)
+		down.Store(true)
+		if got := requests(400); got != 500 {
+			t.Errorf("%d requests in an outage of 400 calls", got)
 		}
-		down = false
+		down.Store(false)
 		requests(50)
-		down = true
-		if got := requests(20); got != 30 { // 50 successes pay for 10 retries
+		down.Store(true)
+		if got := requests(20); got != 30 {
 			t.Errorf("%d requests in an outage of 20 calls", got)
 		}
 	})
 }
 
-func TestRetryPolicies(t *testing.T) {
-	auth := trusthub.BasicAuth("AC1", "p")
-	for policy, valid := range map[trusthub.RetryPolicy]bool{
-		{}: true, {MaxAttempts: 1}: true, {MaxWait: time.Millisecond}: true, {MinWait: time.Minute}: true, {MinWait: 1, MaxWait: 1}: true,
-		{MaxAttempts: -1}: false, {MinWait: -1}: false, {MaxWait: -1}: false, {MinWait: 2, MaxWait: 1}: false,
-	} {
-		if client, err := trusthub.NewClient(auth, trusthub.WithRetry(policy)); (err == nil) != valid || (client != nil) != valid {
-			t.Errorf("%+v: got %v", policy, err)
-		}
-	}
-}
-
-// The default waits are 200 to 400 ms, then twice that, and 10 s at most.
-func TestDefaultSchedule(t *testing.T) {
+// Waits follow the policy that the client is given: by default 200 to 400 ms, then twice that.
+func TestWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var longest time.Duration
-		for range 20 {
+		for name, test := range map[string]struct {
+			policy      trusthub.RetryPolicy
+			least, most []time.Duration
+		}{
+			"default": {trusthub.RetryPolicy{}, []time.Duration{200 * time.Millisecond, 400 * time.Millisecond}, []time.Duration{400 * time.Millisecond, 800 * time.Millisecond}},
+			"given": {
+				trusthub.RetryPolicy{MaxAttempts: 4, MinWait: time.Second, MaxWait: time.Second},
+				slices.Repeat([]time.Duration{time.Second}, 3), slices.Repeat([]time.Duration{time.Second}, 3),
+			},
+		} {
 			s := apitest.NewScript(apitest.Answer(503, apitest.Text, ""))
-			_, _ = fetch(t.Context(), apitest.Over(t, apitest.InMemory(t, s.ServeHTTP), trusthub.WithRetry(trusthub.RetryPolicy{MaxAttempts: 12})))
-			for i, wait := range s.Waits() {
-				from := min(200*time.Millisecond<<i, 5*time.Second)
-				if to := min(2*from, 10*time.Second); wait < from || wait > to {
-					t.Errorf("wait %d took %v, want %v to %v", i, wait, from, to)
-				}
-				longest = max(longest, wait)
+			_, _ = fetch(t.Context(), apitest.Over(t, apitest.InMemory(t, s.ServeHTTP), trusthub.WithRetry(test.policy)))
+			waits := s.Waits()
+			if len(waits) != len(test.least) {
+				t.Fatalf("%s: waits %v", name, waits)
 			}
-		}
-		if longest < 9500*time.Millisecond {
-			t.Errorf("none of 220 waits was longer than %v", longest)
+			for i, wait := range waits {
+				if wait < test.least[i] || wait > test.most[i] {
+					t.Errorf("%s: waits %v", name, waits)
+				}
+			}
 		}
 	})
 }
 
-// Whatever the status is that may pass, a Retry-After of MaxWait is heeded and one beyond ends the call.
-func TestRetryAfterOfAnyStatus(t *testing.T) {
+// Whatever the status is that may pass, a Retry-After of MaxWait is heeded, and one beyond ends the call at once. What cannot
+// be read is ignored.
+func TestRetryAfter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, status := range []int{429, 500, 502, 503, 504} {
-			for value, want := range map[string]time.Duration{"10": 10 * time.Second, "11": 0} {
+			for value, want := range map[string]time.Duration{
+				"10": 10 * time.Second, "11": 0, "soon": 400 * time.Millisecond, "date": 5 * time.Second,
+			} {
+				if value == "date" {
+					value = time.Now().Add(5 * time.Second).UTC().Format(http.TimeFormat)
+				}
 				s := apitest.NewScript(apitest.Asking(status, value), apitest.Answer(200, apitest.JSON, apitest.Profile))
 				start := time.Now()
-				got, _ := fetch(t.Context(), apitest.Over(t, apitest.InMemory(t, s.ServeHTTP), apitest.Defaults()))
-				if took := time.Since(start); took != want || (got == 200) != (want > 0) {
-					t.Errorf("%d, Retry-After %s: %d after %v", status, value, got, took)
+				got, err := fetch(t.Context(), apitest.Over(t, apitest.InMemory(t, s.ServeHTTP), apitest.Defaults()))
+				if took := time.Since(start); took > want || took < want-time.Second { // dates have whole seconds
+					t.Errorf("%d, Retry-After %s: took %v", status, value, took)
+				}
+				apiErr, failed := errors.AsType[*trusthub.Error](err)
+				if failed != (value == "11") || failed && (apiErr.RetryAfter != 11*time.Second || s.Requests() != 1) || !failed && got != 200 {
+					t.Errorf("%d, Retry-After %s: %d, %v after %d requests", status, value, got, err, s.Requests())
 				}
 			}
 		}
@@ -492,48 +333,43 @@ func TestContextEndsAfterAnotherFailure(t *testing.T) {
 	})
 }
 
-// A 5xx in the shape of Twilio's own errors is worth another attempt with contract, too.
-func TestContractAndRetries(t *testing.T) {
-	for _, status := range []int{429, 500, 502, 503, 504} {
-		synctest.Test(t, func(t *testing.T) {
-			var calls atomic.Int64
-			client := apitest.Over(t, apitest.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
-				if calls.Add(1) == 1 {
-					return apitest.Canned(status, http.Header{"Content-Type": {apitest.JSON}}, fmt.Sprintf(`{"code":20500,"message":"x","more_info":"https://www.twilio.com/docs/errors/20500","status":%d}`, status))(req)
-				}
-				return nil, io.EOF
-			}), apitest.Defaults(), trusthub.WithMiddleware(contract.NewTransport))
-			_, err := client.FetchCustomerProfile(t.Context(), sid)
-			if calls.Load() != 3 {
-				t.Errorf("%d: %d calls: %v", status, calls.Load(), err)
-			}
-		})
-	}
-}
-
-var malformedSIDs = []string{
-	"", ".", "..", "../x", "/", sid[:33], sid + "a", sid + "\t", " " + sid, sid + "/", sid + "/Evaluations", sid + "?x=1",
-	"AC" + sid[2:], "bu" + sid[2:], "BU" + strings.Repeat("g", 32), "BU" + strings.Repeat("é", 16), sid[:33] + "\x00",
-	sid[:31] + "%61", "..%2f" + sid, strings.Repeat("a", 1<<16),
-}
-
-// A malformed SID never leaves the program, neither through the facade nor through the generated client.
+// A malformed SID never leaves the program, neither through the facade nor through the generated client. A good one is sent
+// as it is.
 func TestMalformedSIDsAreNotSent(t *testing.T) {
-	client := apitest.At(t, apitest.Serve(t, func(_ http.ResponseWriter, r *http.Request) {
-		t.Errorf("sent to %q", r.URL)
+	sent := ""
+	client := apitest.Over(t, apitest.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
+		sent = req.URL.EscapedPath()
+		return apitest.OK()(req)
 	}))
-	for _, sid := range malformedSIDs {
+	for _, candidate := range []string{
+		"", ".", "..", "../x", "/", sid[:33], sid + "a", sid + "\t", " " + sid, sid + "/", sid + "/Evaluations", sid + "?x=1",
+		"AC" + sid[2:], "bu" + sid[2:], "BU" + strings.Repeat("g", 32), "BU" + strings.Repeat("é", 16), sid[:33] + "\x00",
+		sid[:31] + "%61", "..%2f" + sid, strings.Repeat("a", 1<<16), "\x1b[31m" + strings.Repeat("\n", 28),
+	} {
 		var response trusthub.Response
-		if profile, err := client.FetchCustomerProfile(t.Context(), sid, trusthub.WithResponseInto(&response)); profile != nil || !errors.Is(err, trusthub.ErrInvalidSID) {
-			t.Errorf("%.40q: got %v, %v", sid, profile, err)
-		} else if len(err.Error()) > 200 {
-			t.Errorf("%.40q: the error has %d bytes", sid, len(err.Error()))
+		profile, err := client.FetchCustomerProfile(t.Context(), candidate, trusthub.WithResponseInto(&response))
+		if profile != nil || !errors.Is(err, trusthub.ErrInvalidSID) || len(err.Error()) > 200 || response.Attempts != 0 || response.StatusCode != 0 {
+			t.Errorf("%.40q: got %v, %v, %v", candidate, profile, err, response)
 		}
-		if response.Attempts != 0 || response.StatusCode != 0 {
-			t.Errorf("%.40q: response %v", sid, response)
+		checkText(t, err)
+		answer, err := client.Generated().FetchCustomerProfileWithResponse(t.Context(), candidate)
+		if answer != nil || !errors.Is(err, trusthub.ErrInvalidSID) {
+			t.Errorf("%.40q, generated client: got %v, %v", candidate, answer, err)
 		}
-		if answer, err := client.Generated().FetchCustomerProfileWithResponse(t.Context(), sid); answer != nil || !errors.Is(err, trusthub.ErrInvalidSID) {
-			t.Errorf("%.40q, generated client: got %v, %v", sid, answer, err)
+		checkText(t, err)
+		if sent != "" {
+			t.Fatalf("%.40q: sent to %q", candidate, sent)
+		}
+	}
+	const good = "BU0123456789abcdefABCDEF0123456789"
+	for name, call := range operations {
+		sent = ""
+		if err := call.facade(t.Context(), client, good); err != nil || sent != "/v1/CustomerProfiles/"+good {
+			t.Errorf("%s: sent to %q, %v", name, sent, err)
+		}
+		sent = ""
+		if _, err := call.generated(t.Context(), client, good); err != nil || sent != "/v1/CustomerProfiles/"+good {
+			t.Errorf("%s, generated client: sent to %q, %v", name, sent, err)
 		}
 	}
 }
@@ -585,4 +421,171 @@ func TestRequestEditorsAreFree(t *testing.T) {
 
 func editor(edit func(*http.Request)) gen.RequestEditorFn {
 	return func(_ context.Context, r *http.Request) error { edit(r); return nil }
+}
+
+func TestResponseInto(t *testing.T) {
+	const body = `{"sid":null,"email":""}`
+	client := apitest.At(t, apitest.Serve(t, apitest.Answer(200, apitest.JSON, body)))
+	response := trusthub.Response{StatusCode: 1, RequestID: "stale"}
+	if _, err := client.FetchCustomerProfile(t.Context(), sid, trusthub.WithResponseInto(&response)); err != nil {
+		t.Fatal(err)
+	}
+	if response.StatusCode != 200 || response.RequestID != "RQ1" || string(response.Body) != body ||
+		response.Header.Get("Content-Type") != apitest.JSON || response.Attempts != 1 {
+		t.Errorf("got %v", response)
+	}
+}
+
+// A wrapper around this package and its caller may both want to know.
+func TestResponseIntoSeveral(t *testing.T) {
+	client := apitest.At(t, apitest.Serve(t, apitest.Answer(404, apitest.JSON, `{"code":20404}`)))
+	stale := trusthub.Response{StatusCode: 1, RequestID: "stale"}
+	first, second := stale, stale
+	opts := []trusthub.CallOption{trusthub.WithResponseInto(&first), nil, trusthub.WithResponseInto(nil), trusthub.WithResponseInto(&second)}
+	if _, err := client.FetchCustomerProfile(t.Context(), sid, opts...); !errors.Is(err, trusthub.ErrNotFound) {
+		t.Fatal(err)
+	}
+	for _, response := range []trusthub.Response{first, second} {
+		if response.StatusCode != 404 || response.RequestID != "RQ1" || string(response.Body) != `{"code":20404}` || response.Attempts != 1 {
+			t.Errorf("got %v", response)
+		}
+	}
+	if _, err := client.FetchCustomerProfile(t.Context(), "malformed", opts...); !errors.Is(err, trusthub.ErrInvalidSID) {
+		t.Fatal(err)
+	}
+	if first.StatusCode != 0 || second.StatusCode != 0 {
+		t.Errorf("left from the call before: %v, %v", first, second)
+	}
+}
+
+func TestResponseIntoWithoutAnswer(t *testing.T) {
+	client := apitest.At(t, "https://h", trusthub.WithHTTPClient(&http.Client{
+		Transport: apitest.RoundTripFunc(func(*http.Request) (*http.Response, error) { return nil, errors.New("down") }),
+	}))
+	response := trusthub.Response{StatusCode: 1, RequestID: "stale", Body: trusthub.Body("stale")}
+	if _, err := client.FetchCustomerProfile(t.Context(), sid, trusthub.WithResponseInto(&response)); err == nil {
+		t.Fatal("no error")
+	}
+	if response.StatusCode != 0 || response.RequestID != "" || response.Body != nil || response.Attempts != 1 {
+		t.Errorf("got %v", response)
+	}
+}
+
+// A body whose Read ignores the context ends with the attempt, and its place under the limit is free again.
+func TestBodiesThatIgnoreTheContext(t *testing.T) {
+	switching := func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n")
+		_, _ = conn.Read(make([]byte, 1)) // until the client gives up
+		_ = conn.Close()
+	}
+	stuck := func(status int) func(*testing.T) http.RoundTripper {
+		return func(*testing.T) http.RoundTripper {
+			return apitest.RoundTripFunc(func(*http.Request) (*http.Response, error) {
+				return &http.Response{StatusCode: status, Header: http.Header{}, Body: make(apitest.StuckBody)}, nil
+			})
+		}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		for name, transport := range map[string]func(*testing.T) http.RoundTripper{
+			"101":           func(t *testing.T) http.RoundTripper { return apitest.InMemory(t, switching) },
+			"profile":       stuck(200),
+			"error":         stuck(503),
+			"not an answer": stuck(101),
+		} {
+			client := apitest.Over(t, transport(t), trusthub.WithMaxConcurrency(1))
+			for range 2 {
+				start := time.Now()
+				if _, err := fetch(t.Context(), client); time.Since(start) != 30*time.Second {
+					t.Errorf("%s: got %v after %v", name, err, time.Since(start))
+				}
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			start := time.Now()
+			if _, err := fetch(ctx, client); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != time.Second {
+				t.Errorf("%s: got %v after %v", name, err, time.Since(start))
+			}
+			cancel()
+		}
+	})
+}
+
+// A call that is made within another one, with its context, leaves the other's Response alone.
+func TestResponseOfACallWithinACall(t *testing.T) {
+	inner := apitest.Over(t, apitest.Canned(200, http.Header{"Content-Type": {apitest.JSON}, "Twilio-Request-Id": {"RQinner"}}, apitest.Profile))
+	auth := trusthub.AuthFunc(func(req *http.Request) error {
+		if _, err := inner.FetchCustomerProfile(req.Context(), apitest.UnknownSID); err != nil {
+			return err
+		}
+		return errors.New("no token")
+	})
+	var response trusthub.Response
+	_, err := apitest.Client(t, auth, apitest.RoundTripFunc(nil)).FetchCustomerProfile(t.Context(), sid, trusthub.WithResponseInto(&response))
+	if err == nil || response.StatusCode != 0 || response.Attempts != 0 {
+		t.Errorf("nothing was sent: %v, but got %v", err, response)
+	}
+}
+
+// fetched is a profile of the documented size. It stays as it is when the document gains a property.
+const fetched = `{"sid":"` + sid + `","account_sid":"ACaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","policy_sid":"RNaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",` +
+	`"friendly_name":"friendly_name","status":"draft","valid_until":null,"email":"email","status_callback":"http://www.example.com",` +
+	`"date_created":"2019-07-30T22:29:24Z","date_updated":"2019-07-31T01:09:00Z","url":"https://trusthub.twilio.com/v1/CustomerProfiles/` + sid + `",` +
+	`"links":{"evaluations":"` + longURL + `","entity_assignments":"` + longURL + `","channel_endpoint_assignment":"` + longURL + `"},"errors":[{"code":18601}]}`
+
+const longURL = "https://trusthub.twilio.com/v1/CustomerProfiles/" + sid + "/ChannelEndpointAssignments"
+
+const (
+	mostAllocations = 40
+	mostInABatch    = 45
+)
+
+// The allocations of a fetch, the response of the transport included, stay what they are, and so do
+// those of a SID in a batch.
+func TestAllocations(t *testing.T) {
+	without := allocationsOfAFetch(t)
+	with := allocationsOfAFetch(t, trusthub.WithHooks(trusthub.Hooks{
+		CallStart:    func(ctx context.Context, _ trusthub.CallInfo) context.Context { return ctx },
+		AttemptStart: func(ctx context.Context, _ trusthub.AttemptInfo) context.Context { return ctx },
+		AttemptDone:  func(context.Context, trusthub.AttemptInfo) {},
+		CallDone:     func(context.Context, trusthub.CallInfo) {},
+	}))
+	inBatch := allocationsInABatch(t)
+	t.Logf("%.0f allocations, %.0f with hooks, %.1f in a batch", without, with, inBatch)
+	if apitest.Race {
+		return
+	}
+	if without > mostAllocations || with > mostAllocations+2 {
+		t.Errorf("%.0f allocations a fetch, %d at most; %.0f with hooks, two more at most", without, mostAllocations, with)
+	}
+	if inBatch > mostInABatch {
+		t.Errorf("%.1f allocations a SID in a batch, %d at most", inBatch, mostInABatch)
+	}
+}
+
+func allocationsOfAFetch(t *testing.T, opts ...trusthub.Option) float64 {
+	t.Helper()
+	client := apitest.Over(t, apitest.CannedJSON(fetched), opts...)
+	ctx := t.Context()
+	return testing.AllocsPerRun(1000, func() {
+		if _, err := client.FetchCustomerProfile(ctx, sid); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+func allocationsInABatch(t *testing.T) float64 {
+	t.Helper()
+	client := apitest.Over(t, apitest.CannedJSON(fetched))
+	const sids = 1000
+	return testing.AllocsPerRun(5, func() {
+		for result := range client.FetchCustomerProfiles(t.Context(), slices.Values(slices.Repeat([]string{sid}, sids))) {
+			if result.Err != nil {
+				t.Fatal(result.Err)
+			}
+		}
+	}) / sids
 }

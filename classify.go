@@ -1,18 +1,24 @@
 package trusthub
 
 import (
+	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/seed07fc1495/trusthub/internal/attempt"
 	"github.com/seed07fc1495/trusthub/internal/decode"
+	"github.com/seed07fc1495/trusthub/internal/opaque"
+	"github.com/seed07fc1495/trusthub/internal/text"
 	"github.com/seed07fc1495/trusthub/internal/transport"
 )
 
-// classify says once how an attempt ended, for all that decide what follows: by the response, or by the
-// error that came in its place.
+// classify says once how an attempt ended, for all that decide what follows: by the response, or by
+// the error that came in its place.
 func classify(a *answer, err error, from origin, took time.Duration) attempt.Outcome {
 	if a != nil {
 		err = a.judge(from)
@@ -28,26 +34,6 @@ func classify(a *answer, err error, from origin, took time.Duration) attempt.Out
 		o.RetryAfter = min(apiErr.RetryAfter, transport.MaxRetryAfter)
 	}
 	return o
-}
-
-// failure is an error of a call. It knows what it means, so that nothing has to search its chain, which may hold errors of other calls.
-type failure interface {
-	error
-	verdict() (attempt.Kind, Reason)
-}
-
-// asFailure makes a failure of this call of any error.
-func asFailure(err error, from origin) error {
-	if _, ok := err.(failure); ok { //nolint:errorlint // one that is whole by itself
-		return err
-	}
-	sent := &sendError{from: from, err: err}
-	if inner, ok := errors.AsType[failure](err); ok { // of the batch that ended
-		sent.kind, sent.reason = inner.verdict()
-	} else {
-		sent.kind, sent.reason = kindOfUnanswered(err), reasonOfUnanswered(err)
-	}
-	return sent
 }
 
 // judge says what is wrong with an answer before it is decoded.
@@ -67,7 +53,8 @@ func (a *answer) judge(from origin) error {
 	return a.failure
 }
 
-// isLocal reports whether a failure is probably one of the program's own configuration, which waiting does not mend.
+// isLocal reports whether a failure is probably one of the program's own configuration, which
+// waiting does not mend.
 func isLocal(err error) bool {
 	switch err := err.(type) { //nolint:errorlint // one of this call
 	case *Error:
@@ -118,7 +105,8 @@ func (e *DecodeError) verdict() (attempt.Kind, Reason) {
 	return attempt.Rejected, reasonOfBody(e.Err)
 }
 
-// isTruncated reports whether the cause of a DecodeError is what happened to the body on its way, and not what it holds.
+// isTruncated reports whether the cause of a DecodeError is what happened to the body on its way,
+// and not what it holds.
 func isTruncated(cause error) bool {
 	return cause != nil && !decode.IsContent(cause) && !errors.Is(cause, ErrResponseTooLarge)
 }
@@ -164,7 +152,159 @@ func isFinalByItself(err error) bool {
 	return ok && !opinion.Retryable()
 }
 
-func isUnsent(err error) bool {
-	_, unsent := errors.AsType[*unsentError](err)
-	return unsent
+// notAnswered is the error of a call that ends without an answer. One that its batch has ended says
+// why it failed before.
+func notAnswered(from origin, failure, previous error) error {
+	if _, ended := errors.AsType[*endedError](failure); ended && previous != nil {
+		failure = previous
+	}
+	return asFailure(failure, from)
+}
+
+// interrupted is the error of a call whose context ended: that of the context, its cause, and why
+// the last complete attempt failed.
+func interrupted(ctx context.Context, from origin, failure, previous error) error {
+	ended, cause := ctx.Err(), context.Cause(ctx)
+	why := failure
+	if _, refused := errors.AsType[*Error](failure); previous != nil && !refused {
+		why = previous
+	}
+	err := ended
+	if !errors.Is(ended, cause) {
+		err = fmt.Errorf("%w: %w", ended, quoteCause(cause))
+	}
+	if !errors.Is(why, ended) && !errors.Is(why, cause) {
+		err = fmt.Errorf("%w, after %w", err, why)
+	}
+	kind := attempt.Final
+	if errors.Is(ended, context.DeadlineExceeded) {
+		kind = attempt.Transient
+	}
+	return &sendError{from, err, kind, reasonOfEnd(ended)}
+}
+
+// markOutage marks an error that is part of the outage that ended its batch.
+func markOutage(err error, outage bool) error {
+	if _, marked := errors.AsType[*endedError](err); !outage || marked || !IsRetryable(err) {
+		return err
+	}
+	return newEndedError(err, true)
+}
+
+// endedError is why a batch has ended, or the failure of a call that its end has cut short.
+type endedError struct {
+	err    error
+	outage bool
+	kind   attempt.Kind // of err
+	reason Reason
+}
+
+func newEndedError(err error, outage bool) *endedError {
+	e := &endedError{err: err, outage: outage, kind: attempt.Transient, reason: reasonOf(err)}
+	if f, ok := errors.AsType[failure](err); ok {
+		e.kind, _ = f.verdict()
+	}
+	return e
+}
+
+// newEndOfBatch returns the error of calls that the end of their batch cuts short. That an outage
+// has ended it is known from another SID's error, of which only the text is theirs.
+func newEndOfBatch(err error, outage bool) error {
+	e := newEndedError(err, outage)
+	if outage {
+		e.err = quote(err)
+	}
+	return e
+}
+
+func (e *endedError) Error() string {
+	if !e.outage {
+		return "not sent, after " + e.err.Error()
+	}
+	return text.Printable(fmt.Sprintf("%v: %v", ErrOutage, e.err), 480)
+}
+
+// LogValue logs what ended the batch, or the call.
+func (e *endedError) LogValue() slog.Value { return slog.AnyValue(e.err) }
+
+func (e *endedError) Unwrap() []error {
+	if !e.outage {
+		return []error{e.err}
+	}
+	return []error{e.err, ErrOutage}
+}
+
+// quoteCause does the same with the cause of a context, which says nothing about the call, not even
+// by one of our named errors.
+func quoteCause(err error) error {
+	return opaque.Hide(err, func(node error) bool { return isOfCall(node) || slices.Contains(named(), node) })
+}
+
+func named() []error {
+	return []error{ErrUnauthorized, ErrForbidden, ErrNotFound, ErrTooManyRequests, ErrOutage, ErrInvalidSID, ErrResponseTooLarge}
+}
+
+// quote returns an error that comes from outside of a call: from its Auth, its middleware or its
+// transport. What other calls of this package have left in its chain is text, and answers neither
+// errors.Is nor errors.As: it is not how this call ended.
+func quote(err error) error { return opaque.Hide(err, isOfCall) }
+
+func isOfCall(node error) bool {
+	switch node.(type) { //nolint:errorlint // one node, not its chain
+	case failure, *endedError:
+		return true
+	}
+	return false
+}
+
+// asFailure makes a failure of this call of any error.
+func asFailure(err error, from origin) error {
+	if _, ok := err.(failure); ok { //nolint:errorlint // one that is whole by itself
+		return err
+	}
+	sent := &sendError{from: from, err: err}
+	if batch, ended := errors.AsType[*endedError](err); ended {
+		sent.kind, sent.reason = batch.kind, batch.reason
+	} else {
+		sent.kind, sent.reason = kindOfUnanswered(err), reasonOfUnanswered(err)
+	}
+	return sent
+}
+
+// reasonOf returns the reason that was found when the attempt that failed with err was classified.
+func reasonOf(err error) Reason {
+	if err == nil {
+		return ""
+	}
+	if f, ok := errors.AsType[failure](err); ok {
+		_, reason := f.verdict()
+		return reason
+	}
+	return ReasonOther
+}
+
+// reasonOfUnanswered is the reason of an error that came in place of a response.
+func reasonOfUnanswered(err error) Reason {
+	switch {
+	case isUnsent(err):
+		return ReasonAuth
+	case errors.Is(err, ErrResponseTooLarge):
+		return ReasonTooLarge
+	case isTimeout(err):
+		return ReasonTimeout
+	}
+	return reasonOfNetwork(err)
+}
+
+// reasonOfBody is the reason of a 2xx whose body is not what was asked for.
+func reasonOfBody(cause error) Reason {
+	switch {
+	case errors.Is(cause, ErrResponseTooLarge):
+		return ReasonTooLarge
+	case isTimeout(cause):
+		return ReasonTimeout
+	case isTruncated(cause):
+		return ReasonTorn
+	}
+	return ReasonDecode
 }

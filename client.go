@@ -9,21 +9,20 @@ import (
 	"net/url"
 	"os"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/seed07fc1495/trusthub/gen"
 	"github.com/seed07fc1495/trusthub/internal/address"
-	"github.com/seed07fc1495/trusthub/internal/attempt"
 	"github.com/seed07fc1495/trusthub/internal/outage"
 )
 
-// Client fetches Customer Profiles. It is immutable and safe for concurrent use; one for a whole program is the usual
-// number, so that connections are shared.
+// Client fetches Customer Profiles. It is immutable and safe for concurrent use. Create one for a
+// program, so that connections are shared.
 type Client struct{ pipeline *pipeline }
 
-// NewClient returns a client that signs its requests with auth. Without options it talks to
-// https://trusthub.twilio.com. It sends nothing; it fails when auth or an option cannot work.
+// NewClient returns a client that signs its requests with auth. Without options its requests go to
+// https://trusthub.twilio.com. NewClient sends nothing. It fails when auth cannot work, and with an
+// *[OptionError] when an option cannot.
 func NewClient(auth Auth, opts ...Option) (*Client, error) {
 	cfg, err := newConfig(auth, opts)
 	if err != nil {
@@ -40,10 +39,10 @@ func NewClient(auth Auth, opts ...Option) (*Client, error) {
 	return &Client{p}, nil
 }
 
-// FetchCustomerProfile returns the Customer Profile with this SID as it is now. The profile is nil exactly when the
-// error is not. Errors are [ErrInvalidSID] when the SID is malformed and nothing was sent, *[Error] when the API
-// refused, *[DecodeError] when it answered with something that is not this profile, and the error of the network or of
-// ctx otherwise.
+// FetchCustomerProfile returns the Customer Profile with this SID as it is now. The profile is nil
+// exactly when the error is not. The error is [ErrInvalidSID] when the SID is malformed and nothing
+// was sent, an *[Error] for a status other than 2xx, a *[DecodeError] for a 2xx that is not this
+// profile, and otherwise that of the network, of the Auth or of ctx.
 //
 // See https://www.twilio.com/docs/trust-hub/trusthub-rest-api/customer-profiles.
 func (c *Client) FetchCustomerProfile(ctx context.Context, sid string, opts ...CallOption) (*CustomerProfile, error) {
@@ -64,32 +63,34 @@ func checkProfile(profile *CustomerProfile, sid string) (pointer, problem string
 	return "", ""
 }
 
-// Generated returns the client that oapi-codegen made from the OpenAPI document, for typed response headers and for
-// what the document gains before this package does. Its requests take the same way as the Client's own, malformed SIDs
-// included, but its answers are as generated code reads them: check the status and the JSON200 field for nil. Each call
-// returns a value of its own.
+// Generated returns the client that oapi-codegen made from the OpenAPI document, for typed response
+// headers and for operations that this package does not have yet. Its requests are retried,
+// limited, checked and logged like the Client's own. Its responses are decoded by generated code:
+// check the status, and the JSON200 field for nil. Each call returns a value of its own.
 func (c *Client) Generated() *gen.ClientWithResponses {
 	return &gen.ClientWithResponses{ClientInterface: &gen.Client{Server: c.pipeline.cfg.baseURL.String(), Client: c.pipeline}}
 }
 
-// CloseIdleConnections closes the connections that wait for the next request, so that a client that is needed no longer
-// leaves nothing behind. Calls under way go on, and later ones open new connections. The connections of a transport that was
-// given by [WithHTTPClient], or that a program has put in the place of [http.DefaultTransport], are left to their owner.
+// CloseIdleConnections closes the connections that wait for the next request. Call it when a client
+// is not needed any more. Calls under way continue, and later ones open new connections.
+// Connections of a transport that was given by [WithHTTPClient], or that a program has put in the
+// place of [http.DefaultTransport], stay open. Those of a [Client.CallbackHandler] close after 90 s
+// without use.
 func (c *Client) CloseIdleConnections() {
 	if c.pipeline.own != nil {
 		c.pipeline.own.CloseIdleConnections()
 	}
 }
 
-// Format prints the address that the client talks to and nothing else, under every verb.
+// Format prints the base URL and nothing else, under every verb.
 func (c Client) Format(f fmt.State, _ rune) {
 	fmt.Fprintf(f, "trusthub.Client(%s)", c.pipeline.cfg.baseURL)
 }
 
-// NewClientFromEnv is [NewClient] with credentials from the environment: TWILIO_API_KEY and TWILIO_API_SECRET, or else
-// TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN. TWILIO_EDGE and TWILIO_REGION, if set, choose the address as [WithEdge] does,
-// unless an option chooses it; an edge alone means region us1, and a region alone is an error. An empty variable counts
-// as not set.
+// NewClientFromEnv is [NewClient] with credentials from the environment: TWILIO_API_KEY and
+// TWILIO_API_SECRET, or else TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN. TWILIO_EDGE and
+// TWILIO_REGION, if set, choose the address like [WithEdge], unless an option chooses it. An edge
+// alone means region us1, a region alone is an error. An empty variable counts as not set.
 func NewClientFromEnv(opts ...Option) (*Client, error) {
 	auth, err := authFromEnv()
 	if err != nil {
@@ -137,56 +138,28 @@ func baseURLFromEnv() (*url.URL, error) {
 	return u, nil
 }
 
-// Stats is what a client is doing at a moment.
+// Stats is a snapshot of a client's limiter, its retry quota and its batches.
 type Stats struct {
-	Limit       float64       // requests that may be in flight, as found so far; below 1, one every few round trips; 0: no limit
-	InFlight    int           // requests that are sent and not answered
-	Waiting     int           // calls that wait for their turn
-	RetriesLeft int           // of the quota that keeps an outage from multiplying traffic; 100 at most
-	Paused      time.Duration // what is left of a pause after a 429
-	Holding     bool          // a FetchCustomerProfiles holds in an outage
+	Limit       float64       // requests that may be in flight, as found so far; below 1: one every few round trips; 0: no limit
+	InFlight    int           // requests
+	Waiting     int           // calls that wait for a slot, or in a batch for another attempt
+	RetriesLeft int           // in the retry quota, at most 100
+	Paused      time.Duration // the rest of a pause after a 429
+	Holding     bool          // a FetchCustomerProfiles waits for the API
 
-	LastSuccess  time.Time // when Twilio last answered a request with its verdict, a 404 included; zero: not yet
-	FailingSince time.Time // when the first request failed since then; zero while the last verdict is a success
+	LastSuccess  time.Time // the last final verdict of Twilio's on a request, a 404 included; zero: none yet
+	FailingSince time.Time // the first failed request since then; zero: none
 }
 
-// Stats returns a snapshot. It is cheap, and safe to call at any time. Without [WithMaxConcurrency], Limit is the sum of those
-// of the FetchCustomerProfiles that are running.
+// Stats returns a snapshot. It is cheap, and safe to call at any time. Without
+// [WithMaxConcurrency], Limit is the sum of the limits of the running batches.
 func (c *Client) Stats() Stats {
 	own := c.pipeline.limiter.Stats()
-	s := Stats{Limit: own.Limit, InFlight: own.InFlight, Waiting: own.Waiting, RetriesLeft: c.pipeline.quota.Left(), Paused: own.Paused}
-	b := c.pipeline.batches
-	s.LastSuccess, s.FailingSince = c.pipeline.health.read()
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for batch := range b.all {
-		scope := batch.Scope.Stats()
-		s.Limit += scope.Limit
-		s.Waiting += scope.Waiting + batch.Waiting()
-		s.Holding = s.Holding || batch.IsHolding()
+	limit, waiting, holding := c.pipeline.batches.stats()
+	lastSuccess, failingSince := c.pipeline.health.read()
+	return Stats{
+		Limit: own.Limit + limit, InFlight: own.InFlight, Waiting: own.Waiting + waiting,
+		RetriesLeft: c.pipeline.quota.Left(), Paused: own.Paused, Holding: holding,
+		LastSuccess: lastSuccess, FailingSince: failingSince,
 	}
-	return s
-}
-
-// health is how the requests of a client have ended lately.
-type health struct {
-	mu                        sync.Mutex
-	lastSuccess, failingSince time.Time
-}
-
-func (h *health) learn(o *attempt.Outcome, now time.Time) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	switch {
-	case o.Conclusive():
-		h.lastSuccess, h.failingSince = now, time.Time{}
-	case h.failingSince.IsZero():
-		h.failingSince = now
-	}
-}
-
-func (h *health) read() (lastSuccess, failingSince time.Time) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.lastSuccess, h.failingSince
 }

@@ -17,8 +17,9 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/transport"
 )
 
-// What Twilio answers, by HTTP status: errors.Is(err, trusthub.ErrNotFound). A status alone is not enough: a gateway that has lost its
-// route answers 404, too. So an *[Error] is one of these only when it is [Error.FromTwilio].
+// What Twilio answers, by HTTP status: errors.Is(err, trusthub.ErrNotFound). A status alone is not
+// enough: a gateway that has lost its route answers 404, too. So an *[Error] is one of these only
+// when it is [Error.FromTwilio].
 var (
 	ErrUnauthorized    = errors.New("trusthub: unauthorized")      // 401
 	ErrForbidden       = errors.New("trusthub: forbidden")         // 403
@@ -28,24 +29,27 @@ var (
 
 // ErrOutage means that FetchCustomerProfiles has ended since no request succeeded for too long, see
 // [WithMaxOutage]. The error around it also wraps the SID's own last error, if a request was sent.
+// If none was, its text says what happened to another SID.
 var ErrOutage = errors.New("trusthub: the batch ended in an outage")
 
-// ErrInvalidSID says that a string is not the SID of a Customer Profile, "BU" and 32 hexadecimal digits. Nothing was
-// sent.
+// ErrInvalidSID says that a string is not the SID of a Customer Profile, "BU" and 32 hexadecimal
+// digits. Nothing was sent.
 var ErrInvalidSID = errors.New("trusthub: invalid Customer Profile SID")
 
-// ErrResponseTooLarge says that a body was longer than [WithMaxResponseBytes] permits. What was read of it is in the Body of the
-// error around it.
+// ErrResponseTooLarge says that a body was longer than [WithMaxResponseBytes] permits. What was
+// read of it is in the Body of the error around it.
 var ErrResponseTooLarge = errors.New("trusthub: response too large")
 
-// IsRetryable reports whether the same call may succeed when it is made again later. The attempts that a call makes by itself are over
-// by then.
+// IsRetryable reports whether the same call may succeed when it is made again later. The attempts
+// that a call makes by itself are over by then.
 //
-// It is true when there was no response, or none in time, or not all of it; when the deadline of the caller's context passed; with the
-// statuses 429, 500, 502, 503 and 504; and with any response that bears no sign of Twilio ([Error.FromTwilio]). It is false when the
-// caller's context was canceled; with a bad certificate and failed authentication; with another status of Twilio, and a complete 2xx of
-// Twilio that is not the profile asked for; with [ErrInvalidSID], nil, and what is not the error of a call. An error of an [Auth], a
-// middleware or a transport decides for itself if it has a method Retryable() bool.
+// It is true when there was no response, or none in time, or not all of it; when the deadline of
+// the caller's context passed; with the statuses 429, 500, 502, 503 and 504; and with any response
+// that bears no sign of Twilio ([Error.FromTwilio]). It is false when the caller's context was
+// canceled; with a bad certificate and failed authentication; with another status of Twilio, and a
+// complete 2xx of Twilio that is not the profile asked for; with [ErrInvalidSID], nil, and what is
+// not the error of a call. An error of an [Auth], a middleware or a transport decides for itself if
+// it has a method Retryable() bool.
 func IsRetryable(err error) bool {
 	f, ok := errors.AsType[failure](err)
 	if !ok {
@@ -55,8 +59,9 @@ func IsRetryable(err error) bool {
 	return kind == attempt.Throttled || kind == attempt.Transient || kind == attempt.Gateway
 }
 
-// Error is a response with a status other than 2xx. Its text holds request, status, code, message and request id, in less than 500
-// bytes. When nothing says that Twilio sent it, the text says so, with content type and Server header in place of code and message.
+// Error is a response with a status other than 2xx. Its text holds request, status, code, message
+// and request id, in less than 500 bytes. When nothing says that Twilio sent it, the text says so,
+// with content type and Server header in place of code and message.
 //
 // See https://www.twilio.com/docs/usage/twilios-response.
 type Error struct {
@@ -74,14 +79,16 @@ type Error struct {
 	detail  string // of the body, beside Message
 }
 
-// FromTwilio reports whether there is evidence that Twilio sent the response, and not a proxy, a gateway or a firewall on the way: the
-// Twilio-Request-Id header, or a body in one of Twilio's error shapes with an address on twilio.com or with a code that Twilio documents
-// for its API as a whole. A body whose status is another than that of HTTP is no evidence. This guards against accidents; whoever is on
-// the way to Twilio can fake it.
+// FromTwilio reports whether there is evidence that Twilio sent the response, and not a proxy, a
+// gateway or a firewall on the way: the Twilio-Request-Id header, or a body in one of Twilio's
+// error shapes with an address on twilio.com or with a code that Twilio documents for its API as a
+// whole. A body whose status is another than that of HTTP is no evidence. This guards against
+// accidents; whoever is on the way to Twilio can fake it.
 //
-// When it is false, the response says nothing about the profile, the credentials or the permissions, whatever its status: the same call
-// may succeed later ([IsRetryable]), and Code, Message and MoreInfo are not Twilio's. A test server that is to be taken for Twilio
-// sends the header, as package trusthubtest does.
+// When it is false, the response says nothing about the profile, the credentials or the
+// permissions, whatever its status: the same call may succeed later ([IsRetryable]), and Code,
+// Message and MoreInfo are not Twilio's. A test server that is to be taken for Twilio sends the
+// header, as package trusthubtest does.
 func (e *Error) FromTwilio() bool {
 	byHand := e.gateway == "" && apierror.Body{Code: e.Code, MoreInfo: e.MoreInfo}.IsTwilios(e.StatusCode)
 	return e.RequestID != "" || e.twilios || byHand
@@ -128,12 +135,13 @@ func (e Error) Format(f fmt.State, verb rune) { text.Format(f, verb, e.Error()) 
 
 // LogValue logs what [WithLogger] does of an attempt, and how many there were.
 func (e Error) LogValue() slog.Value {
-	return logValue(e.from, reasonOf(&e), slog.Int("status", e.StatusCode), slog.String("request_id", text.Printable(e.RequestID, 64)))
+	return logResponse(e.from, &e, e.StatusCode, e.RequestID)
 }
 
-// DecodeError is a 2xx answer that is not what was asked for: another content type, malformed or truncated JSON, a value
-// of the wrong type, another profile, an object that has nothing of one. Its text names the place and the kind of the
-// problem, and quotes nothing of the body but the names on the way there.
+// DecodeError is a 2xx answer that is not what was asked for: another content type, malformed or
+// truncated JSON, a value of the wrong type, another profile, an object that has nothing of one.
+// Its text names the place and the kind of the problem, and quotes nothing of the body but the
+// names on the way there.
 type DecodeError struct {
 	StatusCode int    // the HTTP status
 	RequestID  string // the Twilio-Request-Id header, which Twilio's support asks for
@@ -160,7 +168,7 @@ func (e DecodeError) Format(f fmt.State, verb rune) { text.Format(f, verb, e.Err
 
 // LogValue logs what [WithLogger] does of an attempt, and how many there were.
 func (e DecodeError) LogValue() slog.Value {
-	return logValue(e.from, reasonOf(&e), slog.Int("status", e.StatusCode), slog.String("request_id", text.Printable(e.RequestID, 64)))
+	return logResponse(e.from, &e, e.StatusCode, e.RequestID)
 }
 
 func newError(a *answer, from origin) *Error {
@@ -188,7 +196,8 @@ func newDecodeError(a *answer, from origin, pointer string, err error) *DecodeEr
 	return &DecodeError{StatusCode: a.StatusCode, RequestID: a.requestID(), Pointer: pointer, Body: a.body, Err: err, from: from}
 }
 
-// describeCause says what is wrong without the texts of the decoder and of the network, which quote what they read.
+// describeCause says what is wrong without the texts of the decoder and of the network, which quote
+// what they read.
 func describeCause(err error) string {
 	switch said := decode.Describe(err); {
 	case said != "":

@@ -4,16 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"log"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/signal"
 	"slices"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/seed07fc1495/trusthub"
@@ -217,11 +214,14 @@ func ExampleClient_FetchCustomerProfiles() {
 	defer stop()
 	sids := []string{sid, "BU00000000000000000000000000000000"} // or the lines of a file, or the rows of a query
 	approved, missing := 0, 0
-	for result := range client.FetchCustomerProfiles(context.Background(), slices.Values(sids)) {
+	for result := range client.FetchCustomerProfiles(context.Background(), slices.Values(sids),
+		trusthub.WithBatchConcurrency(32), trusthub.WithMaxOutage(5*time.Minute)) {
 		switch {
 		case errors.Is(result.Err, trusthub.ErrNotFound):
 			missing++
-		case result.Err != nil:
+		case errors.Is(result.Err, trusthub.ErrOutage): // the loop ends, fetch the rest later
+			fmt.Println(result.SID, "was lost to an outage")
+		case result.Err != nil: // of this SID, or what ended the loop
 			fmt.Println(result.SID, result.Err)
 		case result.Profile.Status == trusthub.StatusTwilioApproved:
 			approved++
@@ -313,100 +313,79 @@ func exampleClient(opts ...trusthub.Option) (*trusthub.Client, func()) {
 	return client, stop
 }
 
-// Many reviews: each change is handled once, also when the program is restarted. A program's own
-// database takes the place of the map, and each profile is stored in it as JSON.
-func ExampleTracker() {
-	fake := trusthubtest.NewHandler()
-	client, err := trusthub.NewClient(trusthub.BasicAuth(trusthubtest.Username, trusthubtest.Password),
-		trusthub.WithHTTPClient(&http.Client{Transport: fake}))
-	if err != nil {
-		log.Fatal(err)
-	}
-	database := make(map[string]*trusthub.CustomerProfile)
-	reviewing := []string{trusthubtest.ExampleSID, "BU00000000000000000000000000000000"}
-	tracker, err := client.NewTracker(trusthub.TrackerConfig{
-		SIDs:  func() iter.Seq[string] { return slices.Values(reviewing) },
-		Known: func(_ context.Context, sid string) (*trusthub.CustomerProfile, error) { return database[sid], nil },
-
-		Concurrency: 1, // for the map, and for the order of the output
-	})
-	if err != nil {
-		log.Fatal(err)
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+func ExampleClient_CallbackHandler() {
+	authToken := trusthubtest.Password
+	client, stop := exampleClient()
 	defer stop()
-	time.AfterFunc(time.Second/2, stop) // for the example: it would go on
-	err = tracker.Run(ctx, func(_ context.Context, change trusthub.Change) error {
-		switch {
-		case errors.Is(change.Err, trusthub.ErrNotFound):
-			fmt.Println(change.SID, "does not exist")
-		case change.Err != nil:
-			log.Println(change.Err)
-		default:
-			database[change.SID] = change.After // in one transaction with what the program does about it
-			fmt.Println(change.SID, "is", change.After.Status, trusthub.ProfileErrorTexts(change.After))
-		}
-		return nil
+	mux := http.NewServeMux()
+
+	handler, err := client.CallbackHandler(trusthub.CallbackConfig{
+		PublicURL: "https://app.example.com/trusthub",
+		Keys:      []trusthub.SigningKey{trusthub.AuthToken(authToken)},
+		Handle: func(_ context.Context, profile *trusthub.CustomerProfile, event trusthub.CallbackEvent) error {
+			fmt.Println(profile.FriendlyName, "is", profile.Status)
+			if event.Status == string(profile.Status) && event.FailureReason != "" {
+				fmt.Println("Twilio says:", event.FailureReason)
+			}
+			return nil
+		},
 	})
-	fmt.Println(err)
+	if err != nil {
+		log.Fatal(err)
+	}
+	mux.Handle("/trusthub/", http.StripPrefix("/trusthub", handler))
+
+	call := httptest.NewRequest(http.MethodPost, "/trusthub/"+sid, nil) // as Twilio calls
+	trusthubtest.SignCallback(call, "https://app.example.com/trusthub/"+sid)
+	answer := httptest.NewRecorder()
+	mux.ServeHTTP(answer, call)
+	fmt.Println(answer.Code)
 	// Output:
-	// BUaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa is draft [the business name and the website cannot be associated with each other (18601)]
-	// BU00000000000000000000000000000000 does not exist
-	// context canceled
+	// friendly_name is draft
+	// 204
 }
 
-// Several accounts have a client and a tracker each, whose callbacks are served below the account's path.
-func ExampleTracker_CallbackHandler_accounts() {
-	const public = "https://app.example.com"
+// Many accounts are one handler a path, each with the client and the keys of its account. An account is added while the server runs.
+func ExampleClient_CallbackHandler_accounts() {
 	fake := trusthubtest.NewHandler()
-	fake.AddAccount("AC0123456789abcdef0123456789abcdef", "the auth token of that subaccount")
-	fake.Put(trusthub.CustomerProfile{SID: otherSID, AccountSID: "AC0123456789abcdef0123456789abcdef", FriendlyName: "Acme"})
-
-	type account struct{ sid, token, profile string }
-	accounts := []account{
-		{trusthubtest.Username, trusthubtest.Password, trusthubtest.ExampleSID},
-		{"AC0123456789abcdef0123456789abcdef", "the auth token of that subaccount", otherSID},
+	var handlers sync.Map // of http.Handler by account SID
+	add := func(account, token string) error {
+		client, err := trusthub.NewClient(trusthub.BasicAuth(account, token), trusthub.WithHTTPClient(&http.Client{Transport: fake}))
+		if err != nil {
+			return err
+		}
+		handler, err := client.CallbackHandler(trusthub.CallbackConfig{
+			PublicURL: "https://app.example.com",
+			Keys:      []trusthub.SigningKey{trusthub.AuthToken(token)},
+			Handle: func(_ context.Context, profile *trusthub.CustomerProfile, _ trusthub.CallbackEvent) error {
+				fmt.Println(profile.FriendlyName, "of", account, "is", profile.Status)
+				return nil
+			},
+		})
+		handlers.Store(account, handler)
+		return err
 	}
 	mux := http.NewServeMux()
-	ctx, stop := context.WithCancel(context.Background())
-	var running sync.WaitGroup
-	changes := make(chan string)
-	for _, account := range accounts {
-		client, err := trusthub.NewClient(trusthub.BasicAuth(account.sid, account.token), trusthub.WithHTTPClient(&http.Client{Transport: fake}))
-		if err != nil {
-			log.Fatal(err)
+	mux.HandleFunc("/trusthub/{account}/", func(w http.ResponseWriter, r *http.Request) {
+		if handler, ok := handlers.Load(r.PathValue("account")); ok {
+			handler.(http.Handler).ServeHTTP(w, r)
+			return
 		}
-		tracker, err := client.NewTracker(trusthub.TrackerConfig{SIDs: func() iter.Seq[string] { return slices.Values([]string{account.profile}) }})
-		if err != nil {
-			log.Fatal(err)
-		}
-		path := "/trusthub/" + account.sid + "/"
-		handler, err := tracker.CallbackHandler(trusthub.CallbackConfig{PublicURL: public, Keys: []trusthub.SigningKey{trusthub.AuthToken(account.token)}})
-		if err != nil {
-			log.Fatal(err)
-		}
-		mux.Handle(path, handler)
-		running.Go(func() {
-			_ = tracker.Run(ctx, func(_ context.Context, change trusthub.Change) error {
-				changes <- fmt.Sprintf("%s of %s is %s", change.SID, account.sid, change.After.Status)
-				return nil
-			})
-		})
-		fmt.Println(<-changes) // of the first sweep
+		http.NotFound(w, r)
+	})
+
+	const customer, token = "AC0123456789abcdef0123456789abcdef", "the auth token of that subaccount"
+	fake.AddAccount(customer, token)
+	fake.Put(trusthub.CustomerProfile{SID: "BU00000000000000000000000000000001", AccountSID: customer, FriendlyName: "Acme"})
+	if err := add(customer, token); err != nil {
+		log.Fatal(err)
 	}
-	for _, account := range accounts {
-		fake.Put(trusthub.CustomerProfile{SID: account.profile, AccountSID: account.sid, Status: trusthub.StatusInReview})
-		url := public + "/trusthub/" + account.sid + "/" + account.profile // the status_callback of that profile
-		r := httptest.NewRequest(http.MethodPost, url, nil)
-		trusthubtest.SignCallbackWith(r, url, trusthub.AuthToken(account.token))
-		mux.ServeHTTP(httptest.NewRecorder(), r)
-		fmt.Println(<-changes)
-	}
-	stop()
-	running.Wait()
+	r := httptest.NewRequest(http.MethodPost, "/trusthub/"+customer+"/"+"BU00000000000000000000000000000001", nil) // as Twilio calls
+	trusthubtest.SignCallbackWith(r, "https://app.example.com/trusthub/"+customer+"/"+"BU00000000000000000000000000000001", trusthub.AuthToken(token))
+	answer := httptest.NewRecorder()
+	mux.ServeHTTP(answer, r)
+	fmt.Println(answer.Code)
 	// Output:
-	// BUaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa of ACaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa is draft
-	// BU00000000000000000000000000000001 of AC0123456789abcdef0123456789abcdef is draft
-	// BUaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa of ACaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa is in-review
-	// BU00000000000000000000000000000001 of AC0123456789abcdef0123456789abcdef is in-review
+	// Acme of AC0123456789abcdef0123456789abcdef is draft
+	// 204
 }

@@ -2,7 +2,7 @@ package trusthub_test
 
 import (
 	"context"
-	"net/http"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -28,7 +28,10 @@ func TestMain(m *testing.M) {
 // fetch fetches the example, and returns the status of the response.
 func fetch(ctx context.Context, c *trusthub.Client) (status int, err error) {
 	var response trusthub.Response
-	_, err = c.FetchCustomerProfile(ctx, sid, trusthub.WithResponseInto(&response))
+	profile, err := c.FetchCustomerProfile(ctx, sid, trusthub.WithResponseInto(&response))
+	if (profile == nil) == (err == nil) {
+		panic(fmt.Sprintf("profile %v with error %v", profile, err))
+	}
 	return response.StatusCode, err
 }
 
@@ -50,12 +53,6 @@ func inBothWays(t *testing.T, test func(*testing.T, fetchFunc)) {
 	} {
 		t.Run(name, func(t *testing.T) { synctest.Test(t, func(t *testing.T) { test(t, fetch) }) })
 	}
-}
-
-// over is a client that tries once, for the tests of callbacks.
-func over(t testing.TB, transport http.RoundTripper, opts ...trusthub.Option) *trusthub.Client {
-	t.Helper()
-	return apitest.Over(t, transport, append(opts, trusthub.WithBaseURL("http://127.0.0.1"))...)
 }
 
 type roundTripFunc = apitest.RoundTripFunc

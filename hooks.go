@@ -9,32 +9,35 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/text"
 )
 
-// Hooks are told what a client does, for metrics and traces; see package trusthubotel for OpenTelemetry. Each may be nil. They
-// are called one after another on the goroutine of the call, so that they should be quick and must not panic, and on many
-// goroutines at a time.
+// Hooks are callbacks for metrics and traces; see package trusthubotel for OpenTelemetry. Each may
+// be nil. They run on the goroutine of the call, one after another, and on many goroutines at a
+// time. So they should be quick, and must not panic.
 //
-// Each Start is followed by its Done, also when middleware panics. The context of a Done may have ended, and may be one that other
-// hooks have derived from yours: keep in it what is yours, such as a span, under a key of your own. No SID, credential, header or body is
-// in what hooks are given.
+// Each Start is followed by its Done, also when middleware panics. The context of a Done may have
+// ended, and may be derived from yours by other hooks: store your values, such as a span, under a
+// key of your own. Hooks get no SID, credential, header or body.
 type Hooks struct {
-	// CallStart is told of a call of the client, one SID of FetchCustomerProfiles, or one look of WatchCustomerProfile. A
-	// malformed SID starts none. Its context is that of all that follows in the call.
+	// CallStart is called before a call: one FetchCustomerProfile, one SID of
+	// FetchCustomerProfiles, or one poll of WatchCustomerProfile. A malformed SID starts none. The
+	// context that it returns is used for the rest of the call.
 	CallStart func(context.Context, CallInfo) context.Context
-	// AttemptStart is called before each request, after it has acquired a slot and was signed. Its
-	// context is that of the request, as middleware sees it. A request that cannot be signed is
-	// never sent, and starts no attempt.
+	// AttemptStart is called before each request, after it has acquired a slot and was signed. The
+	// context that it returns is the one of the request, as middleware sees it. A request that
+	// cannot be signed is never sent, and starts no attempt.
 	AttemptStart func(context.Context, AttemptInfo) context.Context
-	// AttemptDone is told how the request ended, with the context of AttemptStart, when it is decided what follows.
+	// AttemptDone is called with the context of AttemptStart when the request has ended and it is
+	// known whether another attempt follows.
 	AttemptDone func(context.Context, AttemptInfo)
-	// CallDone is told how the call ended, with the context of CallStart. Calls through Generated end before their answer is
-	// decoded.
+	// CallDone is called with the context of CallStart when the call has ended. Calls through
+	// Generated end before their response is decoded.
 	CallDone func(context.Context, CallInfo)
 	// CallbackDone is called when a handler of [Client.CallbackHandler] has responded, or panicked.
 	// Its context is that of the request. The fetch within is a call of its own.
 	CallbackDone func(context.Context, CallbackInfo)
 }
 
-// CallbackInfo describes a request to a handler of [Client.CallbackHandler]. The reason of a failure is one of
+// CallbackInfo describes a request to a handler of [Client.CallbackHandler]. The reason of a
+// failure is one of
 //
 //	no_signature   there is no signature: a probe, or somebody else than Twilio
 //	signature      the signature is not valid
@@ -52,7 +55,7 @@ type CallbackInfo struct {
 	Duration time.Duration // fetch and Handle included
 }
 
-// CallInfo is what hooks are told of a call. From Attempts on it is set when the call is done.
+// CallInfo describes a call. Attempts and the fields after it are set when the call is done.
 type CallInfo struct {
 	Method   string        // GET
 	Route    string        // the path of the OpenAPI document: /v1/CustomerProfiles/{Sid}
@@ -64,15 +67,16 @@ type CallInfo struct {
 	Err      error         // see [AttemptInfo]
 }
 
-// AttemptInfo is what hooks are told of one request. From StatusCode on, but for Waited, it is set when the attempt is done.
+// AttemptInfo describes one request. Number and Waited are set from the start, the other fields
+// when the attempt is done.
 type AttemptInfo struct {
 	Number     int           // 1 for the first
-	StatusCode int           // of HTTP; 0 when nothing was answered
+	StatusCode int           // of HTTP; 0 when there was no response
 	RequestID  string        // the Twilio-Request-Id header
 	Reason     Reason        // "" for success
-	Waited     time.Duration // for its turn, in the limiter
+	Waited     time.Duration // for a slot of the limiter
 	Duration   time.Duration // from AttemptStart to the end of the body
-	RetryIn    time.Duration // the least time until the next attempt, as far as it is known
+	RetryIn    time.Duration // the least time until the next attempt, as far as known
 	Final      bool          // no further attempt follows
 	Err        error         // for errors.Is, and for errors.As with *Error, which has no body and no message; nil for success
 }

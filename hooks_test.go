@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -24,56 +23,14 @@ import (
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
-// diary writes down what hooks are told, with the contexts that they gave.
-type diary struct {
-	mu       sync.Mutex
-	lines    []string
-	attempts []trusthub.AttemptInfo // done
-	calls    []trusthub.CallInfo    // done
-}
-
-type diaryKey struct{}
-
-func (d *diary) write(ctx context.Context, line string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	within, _ := ctx.Value(diaryKey{}).(string)
-	d.lines = append(d.lines, within+line)
-}
-
-func (d *diary) hooks() trusthub.Option {
-	return trusthub.WithHooks(trusthub.Hooks{
-		CallStart: func(ctx context.Context, info trusthub.CallInfo) context.Context {
-			d.write(ctx, fmt.Sprintf("call %s %s://%s%s", info.Method, info.Scheme, info.Host, info.Route))
-			return context.WithValue(ctx, diaryKey{}, "call: ")
-		},
-		AttemptStart: func(ctx context.Context, info trusthub.AttemptInfo) context.Context {
-			d.write(ctx, fmt.Sprintf("attempt %d waited %v", info.Number, info.Waited))
-			return context.WithValue(ctx, diaryKey{}, fmt.Sprintf("attempt %d: ", info.Number))
-		},
-		AttemptDone: func(ctx context.Context, info trusthub.AttemptInfo) {
-			d.write(ctx, fmt.Sprintf("%d %s %s took %v, final %v", info.StatusCode, info.RequestID, info.Reason, info.Duration, info.Final))
-			d.mu.Lock()
-			defer d.mu.Unlock()
-			d.attempts = append(d.attempts, info)
-		},
-		CallDone: func(ctx context.Context, info trusthub.CallInfo) {
-			d.write(ctx, fmt.Sprintf("done %s after %d attempts", info.Reason, info.Attempts))
-			d.mu.Lock()
-			defer d.mu.Unlock()
-			d.calls = append(d.calls, info)
-		},
-	})
-}
-
 func TestHooks(t *testing.T) {
 	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
 		s := apitest.NewScript(apitest.Answer(503, apitest.JSON, "{}"), apitest.Throttle("4"), func(w http.ResponseWriter, r *http.Request) {
 			time.Sleep(time.Second)
 			apitest.Answer(200, apitest.JSON, apitest.Profile)(w, r)
 		})
-		var d diary
-		if _, err := fetch(t.Context(), apitest.Over(t, apitest.InMemory(t, s.ServeHTTP), apitest.Defaults(), d.hooks())); err != nil {
+		var d apitest.Diary
+		if _, err := fetch(t.Context(), apitest.Over(t, apitest.InMemory(t, s.ServeHTTP), apitest.Defaults(), d.Hooks())); err != nil {
 			t.Fatal(err)
 		}
 		want := []string{
@@ -83,10 +40,10 @@ func TestHooks(t *testing.T) {
 			"call: attempt 3 waited 4s", "attempt 3: 200 RQ1  took 1s, final true",
 			"call: done  after 3 attempts",
 		}
-		if !slices.Equal(d.lines, want) {
-			t.Errorf("got\n%s", strings.Join(d.lines, "\n"))
+		if !slices.Equal(d.Lines, want) {
+			t.Errorf("got\n%s", strings.Join(d.Lines, "\n"))
 		}
-		first, second, all := d.attempts[0], d.attempts[1], d.calls[0]
+		first, second, all := d.Attempts[0], d.Attempts[1], d.Calls[0]
 		if first.RetryIn < 200*time.Millisecond || first.RetryIn > 400*time.Millisecond || second.RetryIn != 4*time.Second || all.Duration != first.RetryIn+5*time.Second {
 			t.Errorf("got %+v, %+v, %+v", first, second, all)
 		}
@@ -96,12 +53,12 @@ func TestHooks(t *testing.T) {
 // How a call of the facade ends is known when its answer is decoded; generated code decodes by itself.
 func TestHooksOfAnAnswerThatIsNoProfile(t *testing.T) {
 	for body, want := range map[string]string{`{"sid":"BUbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"}`: "decode", "<html>": "decode", apitest.Profile: ""} {
-		var d diary
-		client := apitest.Over(t, apitest.CannedJSON(body), d.hooks())
+		var d apitest.Diary
+		client := apitest.Over(t, apitest.CannedJSON(body), d.Hooks())
 		_, _ = client.FetchCustomerProfile(t.Context(), sid)
 		_, _ = client.Generated().FetchCustomerProfileWithResponse(t.Context(), sid)
-		if len(d.calls) != 2 || string(d.calls[0].Reason) != want || d.calls[1].Reason != "" || d.attempts[0].Reason != "" {
-			t.Errorf("%s: got %+v", body, d.calls)
+		if len(d.Calls) != 2 || string(d.Calls[0].Reason) != want || d.Calls[1].Reason != "" || d.Attempts[0].Reason != "" {
+			t.Errorf("%s: got %+v", body, d.Calls)
 		}
 	}
 }
@@ -109,22 +66,22 @@ func TestHooksOfAnAnswerThatIsNoProfile(t *testing.T) {
 // What fails before anything is sent, and what ends without an attempt, is told as it was.
 func TestHooksOfUnsentRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var d diary
+		var d apitest.Diary
 		auth := trusthub.AuthFunc(func(*http.Request) error { return errors.New("no token") })
-		client, err := trusthub.NewClient(auth, d.hooks())
+		client, err := trusthub.NewClient(auth, d.Hooks())
 		if err != nil {
 			t.Fatal(err)
 		}
 		_, _ = client.FetchCustomerProfile(t.Context(), sid)
 		ended, end := context.WithCancel(t.Context())
 		end()
-		_, _ = apitest.Over(t, apitest.RoundTripFunc(nil), d.hooks()).FetchCustomerProfile(ended, sid)
-		client = apitest.Over(t, apitest.Throttled("60"), d.hooks())
+		_, _ = apitest.Over(t, apitest.RoundTripFunc(nil), d.Hooks()).FetchCustomerProfile(ended, sid)
+		client = apitest.Over(t, apitest.Throttled("60"), d.Hooks())
 		_, _ = client.FetchCustomerProfile(t.Context(), sid)
 		_, _ = client.FetchCustomerProfile(t.Context(), sid)
 		_, _ = client.FetchCustomerProfile(t.Context(), "malformed")
 		var got []string
-		for _, info := range d.calls {
+		for _, info := range d.Calls {
 			got = append(got, fmt.Sprint(info.Reason, " ", info.Attempts))
 		}
 		if want := []string{"auth 0", "canceled 0", "status 1", "status 0"}; !slices.Equal(got, want) {
@@ -133,17 +90,21 @@ func TestHooksOfUnsentRequests(t *testing.T) {
 	})
 }
 
-// Each Start is followed by its Done, also in a panic.
+// Each Start is followed by its Done, also in a panic, with the truth about the attempt.
 func TestHooksOfAPanic(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var d diary
-		client := apitest.Over(t, apitest.RoundTripFunc(func(*http.Request) (*http.Response, error) { panic("middleware") }), d.hooks())
+		var d apitest.Diary
+		client := apitest.Over(t, apitest.RoundTripFunc(func(*http.Request) (*http.Response, error) {
+			time.Sleep(time.Second)
+			panic("middleware")
+		}), d.Hooks())
 		func() {
 			defer func() { _ = recover() }()
 			_, _ = fetch(t.Context(), client)
 		}()
-		if len(d.attempts) != 1 || len(d.calls) != 1 || d.attempts[0].Reason != trusthub.ReasonPanic || !d.attempts[0].Final || d.calls[0].Reason != trusthub.ReasonPanic {
-			t.Errorf("got %+v, %+v", d.attempts, d.calls)
+		if len(d.Attempts) != 1 || d.Attempts[0].Reason != trusthub.ReasonPanic || !d.Attempts[0].Final || d.Attempts[0].Duration != time.Second ||
+			len(d.Calls) != 1 || d.Calls[0].Reason != trusthub.ReasonPanic || d.Calls[0].Attempts != 1 {
+			t.Errorf("got %+v, %+v", d.Attempts, d.Calls)
 		}
 	})
 }
@@ -158,21 +119,21 @@ func TestHooksOfAFleet(t *testing.T) {
 			}
 			return nil
 		})
-		var d diary
-		if n := apitest.Failed(apitest.FetchAll(t.Context(), t, apitest.Over(t, server, apitest.Defaults(), d.hooks()), 20)); n > 0 {
+		var d apitest.Diary
+		if n := apitest.Failed(apitest.FetchAll(t.Context(), t, apitest.Over(t, server, apitest.Defaults(), d.Hooks()), 20)); n > 0 {
 			t.Errorf("%d lost", n)
 		}
 		finals, sent := 0, 0
-		for _, info := range d.attempts {
+		for _, info := range d.Attempts {
 			if info.Final {
 				finals++
 			}
 		}
-		for _, info := range d.calls {
+		for _, info := range d.Calls {
 			sent += info.Attempts
 		}
-		if len(d.calls) != 20 || finals != 20 || sent != len(server.Sent()) || len(d.attempts) != len(server.Sent()) {
-			t.Errorf("%d calls, %d final attempts of %d, %d sent", len(d.calls), finals, len(d.attempts), len(server.Sent()))
+		if len(d.Calls) != 20 || finals != 20 || sent != len(server.Sent()) || len(d.Attempts) != len(server.Sent()) {
+			t.Errorf("%d calls, %d final attempts of %d, %d sent", len(d.Calls), finals, len(d.Attempts), len(server.Sent()))
 		}
 	})
 }
@@ -185,17 +146,17 @@ func TestHooksGetNoSecrets(t *testing.T) {
 		"decode":  apitest.CannedJSON(`{"email":["secret"]}`),
 		"network": apitest.Broken(errors.New("secret " + sid)),
 	} {
-		var d diary
-		_, err := apitest.Over(t, reply, d.hooks()).FetchCustomerProfile(t.Context(), sid)
+		var d apitest.Diary
+		_, err := apitest.Over(t, reply, d.Hooks()).FetchCustomerProfile(t.Context(), sid)
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%d"} {
-			if text := fmt.Sprintf(verb+verb+verb+verb, d.attempts, d.calls, d.attempts[0].Err, d.calls[0].Err); strings.Contains(text, "secret") || strings.Contains(text, sid) || strings.Contains(text, trusthubtest.Password) {
+			if text := fmt.Sprintf(verb+verb+verb+verb, d.Attempts, d.Calls, d.Attempts[0].Err, d.Calls[0].Err); strings.Contains(text, "secret") || strings.Contains(text, sid) || strings.Contains(text, trusthubtest.Password) {
 				t.Errorf("%s: %s", name, text)
 			}
 		}
 		var apiErr *trusthub.Error
-		if name == "status" && (!errors.Is(d.calls[0].Err, trusthub.ErrNotFound) || !errors.As(d.calls[0].Err, &apiErr) ||
-			apiErr.Code != 20404 || apiErr.Body != nil || apiErr.Message != "") || d.calls[0].Err == nil || err == nil {
-			t.Errorf("%s: got %v", name, d.calls[0].Err)
+		if name == "status" && (!errors.Is(d.Calls[0].Err, trusthub.ErrNotFound) || !errors.As(d.Calls[0].Err, &apiErr) ||
+			apiErr.Code != 20404 || apiErr.Body != nil || apiErr.Message != "") || d.Calls[0].Err == nil || err == nil {
+			t.Errorf("%s: got %v", name, d.Calls[0].Err)
 		}
 	}
 }
@@ -218,7 +179,7 @@ func TestHooksAddUp(t *testing.T) {
 // What ended a request is told, not what ended the waiting for news after it.
 func TestReasonOfAnAttemptBeforeTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var d diary
+		var d apitest.Diary
 		server := apitest.NewScene(0, func(_ time.Duration, sid string) apitest.RoundTripFunc {
 			if apitest.Number(sid) == 0 {
 				return apitest.After(10*time.Millisecond, apitest.Broken(&net.OpError{Op: "read", Err: errors.New("reset")}))
@@ -227,10 +188,10 @@ func TestReasonOfAnAttemptBeforeTheEnd(t *testing.T) {
 		})
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
-		_ = apitest.FetchAll(ctx, t, apitest.Over(t, server, d.hooks()), 2)
+		_ = apitest.FetchAll(ctx, t, apitest.Over(t, server, d.Hooks()), 2)
 		synctest.Wait()
 		broke := 0
-		for _, info := range d.attempts {
+		for _, info := range d.Attempts {
 			if info.Duration == 10*time.Millisecond {
 				broke++
 				if info.Reason != trusthub.ReasonReset {
@@ -239,40 +200,22 @@ func TestReasonOfAnAttemptBeforeTheEnd(t *testing.T) {
 			}
 		}
 		if broke == 0 {
-			t.Errorf("no connection broke: %+v", d.attempts)
-		}
-	})
-}
-
-// What is told of an attempt that ends in a panic is true: how long it took, and that it was one.
-func TestPanicIsTold(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var d diary
-		client := apitest.Over(t, apitest.RoundTripFunc(func(*http.Request) (*http.Response, error) { time.Sleep(time.Second); panic("middleware") }), d.hooks())
-		func() {
-			defer func() { _ = recover() }()
-			_, _ = client.FetchCustomerProfile(t.Context(), sid)
-		}()
-		if d.attempts[0].Duration != time.Second {
-			t.Errorf("Duration %v of an attempt of 1s", d.attempts[0].Duration)
-		}
-		if d.calls[0].Attempts != 1 {
-			t.Errorf("Attempts %d, though AttemptStart was told of one", d.calls[0].Attempts)
+			t.Errorf("no connection broke: %+v", d.Attempts)
 		}
 	})
 }
 
 // A request editor of the generated client may leave the method empty, which means GET.
 func TestEmptyMethod(t *testing.T) {
-	var d diary
+	var d apitest.Diary
 	server := trusthubtest.NewHandler()
-	client := apitest.Over(t, server, d.hooks(), trusthub.WithMiddleware(contract.NewTransport))
+	client := apitest.Over(t, server, d.Hooks(), trusthub.WithMiddleware(contract.NewTransport))
 	defer func() {
 		if value := recover(); value != nil {
 			t.Errorf("panic: %v", value)
 		}
-		if len(d.calls) > 0 && d.calls[0].Method != http.MethodGet {
-			t.Errorf("hooks are told the method %q", d.calls[0].Method)
+		if len(d.Calls) > 0 && d.Calls[0].Method != http.MethodGet {
+			t.Errorf("hooks are told the method %q", d.Calls[0].Method)
 		}
 	}()
 	_, err := client.Generated().FetchCustomerProfileWithResponse(t.Context(), sid, func(_ context.Context, req *http.Request) error {
@@ -287,15 +230,15 @@ func TestEmptyMethod(t *testing.T) {
 // Each look of a watch is a call.
 func TestHooksOfAWatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var d diary
+		var d apitest.Diary
 		s := apitest.NewScript(apitest.Answer(200, apitest.JSON, apitest.Profile))
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 		defer cancel()
-		for range apitest.Over(t, apitest.InMemory(t, s.ServeHTTP), d.hooks()).WatchCustomerProfile(ctx, sid, time.Minute) {
+		for range apitest.Over(t, apitest.InMemory(t, s.ServeHTTP), d.Hooks()).WatchCustomerProfile(ctx, sid, time.Minute) {
 			continue
 		}
-		if polls := s.Requests(); polls < 9 || len(d.calls) != polls || len(d.attempts) != polls {
-			t.Errorf("%d calls and %d attempts in %d polls", len(d.calls), len(d.attempts), polls)
+		if polls := s.Requests(); polls < 9 || len(d.Calls) != polls || len(d.Attempts) != polls {
+			t.Errorf("%d calls and %d attempts in %d polls", len(d.Calls), len(d.Attempts), polls)
 		}
 	})
 }

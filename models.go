@@ -13,27 +13,28 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/properties"
 )
 
-// CustomerProfile is one Customer Profile, generated from the OpenAPI document. Absent, null and empty strings all
-// read as ""; [WithResponseInto] keeps the difference.
+// CustomerProfile is one Customer Profile, generated from the OpenAPI document. Absent, null and
+// empty strings all read as ""; [WithResponseInto] keeps the difference.
 //
 // Its fields are those of [gen.CustomerProfile]:
 //
 //	go doc github.com/seed07fc1495/trusthub/gen.CustomerProfile
 type CustomerProfile = gen.CustomerProfile
 
-// CustomerProfileError is something that Twilio has found wrong with a profile, whatever shape it came in; [ProfileErrorText]
-// says what its code means. It does not imply that the profile is rejected: Status tells that.
+// CustomerProfileError is something that Twilio has found wrong with a profile, in whatever shape
+// it came. [ProfileErrorText] returns what its code means. It does not imply that the profile is
+// rejected; see Status.
 //
-// AdditionalProperties has what encoding/json makes of JSON values, but for numbers of 2^53 and beyond: those are an
-// [encoding/json.Number].
+// AdditionalProperties has the other members, as encoding/json decodes them. Numbers of 2^53 and
+// beyond are an [encoding/json.Number].
 //
 // Its fields are those of [gen.CustomerProfileError]:
 //
 //	go doc github.com/seed07fc1495/trusthub/gen.CustomerProfileError
 type CustomerProfileError = gen.CustomerProfileError
 
-// CustomerProfileStatus is how far the review of a profile has come, a string. A status that is not documented yet is
-// passed through as Twilio sent it, and its Valid method reports false.
+// CustomerProfileStatus is how far the review of a profile has come, a string. A status that is not
+// documented yet is passed through as Twilio sent it, and its Valid method reports false.
 type CustomerProfileStatus = gen.CustomerProfileStatus
 
 // The documented states of a profile's review.
@@ -45,9 +46,9 @@ const (
 	StatusTwilioApproved CustomerProfileStatus = gen.CustomerProfileStatusTwilioApproved
 )
 
-// ProfileErrorText says in English what a code of [CustomerProfile].Errors means; "" when it is not known here, as
-// [net/http.StatusText]. A code is what Twilio has found, not what it has decided: Twilio's own example has one on a draft,
-// and whether a profile is rejected is told by its status.
+// ProfileErrorText returns what a code of [CustomerProfile].Errors means, in English, or "" for an
+// unknown code, like [net/http.StatusText]. A code is a finding and no decision: Twilio's own
+// example has one on a draft. Whether a profile is rejected is its Status.
 //
 // See https://www.twilio.com/en-us/changelog/introducing-error-codes-for-trust-hub-customer-profiles.
 func ProfileErrorText(code int) string {

@@ -11,7 +11,7 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/text"
 )
 
-// report tells log and hooks how an attempt ended, and what follows.
+// report logs how an attempt ended and what follows, and calls the hooks.
 func (c *call) report(a *answer, next retry.Decision) {
 	if c.within == nil {
 		return // there was none: it was not admitted
@@ -31,7 +31,8 @@ func (c *call) report(a *answer, next retry.Decision) {
 	c.attemptDone(failure)
 }
 
-// reasonOf returns why an attempt failed. The end of the caller's context is that, whatever it broke off, unless a status came.
+// reasonOf returns why an attempt failed. The end of the caller's context is that, whatever it
+// broke off, unless a status came.
 func (c *call) reasonOf(o *attempt.Outcome) Reason {
 	_, answered := o.Err.(*Error) //nolint:errorlint // of this attempt
 	if o.Err == nil || answered || c.ctx.Err() == nil {
@@ -40,8 +41,8 @@ func (c *call) reasonOf(o *attempt.Outcome) Reason {
 	return reasonOfEnd(c.ctx.Err())
 }
 
-// log writes one record for an attempt that is over, of nothing but what is listed here: headers, bodies and the texts of
-// errors may hold secrets and personal data.
+// log writes one record for an attempt that is over, of nothing but what is listed here: headers,
+// bodies and the texts of errors may hold secrets and personal data.
 func (c *call) log() {
 	level, message := slog.LevelDebug, "trusthub: request answered"
 	if c.info.Reason != "" {
@@ -78,7 +79,7 @@ func (c *call) attemptDone(failure error) {
 	}
 }
 
-// done tells the hooks that the call has ended.
+// done reports the end of the call to the hooks.
 func (c *call) done(err error) { c.doneFor(reasonOf(err), err) }
 
 func (c *call) doneFor(reason Reason, err error) {
@@ -90,7 +91,7 @@ func (c *call) doneFor(reason Reason, err error) {
 	c.cfg.hooks.callDone(c.ctx, info)
 }
 
-// panicked tells the hooks that the attempt and the call have ended in a panic.
+// panicked reports to the hooks that the attempt and the call have ended in a panic.
 func (c *call) panicked() {
 	if c.hooked {
 		c.sent++

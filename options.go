@@ -13,8 +13,9 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/text"
 )
 
-// Option configures a [Client]. Their order does not matter, unless one is given twice: the last one counts then, but for
-// those that add to a list, and for the address, which can be set only once.
+// Option configures a [Client]. The order of options does not matter. If one is given twice the
+// last one wins, except for WithHooks, WithMiddleware and WithUserAgent, which accumulate, and for
+// WithBaseURL and WithEdge, of which only one may be given, once.
 type Option func(*config) error
 
 // CallOption configures one call.
@@ -31,9 +32,9 @@ func (e *OptionError) Error() string { return "trusthub: " + e.Option + ": " + e
 // Unwrap returns the cause.
 func (e *OptionError) Unwrap() error { return e.Err }
 
-// WithBaseURL sends requests to another address than https://trusthub.twilio.com: a proxy, a mock, or a test server. Its
-// path is kept and put before the API's. It must be https, or http on a loopback address or with [WithPlainHTTP], without
-// user info, query and fragment.
+// WithBaseURL sends requests to another address than https://trusthub.twilio.com: a proxy, a mock,
+// or a test server. The path of the URL is put before the API's. The URL must be https, or http on
+// a loopback address or with [WithPlainHTTP], without user info, query and fragment.
 func WithBaseURL(baseURL string) Option {
 	return func(c *config) error {
 		u, err := address.Parse(baseURL)
@@ -41,8 +42,9 @@ func WithBaseURL(baseURL string) Option {
 	}
 }
 
-// WithPlainHTTP permits a base URL of http beyond loopback addresses too, such as http://fake:8080, a fake server in another
-// container. The credentials travel in the clear then: never use it with real ones.
+// WithPlainHTTP permits a base URL of http beyond loopback addresses, such as http://fake:8080, a
+// fake server in another container. Credentials travel in the clear then: never use it with real
+// ones.
 func WithPlainHTTP() Option {
 	return func(c *config) error {
 		c.plainHTTP = true
@@ -51,7 +53,7 @@ func WithPlainHTTP() Option {
 }
 
 // WithEdge sends requests through an edge location to a region, such as "dublin" and "ie1":
-// https://trusthub.dublin.ie1.twilio.com. Credentials belong to a region, so that another one needs its own.
+// https://trusthub.dublin.ie1.twilio.com. Each region has its own credentials.
 //
 // See https://www.twilio.com/docs/global-infrastructure/understanding-edge-locations.
 func WithEdge(edge, region string) Option {
@@ -61,8 +63,9 @@ func WithEdge(edge, region string) Option {
 	}
 }
 
-// WithHTTPClient sends requests by the transport of this client, within its timeout, which bounds one attempt as
-// [WithTimeout] does. Its redirect policy and its cookie jar have no part. The client itself is not changed.
+// WithHTTPClient sends requests by the transport of this client, within its timeout, which bounds
+// one attempt as [WithTimeout] does. Its redirect policy and its cookie jar have no part. The
+// client itself is not changed.
 //
 // Without this option or without a transport in it, [http.DefaultTransport] counts, as it is when
 // [NewClient] is called: an [http.Transport] there is cloned, and the clone given room for idle
@@ -81,8 +84,8 @@ func WithHTTPClient(client *http.Client) Option {
 	}
 }
 
-// WithMiddleware puts functions around the transport. They see every attempt, its credentials included; the first given
-// is outermost.
+// WithMiddleware puts functions around the transport. They see every attempt, its credentials
+// included; the first given is outermost.
 func WithMiddleware(middleware ...func(http.RoundTripper) http.RoundTripper) Option {
 	return func(c *config) error {
 		for _, m := range middleware {
@@ -106,8 +109,8 @@ func WithUserAgent(product string) Option {
 	}
 }
 
-// WithTimeout bounds one attempt, from its signing to the last byte of its body. The default is 30 s. The
-// time of a whole call, its retries and waits included, is bounded by its context.
+// WithTimeout bounds one attempt, from its signing to the last byte of its body. The default is 30
+// s. The time of a whole call, its retries and waits included, is bounded by its context.
 func WithTimeout(d time.Duration) Option {
 	return func(c *config) error {
 		if d <= 0 {
@@ -129,9 +132,10 @@ func WithRetry(policy RetryPolicy) Option {
 	}
 }
 
-// WithMaxConcurrency bounds the requests that the whole client has in flight. Below the bound it adapts to the limit of
-// the account, down to one request every few round trips: it slows down when Twilio answers 429, and speeds up again while
-// it does not. Further callers wait in order, until their context ends.
+// WithMaxConcurrency bounds the requests that the whole client has in flight. Below the bound it
+// adapts to the limit of the account, down to one request every few round trips: it slows down when
+// Twilio answers 429, and speeds up again while it does not. Further callers wait in order, until
+// their context ends.
 func WithMaxConcurrency(n int) Option {
 	return func(c *config) error {
 		if n < 1 {
@@ -142,7 +146,8 @@ func WithMaxConcurrency(n int) Option {
 	}
 }
 
-// WithMaxResponseBytes bounds what is read of a body, decompressed. The default is 1 MiB; a profile has about 1 KiB.
+// WithMaxResponseBytes bounds what is read of a body, decompressed. The default is 1 MiB; a profile
+// has about 1 KiB.
 func WithMaxResponseBytes(n int64) Option {
 	return func(c *config) error {
 		if n < 1 {
@@ -153,10 +158,11 @@ func WithMaxResponseBytes(n int64) Option {
 	}
 }
 
-// WithLogger writes one record for each attempt: at Debug for a 2xx that came whole, at Warn for a failure, retried or not. A record
-// holds method, path, status, attempt, duration and request id, for a failure its [Reason] and retry_in, the least time until
-// the next attempt, and nothing else. An outage that holds a FetchCustomerProfiles writes a Warn when it has begun and an
-// Info when it is over, and [Client.CallbackHandler] writes a record for each callback: at Debug when it
+// WithLogger writes one record for each attempt: at Debug for a 2xx that came whole, at Warn for a
+// failure, retried or not. A record holds method, path, status, attempt, duration and request id,
+// for a failure its [Reason] and retry_in, the least time until the next attempt, and nothing else.
+// An outage that holds a FetchCustomerProfiles writes a Warn when it has begun and an Info when it
+// is over, and [Client.CallbackHandler] writes a record for each callback: at Debug when it
 // succeeded or has no signature, and otherwise at Warn, with the reason that [CallbackInfo] lists.
 func WithLogger(logger *slog.Logger) Option {
 	return func(c *config) error {
@@ -176,8 +182,9 @@ func WithHooks(h Hooks) Option {
 	}
 }
 
-// WithResponseInto stores what is known of the HTTP answer in dst, on errors too. When nothing was received, all but
-// Attempts is zero. It must not be shared by calls that run at the same time. Given more than once, all are filled.
+// WithResponseInto stores what is known of the HTTP answer in dst, on errors too. When nothing was
+// received, all but Attempts is zero. It must not be shared by calls that run at the same time.
+// Given more than once, all are filled.
 func WithResponseInto(dst *Response) CallOption {
 	return func(c *callOptions) {
 		if dst != nil {
@@ -251,12 +258,48 @@ func (c *config) setBaseURL(option string, u *url.URL, err error) error {
 	return nil
 }
 
-// checkPlainHTTP fails for an address to which credentials would travel in the clear over a network.
+// checkPlainHTTP fails for an address to which credentials would travel in the clear over a
+// network.
 func (c *config) checkPlainHTTP() error {
 	if c.plainHTTP || address.IsSecure(c.baseURL) {
 		return nil
 	}
-	return &OptionError{"WithPlainHTTP", errors.New("not given, and the base URL is http beyond a loopback address")}
+	return &OptionError{"WithPlainHTTP", errors.New("it takes this option to send credentials in the clear: the base URL is http beyond a loopback address")}
 }
 
 var errNil = errors.New("it is nil")
+
+// callOptions are the Responses to fill.
+type callOptions []*Response
+
+func newCallOptions(opts []CallOption) callOptions {
+	if len(opts) == 0 {
+		return nil // without an allocation
+	}
+	var c callOptions
+	for _, opt := range opts {
+		if opt != nil {
+			opt(&c)
+		}
+	}
+	c.fill(Response{})
+	return c
+}
+
+// record fills the Responses that the caller asked for.
+func (c callOptions) record(a *answer, attempts int, sentAt time.Time) {
+	if len(c) == 0 {
+		return
+	}
+	r := Response{Attempts: attempts, sentAt: sentAt}
+	if a != nil {
+		r.StatusCode, r.Header, r.RequestID, r.Body = a.StatusCode, a.Header, a.requestID(), a.body
+	}
+	c.fill(r)
+}
+
+func (c callOptions) fill(r Response) {
+	for _, response := range c {
+		*response = r
+	}
+}

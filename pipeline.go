@@ -9,21 +9,26 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/seed07fc1495/trusthub/gen"
+	"github.com/seed07fc1495/trusthub/internal/attempt"
 	"github.com/seed07fc1495/trusthub/internal/limiter"
+	"github.com/seed07fc1495/trusthub/internal/outage"
 	"github.com/seed07fc1495/trusthub/internal/retry"
 	"github.com/seed07fc1495/trusthub/internal/sid"
 	"github.com/seed07fc1495/trusthub/internal/text"
 	"github.com/seed07fc1495/trusthub/internal/transport"
 )
 
-// pipeline is what a request goes through on its way to the network, and what all calls of a client share:
+// pipeline is what a request goes through on its way to the network, and what all calls of a client
+// share:
 //
 //	retries → limiter → authentication → middleware → transport → bounded read
 //
-// One attempt is all from the limiter on, so that a body torn in the middle is retried like a refused connection.
+// One attempt is all from the limiter on, so that a body torn in the middle is retried like a
+// refused connection.
 type pipeline struct {
 	cfg      *config
 	next     http.RoundTripper
@@ -137,7 +142,8 @@ func (p *pipeline) exchange(signed, req *http.Request) (*answer, error) {
 	return a, nil
 }
 
-// fromOutside returns an error that is not of this package: that of a context which has ended, if that is what it comes from.
+// fromOutside returns an error that is not of this package: that of a context which has ended, if
+// that is what it comes from.
 func fromOutside(ctx context.Context, err error) error {
 	if ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
 		return ctx.Err()
@@ -145,16 +151,16 @@ func fromOutside(ctx context.Context, err error) error {
 	return quote(err)
 }
 
-// distrustIdle closes idle connections when an attempt has run out of time: they may be as dead as the one that it waited for,
-// and then over HTTP/1.1 each would cost another attempt to find out.
+// distrustIdle closes idle connections when an attempt has run out of time: they may be as dead as
+// the one that it waited for, and then over HTTP/1.1 each would cost another attempt to find out.
 func (p *pipeline) distrustIdle(attempt context.Context) {
 	if p.own != nil && errors.Is(attempt.Err(), context.DeadlineExceeded) {
 		p.own.CloseIdleConnections()
 	}
 }
 
-// checkTarget refuses what does not get one Customer Profile, so that no request editor of the generated client takes credentials
-// elsewhere or changes anything.
+// checkTarget refuses what does not get one Customer Profile, so that no request editor of the
+// generated client takes credentials elsewhere or changes anything.
 func (p *pipeline) checkTarget(req *http.Request) error {
 	u, base := req.URL, p.cfg.baseURL
 	host := req.Host
@@ -178,4 +184,72 @@ func checkSID(s string) error {
 		return nil
 	}
 	return fmt.Errorf("%w %q: want BU and 32 hexadecimal digits", ErrInvalidSID, text.Printable(s, 40))
+}
+
+// batches are those that are running.
+type batches struct {
+	mu  sync.Mutex
+	all map[*outage.Guard]struct{}
+}
+
+func (b *batches) add(one *outage.Guard) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.all == nil {
+		b.all = make(map[*outage.Guard]struct{})
+	}
+	b.all[one] = struct{}{}
+}
+
+func (b *batches) remove(one *outage.Guard) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.all, one)
+}
+
+// health is how the requests of a client have ended lately.
+type health struct {
+	mu                        sync.Mutex
+	lastSuccess, failingSince time.Time
+	sids                      [3]string // the ones that Twilio has answered last
+	next                      int       // of them to replace
+}
+
+func (h *health) learn(o *attempt.Outcome, sid string, now time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch {
+	case o.Conclusive():
+		h.lastSuccess, h.failingSince = now, time.Time{}
+		h.sids[h.next] = sid
+		h.next = (h.next + 1) % len(h.sids)
+	case h.failingSince.IsZero():
+		h.failingSince = now
+	}
+}
+
+func (h *health) read() (lastSuccess, failingSince time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.lastSuccess, h.failingSince
+}
+
+// recent returns the SIDs that Twilio has answered last, for a batch to probe with.
+func (h *health) recent() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(h.sids[:]), func(sid string) bool { return sid == "" })
+}
+
+// stats sums up the batches.
+func (b *batches) stats() (limit float64, waiting int, holding bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for one := range b.all {
+		scope := one.Scope.Stats()
+		limit += scope.Limit
+		waiting += scope.Waiting + one.Waiting()
+		holding = holding || one.IsHolding()
+	}
+	return limit, waiting, holding
 }

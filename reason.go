@@ -12,66 +12,29 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/transport"
 )
 
-// Reason is why an attempt or a call failed, in a word that metrics and logs can be grouped by; "" for success.
+// Reason is why an attempt or a call failed, in a word that metrics and logs can be grouped by; ""
+// for success.
 type Reason string
 
 // The reasons.
 const (
-	ReasonStatus   Reason = "status"    // a status other than 2xx, which is told beside it
-	ReasonGateway  Reason = "gateway"   // a status other than 2xx, and no evidence that Twilio sent it: see [Error.FromTwilio]
-	ReasonTimeout  Reason = "timeout"   // no complete answer in the time of an attempt
+	ReasonStatus   Reason = "status"    // a status other than 2xx, which is recorded beside it
+	ReasonGateway  Reason = "gateway"   // a status other than 2xx, not sent by Twilio: see [Error.FromTwilio]
+	ReasonTimeout  Reason = "timeout"   // no complete response in the time of an attempt
 	ReasonCanceled Reason = "canceled"  // the caller's context was canceled
 	ReasonDeadline Reason = "deadline"  // the deadline of the caller's context passed
 	ReasonRefused  Reason = "refused"   // no connection: refused, or nobody there
-	ReasonReset    Reason = "reset"     // the connection broke before the answer
+	ReasonReset    Reason = "reset"     // the connection broke before the response
 	ReasonTorn     Reason = "torn"      // the connection broke in the middle of the body
 	ReasonDNS      Reason = "dns"       // the name of the host was not found
 	ReasonTLS      Reason = "tls"       // a bad certificate, no agreement on TLS, or no TLS at all
 	ReasonProxy    Reason = "proxy"     // a proxy refused to connect
 	ReasonTooLarge Reason = "too_large" // the body is larger than the limit
 	ReasonAuth     Reason = "auth"      // the Auth failed, and nothing was sent
-	ReasonDecode   Reason = "decode"    // a complete answer that is not what was asked for; of calls alone
+	ReasonDecode   Reason = "decode"    // a complete 2xx that is not the profile asked for; of calls alone
 	ReasonPanic    Reason = "panic"     // middleware or a transport panicked
 	ReasonOther    Reason = "other"     // an error of middleware, for example
 )
-
-// reasonOf returns the reason that was found when the attempt that failed with err was classified.
-func reasonOf(err error) Reason {
-	if err == nil {
-		return ""
-	}
-	if f, ok := errors.AsType[failure](err); ok {
-		_, reason := f.verdict()
-		return reason
-	}
-	return ReasonOther
-}
-
-// reasonOfUnanswered is the reason of an error that came in place of a response.
-func reasonOfUnanswered(err error) Reason {
-	switch {
-	case isUnsent(err):
-		return ReasonAuth
-	case errors.Is(err, ErrResponseTooLarge):
-		return ReasonTooLarge
-	case isTimeout(err):
-		return ReasonTimeout
-	}
-	return reasonOfNetwork(err)
-}
-
-// reasonOfBody is the reason of a 2xx whose body is not what was asked for.
-func reasonOfBody(cause error) Reason {
-	switch {
-	case errors.Is(cause, ErrResponseTooLarge):
-		return ReasonTooLarge
-	case isTimeout(cause):
-		return ReasonTimeout
-	case isTruncated(cause):
-		return ReasonTorn
-	}
-	return ReasonDecode
-}
 
 // reasonOfEnd is the reason of a call whose context ended with err.
 func reasonOfEnd(err error) Reason {
@@ -113,8 +76,8 @@ func brokenWords() []string {
 	return []string{"transport connection broken", "http2: ", "stream error: ", "connection error: ", "malformed HTTP "}
 }
 
-// brokeOff reports whether err is one of those for which net/http has no types: a connection of HTTP/1.1 or HTTP/2 that ended, or
-// that brought something else than HTTP.
+// brokeOff reports whether err is one of those for which net/http has no types: a connection of
+// HTTP/1.1 or HTTP/2 that ended, or that brought something else than HTTP.
 func brokeOff(err error) bool {
 	return slices.ContainsFunc(brokenWords(), func(words string) bool { return strings.Contains(err.Error(), words) })
 }

@@ -31,9 +31,10 @@ func (r Response) Format(f fmt.State, _ rune) {
 // LogValue logs what Format prints.
 func (r Response) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(r)) }
 
-// Body is the body of an answer. It holds personal data, so that it prints as its length with every fmt verb, in slog
-// and in JSON; string(body) and []byte(body) are the content. Where fmt asks no type how it prints, it cannot: in an
-// unexported field of a struct, and under the verbs that go vet refuses, %p and a %w outside of fmt.Errorf.
+// Body is the body of an answer. It holds personal data, so that it prints as its length with every
+// fmt verb, in slog and in JSON; string(body) and []byte(body) are the content. Where fmt asks no
+// type how it prints, it cannot: in an unexported field of a struct, and under the verbs that go
+// vet refuses, %p and a %w outside of fmt.Errorf.
 type Body []byte
 
 // Format prints the length in bytes.
@@ -57,41 +58,6 @@ type answer struct {
 }
 
 func (a *answer) requestID() string { return a.Header.Get(apierror.RequestID) }
-
-// callOptions are the Responses to fill.
-type callOptions []*Response
-
-func newCallOptions(opts []CallOption) callOptions {
-	if len(opts) == 0 {
-		return nil // without an allocation
-	}
-	var c callOptions
-	for _, opt := range opts {
-		if opt != nil {
-			opt(&c)
-		}
-	}
-	c.fill(Response{})
-	return c
-}
-
-// record fills the Responses that the caller asked for.
-func (c callOptions) record(a *answer, attempts int, sentAt time.Time) {
-	if len(c) == 0 {
-		return
-	}
-	r := Response{Attempts: attempts, sentAt: sentAt}
-	if a != nil {
-		r.StatusCode, r.Header, r.RequestID, r.Body = a.StatusCode, a.Header, a.requestID(), a.body
-	}
-	c.fill(r)
-}
-
-func (c callOptions) fill(r Response) {
-	for _, response := range c {
-		*response = r
-	}
-}
 
 // memoryBody is a body for generated code to read, with the error that ended its reading.
 type memoryBody struct {

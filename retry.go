@@ -7,8 +7,8 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/retry"
 )
 
-// RetryPolicy bounds the attempts of a call and the waits between them. Zero fields mean the defaults:
-// 3 attempts and waits from 200 ms to 10 s.
+// RetryPolicy bounds the attempts of a call and the waits between them. Zero fields mean the
+// defaults: 3 attempts and waits from 200 ms to 10 s.
 //
 // Waits start at MinWait, with jitter up to twice as long, and double until MaxWait. A Retry-After
 // header takes their place. When it asks for more than MaxWait, the call returns its error at once,

@@ -3,15 +3,19 @@ package trusthub_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
+	"log"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os/signal"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -55,7 +59,7 @@ func track(t *testing.T, test func(*tracking), configure ...func(*tracking, *tru
 			opts = append(opts, configure(s, &cfg)...)
 		}
 		var err error
-		if s.Tracker, err = over(t, s.fake, opts...).NewTracker(cfg); err != nil {
+		if s.Tracker, err = apitest.Over(t, s.fake, opts...).NewTracker(cfg); err != nil {
 			t.Fatal(err)
 		}
 		s.run()
@@ -177,7 +181,7 @@ func TestTracker(t *testing.T) {
 // What a program has recorded as JSON is no change, after a restart.
 func TestTrackerAfterRestart(t *testing.T) {
 	recorded := func(s *tracking, _ *trusthub.TrackerConfig) []trusthub.Option {
-		profile, err := over(s.t, s.fake).FetchCustomerProfile(s.t.Context(), sid)
+		profile, err := apitest.Over(s.t, s.fake).FetchCustomerProfile(s.t.Context(), sid)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -393,7 +397,7 @@ func TestTrackerEnds(t *testing.T) {
 		fake := trusthubtest.NewHandler()
 		fake.Put(trusthub.CustomerProfile{SID: apitest.NumberedSID(1)})
 		sids := func() iter.Seq[string] { return slices.Values([]string{sid, apitest.NumberedSID(1)}) }
-		tracker, err := over(t, fake).NewTracker(trusthub.TrackerConfig{SIDs: sids, Concurrency: 1})
+		tracker, err := apitest.Over(t, fake).NewTracker(trusthub.TrackerConfig{SIDs: sids, Concurrency: 1})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -431,7 +435,7 @@ func TestTrackerPanics(t *testing.T) {
 						panic(broken)
 					}
 				}
-				tracker, err := over(t, trusthubtest.NewHandler()).NewTracker(trusthub.TrackerConfig{
+				tracker, err := apitest.Over(t, trusthubtest.NewHandler()).NewTracker(trusthub.TrackerConfig{
 					SIDs:  func() iter.Seq[string] { breaks("SIDs"); return slices.Values([]string{sid}) },
 					Known: func(context.Context, string) (*trusthub.CustomerProfile, error) { breaks("Known"); return nil, nil },
 				})
@@ -451,7 +455,7 @@ func TestTrackerPanics(t *testing.T) {
 }
 
 func TestTrackerConfig(t *testing.T) {
-	client := over(t, trusthubtest.NewHandler())
+	client := apitest.Over(t, trusthubtest.NewHandler())
 	sids := func() iter.Seq[string] { return slices.Values([]string{sid}) }
 	for field, cfg := range map[string]trusthub.TrackerConfig{
 		"SIDs":        {},
@@ -536,4 +540,160 @@ func TestTrackerCallbacks(t *testing.T) {
 		<-s.done
 		s.changes = nil
 	})
+}
+
+func TestProfileErrorTexts(t *testing.T) {
+	profile := &trusthub.CustomerProfile{Errors: []trusthub.CustomerProfileError{{Code: 18603}, {Code: 18699}, {}}}
+	want := []string{"the address cannot be verified (18603)", "https://www.twilio.com/docs/api/errors/18699", "an error without a code"}
+	if got := trusthub.ProfileErrorTexts(profile); !slices.Equal(got, want) {
+		t.Errorf("got %q", got)
+	}
+	if got := trusthub.ProfileErrorTexts(nil); got != nil {
+		t.Errorf("of no profile: %q", got)
+	}
+}
+
+func TestChangedFields(t *testing.T) {
+	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	const precise = `{"errors":[{"code":1,"n":9007199254740993}]}`
+	decoded := func(body string) *trusthub.CustomerProfile {
+		profile, err := apitest.Over(t, apitest.CannedJSON(body)).FetchCustomerProfile(t.Context(), sid)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return profile
+	}
+	stored := new(trusthub.CustomerProfile) // by encoding/json, as a program does
+	if text, err := json.Marshal(decoded(precise)); err != nil || json.Unmarshal(text, stored) != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		before, after *trusthub.CustomerProfile
+		want          []string
+	}{
+		"nothing":    {nil, nil, nil},
+		"nil before": {nil, &trusthub.CustomerProfile{Status: trusthub.StatusDraft, SID: sid}, []string{"sid", "status"}},
+		"nil after":  {&trusthub.CustomerProfile{DateUpdated: &at}, nil, []string{"date_updated"}},
+		"empty": {
+			&trusthub.CustomerProfile{Links: map[string]string{}, Errors: []trusthub.CustomerProfileError{}},
+			&trusthub.CustomerProfile{}, nil,
+		},
+		"zone of a time": {
+			&trusthub.CustomerProfile{ValidUntil: &at},
+			&trusthub.CustomerProfile{ValidUntil: new(at.In(time.FixedZone("", 3600)))}, nil,
+		},
+		"order": {
+			&trusthub.CustomerProfile{Links: map[string]string{"a": "b"}, Status: trusthub.StatusDraft},
+			&trusthub.CustomerProfile{Links: map[string]string{"a": "c"}, Status: trusthub.StatusInReview},
+			[]string{"status", "links"},
+		},
+		"stored by encoding/json": {decoded(precise), stored, nil},
+		"further keys of an error": {
+			decoded(`{"errors":[{"code":1,"n":1}]}`), decoded(`{"errors":[{"code":1,"n":2}]}`), []string{"errors"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := trusthub.ChangedFields(test.before, test.after); !slices.Equal(got, test.want) {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+// Many reviews: each change is handled once, also when the program is restarted. A program's own
+// database takes the place of the map, and each profile is stored in it as JSON.
+func ExampleTracker() {
+	fake := trusthubtest.NewHandler()
+	client, err := trusthub.NewClient(trusthub.BasicAuth(trusthubtest.Username, trusthubtest.Password),
+		trusthub.WithHTTPClient(&http.Client{Transport: fake}))
+	if err != nil {
+		log.Fatal(err)
+	}
+	database := make(map[string]*trusthub.CustomerProfile)
+	reviewing := []string{trusthubtest.ExampleSID, "BU00000000000000000000000000000000"}
+	tracker, err := client.NewTracker(trusthub.TrackerConfig{
+		SIDs:  func() iter.Seq[string] { return slices.Values(reviewing) },
+		Known: func(_ context.Context, sid string) (*trusthub.CustomerProfile, error) { return database[sid], nil },
+
+		Concurrency: 1, // for the map, and for the order of the output
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	time.AfterFunc(time.Second/2, stop) // for the example: it would go on
+	err = tracker.Run(ctx, func(_ context.Context, change trusthub.Change) error {
+		switch {
+		case errors.Is(change.Err, trusthub.ErrNotFound):
+			fmt.Println(change.SID, "does not exist")
+		case change.Err != nil:
+			log.Println(change.Err)
+		default:
+			database[change.SID] = change.After // in one transaction with what the program does about it
+			fmt.Println(change.SID, "is", change.After.Status, trusthub.ProfileErrorTexts(change.After))
+		}
+		return nil
+	})
+	fmt.Println(err)
+	// Output:
+	// BUaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa is draft [the business name and the website cannot be associated with each other (18601)]
+	// BU00000000000000000000000000000000 does not exist
+	// context canceled
+}
+
+// Several accounts have a client and a tracker each, whose callbacks are served below the account's path.
+func ExampleTracker_CallbackHandler_accounts() {
+	const public = "https://app.example.com"
+	fake := trusthubtest.NewHandler()
+	fake.AddAccount("AC0123456789abcdef0123456789abcdef", "the auth token of that subaccount")
+	fake.Put(trusthub.CustomerProfile{SID: "BU00000000000000000000000000000001", AccountSID: "AC0123456789abcdef0123456789abcdef", FriendlyName: "Acme"})
+
+	type account struct{ sid, token, profile string }
+	accounts := []account{
+		{trusthubtest.Username, trusthubtest.Password, trusthubtest.ExampleSID},
+		{"AC0123456789abcdef0123456789abcdef", "the auth token of that subaccount", "BU00000000000000000000000000000001"},
+	}
+	mux := http.NewServeMux()
+	ctx, stop := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	changes := make(chan string)
+	for _, account := range accounts {
+		client, err := trusthub.NewClient(trusthub.BasicAuth(account.sid, account.token), trusthub.WithHTTPClient(&http.Client{Transport: fake}))
+		if err != nil {
+			log.Fatal(err)
+		}
+		tracker, err := client.NewTracker(trusthub.TrackerConfig{SIDs: func() iter.Seq[string] { return slices.Values([]string{account.profile}) }})
+		if err != nil {
+			log.Fatal(err)
+		}
+		path := "/trusthub/" + account.sid + "/"
+		handler, err := tracker.CallbackHandler(trusthub.CallbackConfig{PublicURL: public, Keys: []trusthub.SigningKey{trusthub.AuthToken(account.token)}})
+		if err != nil {
+			log.Fatal(err)
+		}
+		mux.Handle(path, handler)
+		running.Go(func() {
+			_ = tracker.Run(ctx, func(_ context.Context, change trusthub.Change) error {
+				changes <- fmt.Sprintf("%s of %s is %s", change.SID, account.sid, change.After.Status)
+				return nil
+			})
+		})
+		fmt.Println(<-changes) // of the first sweep
+	}
+	for _, account := range accounts {
+		fake.Put(trusthub.CustomerProfile{SID: account.profile, AccountSID: account.sid, Status: trusthub.StatusInReview})
+		url := public + "/trusthub/" + account.sid + "/" + account.profile // the status_callback of that profile
+		r := httptest.NewRequest(http.MethodPost, url, nil)
+		trusthubtest.SignCallbackWith(r, url, trusthub.AuthToken(account.token))
+		mux.ServeHTTP(httptest.NewRecorder(), r)
+		fmt.Println(<-changes)
+	}
+	stop()
+	running.Wait()
+	// Output:
+	// BUaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa of ACaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa is draft
+	// BU00000000000000000000000000000001 of AC0123456789abcdef0123456789abcdef is draft
+	// BUaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa of ACaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa is in-review
+	// BU00000000000000000000000000000001 of AC0123456789abcdef0123456789abcdef is in-review
 }

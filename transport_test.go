@@ -3,13 +3,11 @@ package trusthub_test
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -20,13 +18,12 @@ import (
 
 	"github.com/seed07fc1495/trusthub"
 	"github.com/seed07fc1495/trusthub/internal/apitest"
-	"github.com/seed07fc1495/trusthub/internal/freeze"
 )
 
 // Those who call at the same time have a connection each over HTTP/1.1, which stays theirs.
 func TestConnectionsAreReused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		client, line := onFreezableLine(t, nil)
+		client, line := apitest.OnFreezableLine(t, nil)
 		for range 20 {
 			fetchAtOnce(t, client, 64)
 		}
@@ -38,8 +35,8 @@ func TestConnectionsAreReused(t *testing.T) {
 
 // A client that is needed no longer leaves nothing behind, and can still be used.
 func TestCloseIdleConnections(t *testing.T) {
-	inBothProtocols(t, func(t *testing.T, protocols *http.Protocols) {
-		client, line := onFreezableLine(t, protocols)
+	apitest.InBothProtocols(t, func(t *testing.T, protocols *http.Protocols) {
+		client, line := apitest.OnFreezableLine(t, protocols)
 		for range 2 {
 			fetchAtOnce(t, client, 5)
 			for result := range client.FetchCustomerProfiles(t.Context(), slices.Values([]string{sid, sid})) {
@@ -66,7 +63,7 @@ func (c idleCloser) CloseIdleConnections() { c.t.Error("closed what is another's
 func TestConnectionsOfOthersAreNotClosed(t *testing.T) {
 	theirs := idleCloser{apitest.OK(), t}
 	apitest.Over(t, theirs).CloseIdleConnections()
-	replaceDefaultTransport(t, theirs)
+	apitest.ReplaceDefaultTransport(t, theirs)
 	apitest.At(t, "https://h").CloseIdleConnections()
 }
 
@@ -100,73 +97,6 @@ func countConnections(t *testing.T, handler http.Handler) (url string, opened *a
 	return server.URL, opened
 }
 
-// Whatever http.Transport a program has put in the place of http.DefaultTransport, its settings are kept, itself is not
-// changed, and HTTP/2 and modern TLS are spoken.
-func TestOwnTransportSpeaksHTTP2AndModernTLS(t *testing.T) {
-	var protocol string
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		protocol = r.Proto
-		apitest.Answer(200, apitest.JSON, apitest.Profile)(w, r)
-	}))
-	server.EnableHTTP2 = true
-	server.StartTLS()
-	defer server.Close()
-	roots := server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
-	for name, test := range map[string]struct {
-		standard http.RoundTripper
-		oldest   uint16 // version of TLS
-	}{
-		"as it comes":   {http.DefaultTransport, tls.VersionTLS12},
-		"none":          {nil, tls.VersionTLS12},
-		"a new one":     {new(http.Transport), tls.VersionTLS12},
-		"with a dialer": {&http.Transport{DialContext: new(net.Dialer).DialContext}, tls.VersionTLS12},
-		"with TLS 1.0":  {&http.Transport{TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS10}}, tls.VersionTLS12},
-		"with TLS 1.3":  {&http.Transport{TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS13}}, tls.VersionTLS13},
-	} {
-		t.Run(name, func(t *testing.T) {
-			replaceDefaultTransport(t, test.standard)
-			trusting := func(next http.RoundTripper) http.RoundTripper {
-				next.(*http.Transport).TLSClientConfig.RootCAs = roots
-				if config := next.(*http.Transport).TLSClientConfig; config.MinVersion != test.oldest || config.ClientSessionCache == nil {
-					t.Errorf("TLS is not configured: %x", config.MinVersion)
-				}
-				return next
-			}
-			if _, err := apitest.At(t, server.URL, trusthub.WithMiddleware(trusting)).FetchCustomerProfile(t.Context(), sid); err != nil {
-				t.Fatal(err)
-			}
-			if protocol != "HTTP/2.0" {
-				t.Errorf("got %s", protocol)
-			}
-			if theirs, ok := test.standard.(*http.Transport); ok && theirs.TLSClientConfig != nil &&
-				(theirs.TLSClientConfig.RootCAs != nil || theirs.TLSClientConfig.ClientSessionCache != nil) {
-				t.Error("the program's own transport was changed")
-			}
-		})
-	}
-}
-
-// The authorities that a program trusts are trusted.
-func TestOwnTransportKeepsTLSConfiguration(t *testing.T) {
-	server := httptest.NewTLSServer(apitest.Answer(200, apitest.JSON, apitest.Profile))
-	defer server.Close()
-	replaceDefaultTransport(t, server.Client().Transport)
-	if _, err := apitest.At(t, server.URL).FetchCustomerProfile(t.Context(), sid); err != nil {
-		t.Error(err)
-	}
-}
-
-// A program without a transport at all still has time-outs.
-func TestOwnTransportHasTimeouts(t *testing.T) {
-	for _, standard := range []http.RoundTripper{http.DefaultTransport, nil} {
-		replaceDefaultTransport(t, standard)
-		own := ownTransport(t)
-		if own.TLSHandshakeTimeout != 10*time.Second || own.IdleConnTimeout != 90*time.Second || own.DialContext == nil || own.Proxy == nil {
-			t.Errorf("got %+v", own)
-		}
-	}
-}
-
 // A mock or a tracer in the place of http.DefaultTransport gets what is sent, and the real API does not.
 func TestReplacedDefaultTransportIsUsed(t *testing.T) {
 	for name, opts := range map[string][]trusthub.Option{
@@ -174,12 +104,12 @@ func TestReplacedDefaultTransportIsUsed(t *testing.T) {
 		"HTTP client and no transport": {trusthub.WithHTTPClient(new(http.Client))},
 	} {
 		sent := 0
-		replaceDefaultTransport(t, apitest.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
+		apitest.ReplaceDefaultTransport(t, apitest.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
 			sent++
 			return apitest.OK()(req)
 		}))
 		client := apitest.At(t, "https://trusthub.invalid", opts...)
-		replaceDefaultTransport(t, apitest.RoundTripFunc(nil)) // too late
+		apitest.ReplaceDefaultTransport(t, apitest.RoundTripFunc(nil)) // too late
 		if _, err := client.FetchCustomerProfile(t.Context(), sid); err != nil || sent != 1 {
 			t.Errorf("%s: got %v, %d sent", name, err, sent)
 		}
@@ -195,8 +125,11 @@ func TestWarningOfAReplacedTransport(t *testing.T) {
 	for name, transport := range map[string]http.RoundTripper{"replaced": apitest.RoundTripFunc(nil), "as it was": http.DefaultTransport} {
 		var out bytes.Buffer
 		logger := trusthub.WithLogger(slog.New(slog.NewTextHandler(&out, nil)))
-		replaceDefaultTransport(t, transport)
-		callbackHandler(t, apitest.At(t, "https://h", logger), "https://h", failWith(nil)) // which has a transport of its own
+		apitest.ReplaceDefaultTransport(t, transport)
+		_, _ = apitest.At(t, "https://h", logger).CallbackHandler(trusthub.CallbackConfig{ // which has a transport of its own
+			PublicURL: "https://h", Keys: []trusthub.SigningKey{trusthub.AuthToken("token")},
+			Handle: func(context.Context, *trusthub.CustomerProfile, trusthub.CallbackEvent) error { return nil },
+		})
 		if n := strings.Count(out.String(), "level=WARN"); n != 1 && name == "replaced" || n != 0 && name != "replaced" {
 			t.Errorf("%s: got %q", name, out.String())
 		}
@@ -266,7 +199,7 @@ func TestMalformedHTTPIsNotQuoted(t *testing.T) {
 // Of more connections than that, 256 are kept.
 func TestIdleConnectionsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		client, line := onFreezableLine(t, nil)
+		client, line := apitest.OnFreezableLine(t, nil)
 		fetchAtOnce(t, client, 300)
 		synctest.Wait()
 		if n := line.Freeze(); n != 256 {
@@ -298,36 +231,10 @@ func TestGivenTransportIsLeftAlone(t *testing.T) {
 	})
 }
 
-// onFreezableLine has a client's own transport speak over a line that can freeze.
-func onFreezableLine(t *testing.T, protocols *http.Protocols, opts ...trusthub.Option) (*trusthub.Client, *freeze.Line) {
-	t.Helper()
-	line := new(freeze.Line)
-	server := apitest.InMemory(t, func(w http.ResponseWriter, _ *http.Request) {
-		time.Sleep(time.Millisecond) // all that are made at once are under way at once
-		apitest.Answer(200, apitest.JSON, apitest.Profile)(w, nil)
-	})
-	replaceLine := func(next http.RoundTripper) http.RoundTripper {
-		own := next.(*http.Transport)
-		own.DialContext = line.Over(server.DialContext)
-		own.Protocols = protocols
-		t.Cleanup(own.CloseIdleConnections)
-		return own
-	}
-	return apitest.At(t, "http://127.0.0.1", append(opts, apitest.Defaults(), trusthub.WithMiddleware(replaceLine))...), line
-}
-
-// inBothProtocols runs a test in a synctest bubble.
-func inBothProtocols(t *testing.T, test func(*testing.T, *http.Protocols)) {
-	t.Helper()
-	for name, protocols := range map[string]*http.Protocols{"HTTP/1.1": nil, "HTTP/2": apitest.OnlyHTTP2()} {
-		t.Run(name, func(t *testing.T) { synctest.Test(t, func(t *testing.T) { test(t, protocols) }) })
-	}
-}
-
 // A connection that has died in silence, and all that are idle with it, cost the first call a retry and no more.
 func TestFirstCallAfterTheConnectionsDied(t *testing.T) {
-	inBothProtocols(t, func(t *testing.T, protocols *http.Protocols) {
-		client, line := onFreezableLine(t, protocols)
+	apitest.InBothProtocols(t, func(t *testing.T, protocols *http.Protocols) {
+		client, line := apitest.OnFreezableLine(t, protocols)
 		for _, idle := range []int{1, 2, 20} {
 			fetchAtOnce(t, client, idle)
 			if n := line.Freeze(); protocols == nil && n != idle || n == 0 {
@@ -359,9 +266,9 @@ func fetchAtOnce(t *testing.T, client *trusthub.Client, calls int) {
 
 // With short attempts, too, calls succeed again soon, however many wait for the dead connection.
 func TestCallsRecoverFromDeadConnections(t *testing.T) {
-	inBothProtocols(t, func(t *testing.T, protocols *http.Protocols) {
+	apitest.InBothProtocols(t, func(t *testing.T, protocols *http.Protocols) {
 		for _, callers := range []int{1, 8, 64} {
-			client, line := onFreezableLine(t, protocols, trusthub.WithTimeout(300*time.Millisecond))
+			client, line := apitest.OnFreezableLine(t, protocols, trusthub.WithTimeout(300*time.Millisecond))
 			fetchAtOnce(t, client, 100)
 			line.Freeze()
 			start := time.Now()
@@ -395,7 +302,7 @@ func TestDeadlinesMakeIdleConnectionsSuspect(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		for attempts, limit := range map[int]func(context.Context) (context.Context, context.CancelFunc){1: deadline, 2: canceled} {
-			client, line := onFreezableLine(t, nil)
+			client, line := apitest.OnFreezableLine(t, nil)
 			fetchAtOnce(t, client, 20)
 			line.Freeze()
 			ctx, cancel := limit(t.Context())
@@ -412,24 +319,15 @@ func TestDeadlinesMakeIdleConnectionsSuspect(t *testing.T) {
 	})
 }
 
-// The pings follow the time-out of an attempt: both times at most half of it, within bounds that no server objects to. What
-// a program has set itself is kept.
+// The transport that a client makes for itself is tuned for the time-out of its attempts; package transport shows how.
 func TestHealthChecksFollowTheTimeout(t *testing.T) {
-	for _, test := range []struct{ timeout, send, wait time.Duration }{
-		{30 * time.Second, 10 * time.Second, 5 * time.Second}, // the default
-		{time.Hour, 10 * time.Second, 5 * time.Second},
-		{12 * time.Second, 4 * time.Second, 2 * time.Second},
-		{4500 * time.Millisecond, 1500 * time.Millisecond, time.Second},
-		{time.Nanosecond, time.Second, time.Second},
-	} {
-		if got := ownTransport(t, trusthub.WithTimeout(test.timeout)).HTTP2; got.SendPingTimeout != test.send || got.PingTimeout != test.wait {
-			t.Errorf("%v: ping after %v, closed after %v more", test.timeout, got.SendPingTimeout, got.PingTimeout)
+	for timeout, want := range map[time.Duration]time.Duration{30 * time.Second: 10 * time.Second, 12 * time.Second: 4 * time.Second} {
+		if got := ownTransport(t, trusthub.WithTimeout(timeout)).HTTP2.SendPingTimeout; got != want {
+			t.Errorf("%v: ping after %v", timeout, got)
 		}
 	}
-	theirs := &http.HTTP2Config{SendPingTimeout: time.Minute, PingTimeout: time.Hour, MaxReadFrameSize: 1 << 20}
-	replaceDefaultTransport(t, &http.Transport{HTTP2: theirs})
-	if got := ownTransport(t).HTTP2; !reflect.DeepEqual(got, theirs) || got == theirs {
-		t.Errorf("got %+v", got)
+	if got := ownTransport(t).HTTP2.SendPingTimeout; got != 10*time.Second {
+		t.Errorf("by default: ping after %v", got)
 	}
 }
 
@@ -441,11 +339,4 @@ func ownTransport(t *testing.T, opts ...trusthub.Option) (own *http.Transport) {
 		return next
 	}))...)
 	return own
-}
-
-func replaceDefaultTransport(t *testing.T, transport http.RoundTripper) {
-	t.Helper()
-	standard := http.DefaultTransport
-	http.DefaultTransport = transport
-	t.Cleanup(func() { http.DefaultTransport = standard })
 }

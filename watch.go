@@ -62,8 +62,8 @@ func isFinal(err error) bool {
 	return errors.Is(err, ErrUnauthorized) || errors.Is(err, ErrForbidden) || errors.Is(err, ErrNotFound) || errors.Is(err, ErrInvalidSID)
 }
 
-// compare tells whether a profile differs from what was seen before, by its JSON: that makes null and empty the same, and
-// leaves out what is not documented.
+// compare tells whether a profile differs from what was seen before, by its JSON: that makes null
+// and empty the same, and leaves out what is not documented.
 func compare(seen []byte, profile *CustomerProfile) (now []byte, changed bool) {
 	now, err := json.Marshal(profile, json.Deterministic(true))
 	return now, err != nil || !bytes.Equal(seen, now)

@@ -1,5 +1,5 @@
-// Package contract holds HTTP traffic against the OpenAPI document of the SDK, in tests, in CI, and in production where
-// one is willing to pay for it:
+// Package contract holds HTTP traffic against the OpenAPI document of the SDK, in tests, in CI, and
+// in production where one is willing to pay for it:
 //
 //	client := server.Client(trusthub.WithMiddleware(contract.NewTransport)) // fails calls
 //	client := server.Client(trusthub.WithMiddleware(contract.Observe(report))) // only reports
@@ -11,8 +11,8 @@
 // the API. Nor are a body that could not be read to its end, and a body over 1 MiB. Bodies up to
 // that size are held in memory; what the caller reads is byte for byte what came.
 //
-// An answer that keeps the contract can be read by the client. The client reads some that break it, too: it passes on a new
-// status or a malformed URI as it is.
+// An answer that keeps the contract can be read by the client. The client reads some that break it,
+// too: it passes on a new status or a malformed URI as it is.
 //
 // The document is parsed once, on first use. All functions are safe for concurrent use.
 package contract
@@ -30,15 +30,15 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/apierror"
 )
 
-// NewTransport returns a transport that fails with a *[Violation] where a request or an answer breaks the contract. A
-// request that does is not sent. nil means http.DefaultTransport.
+// NewTransport returns a transport that fails with a *[Violation] where a request or an answer
+// breaks the contract. A request that does is not sent. nil means http.DefaultTransport.
 func NewTransport(next http.RoundTripper) http.RoundTripper {
 	return &transport{next: orDefault(next), violated: func(v *Violation) error { return v }}
 }
 
-// Observe returns a middleware that reports what breaks the contract and never fails a call for it. It also reports bodies
-// over 1 MiB, which it does not judge. report is called before the caller gets the answer, possibly from many goroutines
-// at a time.
+// Observe returns a middleware that reports what breaks the contract and never fails a call for it.
+// It also reports bodies over 1 MiB, which it does not judge. report is called before the caller
+// gets the answer, possibly from many goroutines at a time.
 func Observe(report func(*Violation)) func(http.RoundTripper) http.RoundTripper {
 	return func(next http.RoundTripper) http.RoundTripper {
 		return &transport{next: orDefault(next), reportLarge: true, violated: func(v *Violation) error { report(v); return nil }}
@@ -61,7 +61,8 @@ type Violation struct {
 // the contract of the API.
 func (v *Violation) FromTwilio() bool { return v.twilios }
 
-// maxFindings bounds what is kept of an answer in which everything is wrong: 1 MiB has room for 500,000 of it.
+// maxFindings bounds what is kept of an answer in which everything is wrong: 1 MiB has room for
+// 500,000 of it.
 const maxFindings = 100
 
 // Finding is one breach of the contract. It never quotes a value of a body or a header.
@@ -91,7 +92,8 @@ func (v *Violation) Error() string {
 	return text.String()
 }
 
-// Retryable reports false: asking again does not change what the server understands by the contract.
+// Retryable reports false: asking again does not change what the server understands by the
+// contract.
 func (*Violation) Retryable() bool { return false }
 
 // maxBody is the size up to which a body is judged.
@@ -146,7 +148,8 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return answer, nil
 }
 
-// judgeResponse reads the body up to the limit, and puts it back. The end of the context closes a body that would go on.
+// judgeResponse reads the body up to the limit, and puts it back. The end of the context closes a
+// body that would go on.
 func (t *transport) judgeResponse(exchange *exchange, answer *http.Response) (found []Finding, body []byte) {
 	original, ctx := &onceCloser{ReadCloser: answer.Body}, exchange.request.Context()
 	stop := context.AfterFunc(ctx, func() { _ = original.Close() })
@@ -190,7 +193,8 @@ type failingReader struct{ err error }
 
 func (r failingReader) Read([]byte) (int, error) { return 0, r.err }
 
-// closeRequest keeps the promise of a RoundTripper to close the body of a request that it does not send.
+// closeRequest keeps the promise of a RoundTripper to close the body of a request that it does not
+// send.
 func closeRequest(req *http.Request, err error) error {
 	if req.Body != nil {
 		_ = req.Body.Close()

@@ -233,23 +233,23 @@ func TestBrokenBodyIsByteForByte(t *testing.T) {
 	}
 }
 
-// What a gateway refuses for the moment reaches the SDK, which waits and tries again.
-func TestRefusalsOfGatewaysAreRetried(t *testing.T) {
-	for _, status := range []int{429, 503} {
-		requests := 0
-		next := apitest.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
-			if requests++; requests == 1 {
-				return apitest.Canned(status, headers("Content-Type", "text/html"), "<html>")(req)
+// What a gateway or the API itself refuses for the moment reaches the SDK, which waits and tries again.
+func TestPassingRefusalsAreRetried(t *testing.T) {
+	for _, status := range []int{429, 500, 502, 503, 504} {
+		for contentType, body := range map[string]string{
+			"text/html": "<html>",
+			jsonType:    fmt.Sprintf(`{"code":20500,"message":"x","more_info":"https://www.twilio.com/docs/errors/20500","status":%d}`, status),
+		} {
+			requests := 0
+			client := apitest.Over(t, apitest.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
+				if requests++; requests == 1 {
+					return apitest.Canned(status, headers("Content-Type", contentType), body)(req)
+				}
+				return apitest.Canned(200, headers(), good)(req)
+			}), trusthub.WithMiddleware(contract.NewTransport), trusthub.WithRetry(trusthub.RetryPolicy{MinWait: 1, MaxWait: 1}), trusthub.WithMaxConcurrency(1))
+			if _, err := client.FetchCustomerProfile(t.Context(), sid); err != nil || requests != 2 {
+				t.Errorf("%d, %s: got %v after %d requests", status, contentType, err, requests)
 			}
-			return apitest.Canned(200, headers(), good)(req)
-		})
-		client, err := trusthub.NewClient(trusthub.BasicAuth("AC1", "p"), trusthub.WithHTTPClient(&http.Client{Transport: next}),
-			trusthub.WithMiddleware(contract.NewTransport), trusthub.WithRetry(trusthub.RetryPolicy{MinWait: 1, MaxWait: 1}), trusthub.WithMaxConcurrency(1))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := client.FetchCustomerProfile(t.Context(), sid); err != nil || requests != 2 {
-			t.Errorf("%d: got %v after %d requests", status, err, requests)
 		}
 	}
 }
@@ -277,12 +277,12 @@ func TestIncompleteAnswers(t *testing.T) {
 	checkAnswer(t, answer, err, 503, "")
 }
 
-// A body that waits for more, as one of 101 Switching Protocols does, holds nobody longer than the context.
+// A body that waits for more, as one of 101 Switching Protocols does, holds nobody longer than the context,
+// and is closed once.
 func TestBodyThatIgnoresTheContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		silent := apitest.RoundTripFunc(func(*http.Request) (*http.Response, error) {
-			body, _ := io.Pipe() // of which nobody writes the other end
-			return &http.Response{StatusCode: 101, Body: body}, nil
+			return &http.Response{StatusCode: 101, Body: make(apitest.StuckBody)}, nil
 		})
 		for _, transport := range []http.RoundTripper{contract.NewTransport(silent), contract.Observe(nil)(silent)} {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -294,6 +294,7 @@ func TestBodyThatIgnoresTheContext(t *testing.T) {
 			if _, err := io.ReadAll(answer.Body); !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("the body ends with %v", err)
 			}
+			_ = answer.Body.Close() // twice would panic
 			cancel()
 		}
 	})
@@ -530,3 +531,21 @@ func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 type failing struct{ err error }
 
 func (f failing) Read([]byte) (int, error) { return 0, f.err }
+
+// The client reads an item of errors in any shape; the contract has one.
+func TestErrorItems(t *testing.T) {
+	for item, good := range map[string]bool{
+		`{"code":18601}`: true, `{"code":18601.0}`: true, `{"code":1.8601e4}`: true, `{"code":-5}`: true, `{}`: true,
+		`{"message":"m","Code":1}`: true, `{"code":1,"more":{"a":[true,null]}}`: true, `{"code":1,"number":9007199254740993}`: true,
+		`{"code":1,"number":-1.5}`: true, `{"code":1e30}`: true, `{"code":9007199254740993.0}`: true,
+		`{"code":"18601"}`: false, `{"code":"99999999999999999999"}`: false, `{"code":"0x10"}`: false, `{"code":"1.0"}`: false,
+		`{"code":""}`: false, `{"code":1.5,"a":1}`: false, `{"code":null}`: false, `{"code":{"a":1}}`: false,
+		`18601`: false, `18601.0`: false, `"18601"`: false, `"name taken"`: false, `null`: false, `true`: false, `[]`: false,
+		`[18601,{"a":1}]`: false, `0.5`: false,
+	} {
+		_, err := contract.NewTransport(apitest.Canned(200, headers(), `{"errors":[{"code":1},`+item+`]}`)).RoundTrip(request("GET", path))
+		if _, broken := errors.AsType[*contract.Violation](err); broken == good || !broken && err != nil {
+			t.Errorf("%s: got %v", item, err)
+		}
+	}
+}

@@ -36,8 +36,8 @@ func parse(spec []byte) (*document, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Of this document alone, since kin-openapi's table of formats is shared by the whole program. It has no uri, and its
-	// date-time permits a second 60, which the client cannot decode.
+	// Of this document alone, since kin-openapi's table of formats is shared by the whole program.
+	// It has no uri, and its date-time permits a second 60, which the client cannot decode.
 	doc.SetStringFormatValidator("date-time", openapi3.NewCallbackValidator(checkDateTime))
 	doc.SetStringFormatValidator("uri", openapi3.NewCallbackValidator(checkURI))
 	d := &document{spec: doc}
@@ -88,7 +88,8 @@ func (d *document) find(req *http.Request) *exchange {
 	return e
 }
 
-// checkDateTime asks the decoder of the client: time.Parse takes more than RFC 3339 has, such as hours of one digit.
+// checkDateTime asks the decoder of the client: time.Parse takes more than RFC 3339 has, such as
+// hours of one digit.
 func checkDateTime(value string) error {
 	text, err := json.Marshal(value)
 	if err != nil || json.Unmarshal(text, new(time.Time)) != nil {
@@ -105,5 +106,6 @@ func checkURI(value string) error {
 	return nil
 }
 
-// uriCharacters has the characters that RFC 3986 permits, percent only before two hexadecimal digits.
+// uriCharacters has the characters that RFC 3986 permits, percent only before two hexadecimal
+// digits.
 var uriCharacters = regexp.MustCompile(`^(?:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*$`)

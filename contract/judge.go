@@ -34,7 +34,8 @@ func (e *exchange) judgeRequest() []Finding {
 	})))
 }
 
-// checkAuthorization asks for credentials of any scheme: bearer tokens are as good as the documented HTTP Basic.
+// checkAuthorization asks for credentials of any scheme: bearer tokens are as good as the
+// documented HTTP Basic.
 func checkAuthorization(_ context.Context, input *openapi3filter.AuthenticationInput) error {
 	if input.RequestValidationInput.Request.Header.Get("Authorization") == "" {
 		return errors.New("no Authorization header")
@@ -70,7 +71,8 @@ func (e *exchange) judgeResponse(status int, header http.Header, body []byte) []
 	return append(found, e.judgeBody(status, content.Schema.Value, body)...)
 }
 
-// judgeHeaders has kin-openapi judge one header at a time, since it stops at the first that is wrong.
+// judgeHeaders has kin-openapi judge one header at a time, since it stops at the first that is
+// wrong.
 func (e *exchange) judgeHeaders(status int, header http.Header, response *openapi3.Response) (found []Finding) {
 	for name, documented := range response.Headers {
 		one := *e.operation
@@ -104,8 +106,8 @@ func headerReason(err error, schema *openapi3.SchemaRef) string {
 	return "not as documented"
 }
 
-// judgeBody decodes strictly, which kin-openapi does not: it takes duplicate names, invalid UTF-8 and what comes after
-// the document.
+// judgeBody decodes strictly, which kin-openapi does not: it takes duplicate names, invalid UTF-8
+// and what comes after the document.
 func (e *exchange) judgeBody(status int, schema *openapi3.Schema, body []byte) []Finding {
 	var value any
 	var syntactic *jsontext.SyntacticError
@@ -171,8 +173,9 @@ func findings(err error) []Finding {
 	}
 }
 
-// isEmptyForNull reports whether the finding is about an empty string in place of null. The document permits that, but not
-// in its schemas: those have the lengths, patterns and formats of strings that say something.
+// isEmptyForNull reports whether the finding is about an empty string in place of null. The
+// document permits that, but not in its schemas: those have the lengths, patterns and formats of
+// strings that say something.
 func isEmptyForNull(finding *openapi3.SchemaError) bool {
 	schema := finding.Schema
 	return finding.Value == "" && schema.Nullable && schema.Type.Is("string") && schema.Format != "date-time"

@@ -7,13 +7,14 @@ import (
 	"time"
 )
 
-// Fault is what happens to one request. Without a Status, the request is answered as usual, but for what the other fields
-// say.
+// Fault is what happens to one request. Without a Status, the request is answered as usual, but for
+// what the other fields say.
 //
-// The body is that of the usual answer without a Status; an error in Twilio's shape, with a code made of the status, with one
-// of 400 or more; else it is empty. Body takes its place. The Content-Type follows from it: application/json if Body is valid
-// JSON, text/plain if not. A Header sets it apart, for HTML or for JSON that is called something else; a name without
-// values in Header takes the header away.
+// The body is that of the usual answer without a Status; an error in Twilio's shape, with a code
+// made of the status, with one of 400 or more; else it is empty. Body takes its place. The
+// Content-Type follows from it: application/json if Body is valid JSON, text/plain if not. A Header
+// sets it apart, for HTML or for JSON that is called something else; a name without values in
+// Header takes the header away.
 type Fault struct {
 	Status   int           // answered in place of the usual status
 	Header   http.Header   // set on the answer, in place of what it has by these names
@@ -24,16 +25,18 @@ type Fault struct {
 	Reset    bool          // the connection breaks off before the headers are complete
 }
 
-// Fail makes the next requests fail, each by one fault, in order. Requests that LimitConcurrency refuses use none up.
+// Fail makes the next requests fail, each by one fault, in order. Requests that LimitConcurrency
+// refuses use none up.
 func (h *Handler) Fail(faults ...Fault) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.faults = append(h.faults, faults...)
 }
 
-// FailFunc has decide say what happens to each request that finds no fault of Fail waiting: a fault, or with false none. nil
-// ends it. decide is called from many goroutines at a time, with a copy of the request without its body, which it may keep.
-// Requests that LimitConcurrency refuses are not asked about.
+// FailFunc has decide say what happens to each request that finds no fault of Fail waiting: a
+// fault, or with false none. nil ends it. decide is called from many goroutines at a time, with a
+// copy of the request without its body, which it may keep. Requests that LimitConcurrency refuses
+// are not asked about.
 func (h *Handler) FailFunc(decide func(*http.Request) (Fault, bool)) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

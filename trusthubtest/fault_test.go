@@ -13,10 +13,11 @@ import (
 	"time"
 
 	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/internal/apitest"
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
-var once = trusthub.WithRetry(trusthub.RetryPolicy{MaxAttempts: 1})
+var once = apitest.Once()
 
 // withBoth runs a test with the fake as a server and as a transport.
 func withBoth(t *testing.T, test func(*testing.T, *trusthubtest.Handler, *trusthub.Client)) {
@@ -33,12 +34,7 @@ func withBoth(t *testing.T, test func(*testing.T, *trusthubtest.Handler, *trusth
 
 func inProcess(t *testing.T, handler *trusthubtest.Handler, opts ...trusthub.Option) *trusthub.Client {
 	t.Helper()
-	client, err := trusthub.NewClient(trusthub.BasicAuth(trusthubtest.Username, trusthubtest.Password),
-		append(opts, trusthub.WithHTTPClient(&http.Client{Transport: handler}))...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return client
+	return apitest.Client(t, apitest.Credentials(), handler, opts...)
 }
 
 func TestFaults(t *testing.T) {

@@ -17,8 +17,8 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/sid"
 )
 
-// Handler is the fake as an [http.Handler], for programs that bring a server of their own, and as an [http.RoundTripper],
-// which answers without a server and so works in a testing/synctest bubble:
+// Handler is the fake as an [http.Handler], for programs that bring a server of their own, and as
+// an [http.RoundTripper], which answers without a server and so works in a testing/synctest bubble:
 //
 //	trusthub.WithHTTPClient(&http.Client{Transport: trusthubtest.NewHandler()})
 //
@@ -49,9 +49,10 @@ func NewHandler() *Handler {
 	return h
 }
 
-// Put adds a profile, or replaces the one with the same SID. The profile is copied. A profile without a status, which the
-// API never sends, is a draft. Put panics when the SID is malformed, because such a profile could not be fetched. It calls the
-// profile's StatusCallback if [Handler.CallBack] asks for that.
+// Put adds a profile, or replaces the one with the same SID. The profile is copied. A profile
+// without a status, which the API never sends, is a draft. Put panics when the SID is malformed,
+// because such a profile could not be fetched. It calls the profile's StatusCallback if
+// [Handler.CallBack] asks for that.
 func (h *Handler) Put(profile trusthub.CustomerProfile) {
 	if !sid.IsValid(profile.SID) {
 		panic(fmt.Sprintf("trusthubtest: Put: %q is not a Customer Profile SID: want BU and 32 hexadecimal digits", profile.SID))
@@ -74,9 +75,9 @@ func (h *Handler) Remove(sid string) {
 }
 
 // AddAccount adds another account beside [Username] and [Password]. Its SID and auth token are
-// accepted as credentials, and the token signs the status callbacks of its profiles. Profiles with its
-// AccountSID are 404 to the other accounts, and theirs are 404 to it. Adding it again replaces its
-// token. AddAccount panics when one of both is empty.
+// accepted as credentials, and the token signs the status callbacks of its profiles. Profiles with
+// its AccountSID are 404 to the other accounts, and theirs are 404 to it. Adding it again replaces
+// its token. AddAccount panics when one of both is empty.
 func (h *Handler) AddAccount(sid, token string) {
 	if sid == "" || token == "" {
 		panic("trusthubtest: AddAccount: the SID or the token is empty")
@@ -86,16 +87,16 @@ func (h *Handler) AddAccount(sid, token string) {
 	h.accounts[sid] = token
 }
 
-// Delay makes every answer take so long, besides the Delay of a [Fault]; what LimitConcurrency refuses is answered at once.
-// A client that goes away ends it.
+// Delay makes every answer take so long, besides the Delay of a [Fault]; what LimitConcurrency
+// refuses is answered at once. A client that goes away ends it.
 func (h *Handler) Delay(d time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.delay = d
 }
 
-// LimitConcurrency answers 429 with code 20429 to all requests beyond n at a time, as Twilio does for an account. 0 ends
-// the limit. Requests take no time by themselves: give them some by Delay.
+// LimitConcurrency answers 429 with code 20429 to all requests beyond n at a time, as Twilio does
+// for an account. 0 ends the limit. Requests take no time by themselves: give them some by Delay.
 func (h *Handler) LimitConcurrency(n int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -109,8 +110,8 @@ func (h *Handler) Refused() int {
 	return h.refused
 }
 
-// Requests returns the requests received so far, in order, without their bodies: the last 10,000 of them. The number in
-// the Twilio-Request-Id of an answer, hexadecimal and from 1, counts all.
+// Requests returns the requests received so far, in order, without their bodies: the last 10,000 of
+// them. The number in the Twilio-Request-Id of an answer, hexadecimal and from 1, counts all.
 func (h *Handler) Requests() []*http.Request {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -160,8 +161,8 @@ func (h *Handler) RoundTrip(req *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// breakOff cuts the connection in the middle of the status line: before its first byte, net/http would send the request
-// again by itself when the connection had been used before.
+// breakOff cuts the connection in the middle of the status line: before its first byte, net/http
+// would send the request again by itself when the connection had been used before.
 func breakOff(w http.ResponseWriter) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err == nil { // HTTP/1

@@ -38,7 +38,8 @@ func (h *Handler) handle(r *http.Request) *reply {
 	return reply
 }
 
-// enter remembers a request and numbers it. If it is not one too many, it counts as in flight, and takes some time.
+// enter remembers a request and numbers it. If it is not one too many, it counts as in flight, and
+// takes some time.
 func (h *Handler) enter(kept *http.Request) (number int, delay time.Duration, admitted bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -115,8 +116,8 @@ func (h *Handler) isAuthentic(username, password string) bool {
 	return token != "" && password == token
 }
 
-// profileOf returns a profile if it belongs to the account. Those of accounts that were not added belong to
-// Username.
+// profileOf returns a profile if it belongs to the account. Those of accounts that were not added
+// belong to Username.
 func (h *Handler) profileOf(account, sid string) (body []byte, ok bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

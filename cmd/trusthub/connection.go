@@ -58,7 +58,10 @@ func (c *connection) client(stderr io.Writer, opts ...trusthub.Option) (*trusthu
 	}
 	client, err := trusthub.NewClientFromEnv(opts...)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%w\nOr try --fake, which needs neither credentials nor a network", inFlags(err))
+		if _, ok := errors.AsType[*trusthub.OptionError](err); ok {
+			return nil, nil, inFlags(err)
+		}
+		return nil, nil, fmt.Errorf("%w\nOr try --fake, which needs neither credentials nor a network", err)
 	}
 	return client, func() {}, nil
 }

@@ -91,6 +91,9 @@ func (o *fetchOptions) runMany(cmd *cobra.Command, args []string, client *trusth
 			fmt.Fprintf(stderr, "trusthub: the last line of %s was torn and is gone\n", o.resume)
 		}
 		out, done = results.file, results.has
+		if results.good != "" { // what is left may be bad SIDs alone, which look like an outage without one that is answered
+			_, _ = client.FetchCustomerProfile(cmd.Context(), results.good)
+		}
 	}
 	source, err := o.open(args, cmd.InOrStdin(), done)
 	if err != nil {

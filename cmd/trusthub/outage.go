@@ -58,9 +58,12 @@ func (r *outageReporter) begin(record slog.Record) {
 	})
 	cause := causeOf(reason, int(status))
 	r.set(cause)
-	line := "trusthub: " + cause + "; waiting"
-	if !until.IsZero() {
-		line += " until " + until.Local().Format("15:04:05") + " (--max-outage)"
+	line := "trusthub: " + cause
+	switch {
+	case until.IsZero():
+		line += "; waiting"
+	case until.After(record.Time):
+		line += "; waiting until " + until.Local().Format("15:04:05")
 	}
 	fmt.Fprintln(r.w, line)
 }

@@ -20,6 +20,7 @@ type earlier struct {
 	file *lockedfile.File
 	done map[string]bool // SIDs in upper case that have a profile or failed for good
 	torn bool            // its last line was
+	good string          // the last SID that has a profile
 
 	profiles map[string]json.RawMessage // the last one of each SID in upper case; nil: they are not wanted
 	failures map[string]resultError     // after that
@@ -91,6 +92,9 @@ func (e *earlier) add(line []byte) bool {
 	}
 	if result.Error == nil || result.Error.Final {
 		e.done[strings.ToUpper(result.SID)] = true
+	}
+	if result.Error == nil {
+		e.good = result.SID
 	}
 	switch key := strings.ToUpper(result.SID); {
 	case e.profiles == nil:

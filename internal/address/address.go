@@ -15,8 +15,8 @@ import (
 // Global returns the address of the API for the whole world.
 func Global() (*url.URL, error) { return Parse(gen.ServerURLGlobal) }
 
-// Regional returns the address of an edge location and a region, both of which must be host labels, so that neither can
-// lead to another host.
+// Regional returns the address of an edge location and a region, both of which must be host labels,
+// so that neither can lead to another host.
 func Regional(edge, region string) (*url.URL, error) {
 	if !isHostLabel(edge) || !isHostLabel(region) {
 		return nil, fmt.Errorf("edge %q and region %q must be host labels, such as \"dublin\" and \"ie1\"",

@@ -1,5 +1,5 @@
-// Package apierror reads the bodies of error responses, and looks in them for evidence that Twilio has sent them and not a proxy, a
-// gateway or a firewall on the way.
+// Package apierror reads the bodies of error responses, and looks in them for evidence that Twilio
+// has sent them and not a proxy, a gateway or a firewall on the way.
 package apierror
 
 import (
@@ -17,7 +17,8 @@ import (
 // RequestID is the header that Twilio sends with every response.
 const RequestID = "Twilio-Request-Id"
 
-// Body is what an error body says. What it does not say, or says in another type than is documented, is zero.
+// Body is what an error body says. What it does not say, or says in another type than is
+// documented, is zero.
 type Body struct {
 	Code     int
 	Status   int // of HTTP, by the body
@@ -26,8 +27,9 @@ type Body struct {
 	Detail   string // what Message does not say
 }
 
-// Read reads an error body in one of Twilio's shapes, {code, message, more_info, status} and {code, message, httpStatusCode}, or in
-// that of RFC 9457. Each member is read by itself: an odd one costs only itself.
+// Read reads an error body in one of Twilio's shapes, {code, message, more_info, status} and {code,
+// message, httpStatusCode}, or in that of RFC 9457. Each member is read by itself: an odd one costs
+// only itself.
 func Read(body []byte) (b Body) {
 	var members map[string]jsontext.Value
 	if json.Unmarshal(body, &members, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)) != nil {
@@ -50,14 +52,16 @@ func Read(body []byte) (b Body) {
 	return b
 }
 
-// FromTwilio reports whether there is evidence that Twilio sent a response: the header with its request id, or an error body in one of
-// its shapes. It guards against accidents: whoever sits on the way can send the same.
+// FromTwilio reports whether there is evidence that Twilio sent a response: the header with its
+// request id, or an error body in one of its shapes. It guards against accidents: whoever sits on
+// the way can send the same.
 func FromTwilio(status int, header http.Header, body []byte) bool {
 	return header.Get(RequestID) != "" || status/100 != 2 && Read(body).IsTwilios(status)
 }
 
-// IsTwilios reports whether the body of a response with this status has something that only Twilio says: an address of twilio.com, or a
-// code that Twilio documents for its API as a whole. A body that contradicts the status is somebody else's.
+// IsTwilios reports whether the body of a response with this status has something that only Twilio
+// says: an address of twilio.com, or a code that Twilio documents for its API as a whole. A body
+// that contradicts the status is somebody else's.
 func (b Body) IsTwilios(status int) bool {
 	if b.Status != 0 && b.Status != status {
 		return false
@@ -65,8 +69,8 @@ func (b Body) IsTwilios(status int) bool {
 	return isTwilios(b.MoreInfo) || slices.Contains(codes(), b.Code)
 }
 
-// codes are those that any operation of Twilio's API may answer with (https://www.twilio.com/docs/api/errors). Others of five digits
-// are anybody's.
+// codes are those that any operation of Twilio's API may answer with
+// (https://www.twilio.com/docs/api/errors). Others of five digits are anybody's.
 func codes() []int {
 	return []int{20001, 20003, 20004, 20005, 20006, 20008, 20403, 20404, 20429, 20500, 20503}
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"testing"
 	"testing/iotest"
 	"time"
 )
@@ -82,3 +83,12 @@ func (b StuckBody) Read([]byte) (int, error) { <-b; return 0, errors.New("read o
 
 // Close ends reading.
 func (b StuckBody) Close() error { close(b); return nil }
+
+// ReplaceDefaultTransport puts a transport in the place of http.DefaultTransport until the test
+// ends.
+func ReplaceDefaultTransport(t testing.TB, transport http.RoundTripper) {
+	t.Helper()
+	standard := http.DefaultTransport
+	http.DefaultTransport = transport
+	t.Cleanup(func() { http.DefaultTransport = standard })
+}

@@ -1,5 +1,5 @@
-// Package decode reads JSON into generated models: strictly where an answer might not be what was asked for, leniently where one odd
-// value must not cost the whole of it.
+// Package decode reads JSON into generated models: strictly where an answer might not be what was
+// asked for, leniently where one odd value must not cost the whole of it.
 package decode
 
 import (
@@ -25,7 +25,8 @@ type Problem string
 
 func (p Problem) Error() string { return string(p) }
 
-// Object reads a JSON object into value, a pointer to a generated model. What it cannot read it names by a JSON pointer.
+// Object reads a JSON object into value, a pointer to a generated model. What it cannot read it
+// names by a JSON pointer.
 func Object(contentType string, body []byte, value any) (pointer string, err error) {
 	if !mediatype.IsJSON(mediatype.Of(contentType)) {
 		return "", Problem("unexpected content type")
@@ -49,8 +50,8 @@ func Object(contentType string, body []byte, value any) (pointer string, err err
 // Model reads the JSON that this module has written of a generated model.
 func Model(text []byte, value any) error { return json.Unmarshal(text, value, options) }
 
-// isForeign reports whether the object that was decoded into value has none of the documented keys. That it has one without
-// a value is enough: Twilio writes null where there is nothing.
+// isForeign reports whether the object that was decoded into value has none of the documented keys.
+// That it has one without a value is enough: Twilio writes null where there is nothing.
 func isForeign(body []byte, value any) bool {
 	if !reflect.ValueOf(value).Elem().IsZero() { // the usual answer need not be read again
 		return false
@@ -68,8 +69,8 @@ func IsContent(err error) bool {
 	return ours || semantic || syntactic
 }
 
-// Describe says what is wrong with the content of a document, without the decoder's words, which quote what it read. It is "" for what
-// [IsContent] denies.
+// Describe says what is wrong with the content of a document, without the decoder's words, which
+// quote what it read. It is "" for what [IsContent] denies.
 func Describe(err error) string {
 	if ours, ok := errors.AsType[Problem](err); ok {
 		return string(ours)
@@ -95,8 +96,9 @@ var options = json.WithUnmarshalers(json.JoinUnmarshalers(
 	json.UnmarshalFunc(decodeInteger),
 ))
 
-// decodeErrorItem takes the place of the generated UnmarshalJSON, to which an item of another shape than the documented is an
-// error that costs the whole profile. What is no object counts as the code of one.
+// decodeErrorItem takes the place of the generated UnmarshalJSON, to which an item of another shape
+// than the documented is an error that costs the whole profile. What is no object counts as the
+// code of one.
 func decodeErrorItem(dec *jsontext.Decoder, item *gen.CustomerProfileError) error {
 	*item = gen.CustomerProfileError{}
 	if dec.PeekKind() != jsontext.KindBeginObject {

@@ -87,6 +87,7 @@ func (b *balance) hooks(t *testing.T) trusthub.Option {
 
 // Whatever happens, each Start has its Done and nothing is left in flight.
 func TestStartsAndDonesBalance(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(150) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -41,6 +41,7 @@ func TestProbeThatIsUnauthorized(t *testing.T) {
 
 // When all that is in hand ends by what is neither an answer nor a failure that may pass, the batch goes on with the next SID.
 func TestBatchWithNobodyLeftToProbe(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		server := apitest.NewScene(100*time.Millisecond, func(after time.Duration, _ string) apitest.RoundTripFunc {
 			switch {
@@ -179,6 +180,7 @@ func TestTwoBadSIDsInABatchOfOne(t *testing.T) {
 
 // After a time of refusals, when the limit is below one, an outage is still seen by more than one SID.
 func TestRetriesOfOneHideNoOutage(t *testing.T) {
+	t.Parallel()
 	for range 20 {
 		synctest.Test(t, func(t *testing.T) {
 			server := apitest.NewScene(0, func(at time.Duration, _ string) apitest.RoundTripFunc {
@@ -200,6 +202,7 @@ func TestRetriesOfOneHideNoOutage(t *testing.T) {
 
 // A few SIDs in thousands that are refused for ever do not hold up the others.
 func TestAFewRefusedForEver(t *testing.T) {
+	t.Parallel()
 	for _, few := range []int{1, 5, 20} {
 		t.Run(fmt.Sprint(few), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -262,6 +265,7 @@ func TestRefusedBatchIsPaced(t *testing.T) {
 
 // So are they when an outage turns into refusals.
 func TestRefusedProbes(t *testing.T) {
+	t.Parallel()
 	for name, opt := range map[string]trusthub.Option{"bounded": trusthub.WithMaxConcurrency(64), "not bounded": apitest.Defaults()} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -274,7 +278,7 @@ func TestRefusedProbes(t *testing.T) {
 					}
 					return nil
 				})
-				results := apitest.FetchAll(t.Context(), t, apitest.Over(t, server, apitest.Defaults(), opt), 20000)
+				results := apitest.FetchAll(t.Context(), t, apitest.Over(t, server, apitest.Defaults(), opt), 6000)
 				first, later := server.Between(10*time.Second, 70*time.Second), server.Between(5*time.Minute, 6*time.Minute)
 				if first > 100 || later > 100 || apitest.Failed(results) > 0 {
 					t.Errorf("%d and %d requests a minute, %d lost", first, later, apitest.Failed(results))

@@ -24,6 +24,7 @@ import (
 
 // A minute without the API loses nothing, and few requests are made in it.
 func TestBatchHoldsThroughAnOutage(t *testing.T) {
+	t.Parallel()
 	for name, down := range map[string]func() apitest.RoundTripFunc{
 		"503":            func() apitest.RoundTripFunc { return apitest.Unavailable() },
 		"503, asks much": func() apitest.RoundTripFunc { return apitest.Handled(apitest.Asking(503, "30")) },
@@ -43,8 +44,8 @@ func TestBatchHoldsThroughAnOutage(t *testing.T) {
 					var log bytes.Buffer
 					client := apitest.Over(t, server, trusthub.WithRetry(trusthub.RetryPolicy{MaxAttempts: attempts}), bound,
 						trusthub.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
-					results := apitest.FetchAll(t.Context(), t, client, 8000)
-					if n := apitest.Failed(results); n > 0 || len(results) != 8000 {
+					results := apitest.FetchAll(t.Context(), t, client, 4000)
+					if n := apitest.Failed(results); n > 0 || len(results) != 4000 {
 						t.Errorf("%d of %d lost", n, len(results))
 					}
 					if n := server.Between(7*time.Second, 65*time.Second); n < 5 || n > 60 {
@@ -135,9 +136,12 @@ func TestBatchGivesUpAfterMaxOutage(t *testing.T) {
 						t.Errorf("%d lost", n)
 					}
 					for _, result := range results {
-						var apiErr *trusthub.Error
-						if result.Err != nil && (!errors.Is(result.Err, trusthub.ErrOutage) || !errors.As(result.Err, &apiErr) ||
-							!strings.HasPrefix(result.Err.Error(), "trusthub: ") || len(result.Err.Error()) >= 500) {
+						if result.Err == nil {
+							continue
+						}
+						_, answered := errors.AsType[*trusthub.Error](result.Err) // of this SID, and of no other
+						if !errors.Is(result.Err, trusthub.ErrOutage) || answered != (result.Response.Attempts > 0) || !trusthub.IsRetryable(result.Err) ||
+							!strings.HasPrefix(result.Err.Error(), "trusthub: ") || len(result.Err.Error()) >= 500 {
 							t.Errorf("got %v", result.Err)
 						}
 					}
@@ -145,6 +149,32 @@ func TestBatchGivesUpAfterMaxOutage(t *testing.T) {
 			})
 		}
 	}
+}
+
+// The SIDs that failed by themselves are fetched again, and no other. A client that has fetched others
+// before knows that the API is up.
+func TestBatchOfBadSIDs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := apitest.NewScene(100*time.Millisecond, func(_ time.Duration, asked string) apitest.RoundTripFunc {
+			if asked != sid {
+				return apitest.Handled(apitest.Answer(500, apitest.Text, ""))
+			}
+			return nil
+		})
+		client := apitest.Over(t, server, apitest.Defaults())
+		if _, err := client.FetchCustomerProfile(t.Context(), sid); err != nil {
+			t.Fatal(err)
+		}
+		results := apitest.FetchAll(t.Context(), t, client, 100)
+		if took := server.Elapsed(); len(results) != 100 || took > time.Minute {
+			t.Errorf("%d results after %v", len(results), took)
+		}
+		for _, result := range results {
+			if apiErr, ok := errors.AsType[*trusthub.Error](result.Err); !ok || apiErr.StatusCode != 500 || errors.Is(result.Err, trusthub.ErrOutage) {
+				t.Errorf("got %v", result.Err)
+			}
+		}
+	})
 }
 
 // A batch that must not wait for an outage to end does so after the first probe that fails.

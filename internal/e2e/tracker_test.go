@@ -101,7 +101,7 @@ func TestTrackerFirstSweep(t *testing.T) {
 						t.Errorf("status %d", status)
 					}
 				}
-				for tracker.Stats().LastSweep.IsZero() && time.Since(start) < time.Minute {
+				for (tracker.Stats().LastSweep.IsZero() || tracker.Stats().Pending > 0) && time.Since(start) < time.Minute {
 					time.Sleep(time.Millisecond)
 				}
 				stats := tracker.Stats()

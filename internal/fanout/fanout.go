@@ -1,4 +1,5 @@
-// Package fanout runs a function for each item of a stream, many at a time, and yields the results as they complete.
+// Package fanout runs a function for each item of a stream, many at a time, and yields the results
+// as they complete.
 package fanout
 
 import (
@@ -15,7 +16,8 @@ type Gate interface {
 	InputEnded()                    // there are no more items
 }
 
-// Stream is one run. It is made by [New], so that its Stop method can be handed out before it starts.
+// Stream is one run. It is made by [New], so that its Stop method can be handed out before it
+// starts.
 type Stream[In, Out any] struct {
 	gate    Gate
 	work    func(ctx context.Context, index int, item In, out *Out)
@@ -28,8 +30,8 @@ type Stream[In, Out any] struct {
 	panicked any  // by the input, or by work
 }
 
-// New returns a stream. work fills in *out, which counts also when it ends its goroutine; a panic is
-// raised where the results are read.
+// New returns a stream. work fills in *out, which counts also when it ends its goroutine; a panic
+// is raised where the results are read.
 func New[In, Out any](work func(ctx context.Context, index int, item In, out *Out)) *Stream[In, Out] {
 	return &Stream[In, Out]{
 		work: work, results: make(chan Out), left: make(chan struct{}),
@@ -37,8 +39,8 @@ func New[In, Out any](work func(ctx context.Context, index int, item In, out *Ou
 	}
 }
 
-// Run pulls the items, as gate permits, and yields the results. The context that work gets ends with
-// the loop. Run reports whether all results were yielded.
+// Run pulls the items, as gate permits, and yields the results. The context that work gets ends
+// with the loop. Run reports whether all results were yielded.
 func (s *Stream[In, Out]) Run(ctx context.Context, gate Gate, items iter.Seq[In], yield func(Out) bool) bool {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -1,5 +1,5 @@
-// Package freeze has connections die in silence, as they do behind a NAT or a balancer that has forgotten them: nothing
-// arrives any more, and nobody is told. It is for tests.
+// Package freeze has connections die in silence, as they do behind a NAT or a balancer that has
+// forgotten them: nothing arrives any more, and nobody is told. It is for tests.
 package freeze
 
 import (
@@ -35,7 +35,8 @@ func (l *Line) Over(dial Dial) Dial {
 	}
 }
 
-// Freeze has the connections that are open die, and tells how many. Those that are opened later live.
+// Freeze has the connections that are open die, and tells how many. Those that are opened later
+// live.
 func (l *Line) Freeze() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -35,8 +35,8 @@ type Scope struct {
 	closed   error // why nothing is admitted any more
 }
 
-// Ticket is the place of one call in a Limiter. It is kept from one attempt to the next, and used by
-// one goroutine.
+// Ticket is the place of one call in a Limiter. It is kept from one attempt to the next, and used
+// by one goroutine.
 type Ticket struct {
 	Batch    *Scope        // besides the client's; nil: none
 	MaxPause time.Duration // the longest pause to wait for, else Acquire fails; 0: wait for any
@@ -60,8 +60,8 @@ type Throttling struct {
 	Times  int  // how often the ticket was throttled while others succeeded
 }
 
-// PausedError is returned by [Limiter.Acquire] instead of waiting for a pause that is longer than the
-// ticket's MaxPause.
+// PausedError is returned by [Limiter.Acquire] instead of waiting for a pause that is longer than
+// the ticket's MaxPause.
 type PausedError struct {
 	Remaining time.Duration
 	Cause     error // of the pause
@@ -85,8 +85,8 @@ func New(most float64, maxSlotPause time.Duration) *Limiter {
 // NewBatch returns the scope of a batch of at most most requests in flight.
 func (l *Limiter) NewBatch(most float64) *Scope { return &Scope{limiter: l, window: newWindow(most)} }
 
-// Acquire waits until t may send a request. Each success must be followed by one [Limiter.Release]. It
-// fails with the cause of ctx, a [*PausedError], or the error of [Scope.Close].
+// Acquire waits until t may send a request. Each success must be followed by one [Limiter.Release].
+// It fails with the cause of ctx, a [*PausedError], or the error of [Scope.Close].
 func (l *Limiter) Acquire(ctx context.Context, t *Ticket) error {
 	l.mu.Lock()
 	now := time.Now()

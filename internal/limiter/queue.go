@@ -84,7 +84,8 @@ func (q *queue) next(now time.Time) (next *Ticket, soonest time.Duration) {
 	return next, soonest
 }
 
-// wait returns how long it is until the client may start its next request; negative: until one ends.
+// wait returns how long it is until the client may start its next request; negative: until one
+// ends.
 func (q *queue) wait(now time.Time) time.Duration {
 	pause, own := remaining(q.pausedTo, now), q.client.wait(now)
 	switch {
@@ -132,7 +133,8 @@ func (q *queue) succeed(t *Ticket, took time.Duration, now time.Time) {
 	}
 }
 
-// fail records an end that says nothing about the server's limit: others need not wait for its outcome.
+// fail records an end that says nothing about the server's limit: others need not wait for its
+// outcome.
 func (q *queue) fail(t *Ticket) {
 	t.inARow = 0
 	if q.probe == t {
@@ -161,9 +163,9 @@ func (q *queue) throttle(t *Ticket, took, retryAfter time.Duration, cause error,
 	return Throttling{counts, t.inARow >= 2, t.throttled}
 }
 
-// counts reports whether a 429 says something about the account, and not about this request alone. A
-// ticket that is throttled twice in a row goes to the back of the queue; from then on its 429s do not
-// count as long as others succeed and hardly any of them is throttled.
+// counts reports whether a 429 says something about the account, and not about this request alone.
+// A ticket that is throttled twice in a row goes to the back of the queue; from then on its 429s do
+// not count as long as others succeed and hardly any of them is throttled.
 func (q *queue) counts(t *Ticket) bool {
 	others, successes := q.throttled-t.sawThrottled, q.successes-t.sawSuccesses
 	counts := t.inARow < 2 || successes == 0 || others > 0 && others*isolation >= successes

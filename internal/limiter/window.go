@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// window is the number of requests that may be in flight. It doubles each round trip until the first
-// 429. From then on it follows CUBIC (RFC 9438), by round trips in place of seconds: a 429 cuts it to
-// β; it returns to the limit before the cut (W_max) slowly, and then grows beyond it, first slowly,
-// then fast. It may be below one, which is a request every few round trips.
+// window is the number of requests that may be in flight. It doubles each round trip until the
+// first 429. From then on it follows CUBIC (RFC 9438), by round trips in place of seconds: a 429
+// cuts it to β; it returns to the limit before the cut (W_max) slowly, and then grows beyond it,
+// first slowly, then fast. It may be below one, which is a request every few round trips.
 //
 // The constants come from a simulation, see docs/SCALE.md.
 type window struct {
@@ -71,9 +71,9 @@ func (w *window) grow(took time.Duration, inUse bool) {
 	}
 }
 
-// additive returns the growth by round trip of CUBIC's Reno-friendly region, which makes clients that
-// share an account converge. RFC 9438 has 0.33 for this β, which a window of ten or more takes. A small
-// one takes less: it would mostly cause 429s.
+// additive returns the growth by round trip of CUBIC's Reno-friendly region, which makes clients
+// that share an account converge. RFC 9438 has 0.33 for this β, which a window of ten or more
+// takes. A small one takes less: it would mostly cause 429s.
 func (w *window) additive() float64 {
 	square := w.before * w.before
 	return 0.02*min(square, 1) + 0.31*min(square/100, 1)

@@ -73,7 +73,8 @@ func (c *Call) Observe(o *attempt.Outcome) {
 	}
 }
 
-// Next decides what follows a failure that was observed. When that is not known yet, Settle waits for it.
+// Next decides what follows a failure that was observed. When that is not known yet, Settle waits
+// for it.
 func (c *Call) Next(o *attempt.Outcome, t limiter.Throttling) (next retry.Decision, known bool) {
 	g, now := c.guard, time.Now()
 	g.mu.Lock()
@@ -104,7 +105,8 @@ func (c *Call) Settle(ctx context.Context) (again bool) {
 	})
 }
 
-// Ready waits until the next attempt may queue. It reports false when the call or the batch ends first.
+// Ready waits until the next attempt may queue. It reports false when the call or the batch ends
+// first.
 func (c *Call) Ready(ctx context.Context) bool {
 	return c.await(ctx, func(now time.Time) (done bool, wait time.Duration) {
 		if c.state == scheduled && !now.Before(c.due) {

@@ -1,5 +1,5 @@
-// Package outage keeps a batch of calls from being lost to an outage of the API, and tells an outage
-// from calls that fail by themselves. It knows neither HTTP nor this module's error types.
+// Package outage keeps a batch of calls from being lost to an outage of the API, and tells an
+// outage from calls that fail by themselves. It knows neither HTTP nor this module's error types.
 //
 // A request succeeds when the API has answered it for good: with a profile, or with a final verdict
 // such as 404. It fails when there was no response, a 5xx, or the response of a gateway. A 429 is
@@ -33,5 +33,6 @@
 //   - At most 256 calls wait beside the places of those in progress; then nothing more is pulled
 //     (TestWaitingCallsHoldNoPlace).
 //
-// What is decided is in machine, which has no lock, clock or I/O. [Guard] and [Call] put them around it.
+// What is decided is in machine, which has no lock, clock or I/O. [Guard] and [Call] put them
+// around it.
 package outage

@@ -17,6 +17,7 @@ type Config struct {
 	MaxOutage time.Duration // without a success, until the batch ends
 	Places    int           // SIDs in progress, without those that wait to be sent again
 	CanReauth bool          // whether signing once more may help against a 401
+	Canaries  []string      // SIDs that succeeded before the batch
 
 	Stop     func()                                         // ends the pulling; called once
 	Ask      func(canary *Call, sid string)                 // fetches a SID once more, on another goroutine
@@ -48,7 +49,8 @@ func New(cfg Config) *Guard {
 		backoff: retry.NewBackoff(cfg.Retry.MinWait, cfg.Retry.MaxWait),
 	}
 	g.machine = machine{
-		maxAttempts: cfg.Retry.MaxAttempts, maxOutage: cfg.MaxOutage, places: cfg.Places, backoff: &g.backoff, do: g,
+		maxAttempts: cfg.Retry.MaxAttempts, maxOutage: cfg.MaxOutage, places: cfg.Places, canaries: cfg.Canaries,
+		backoff: &g.backoff, do: g,
 	}
 	return g
 }

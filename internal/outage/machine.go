@@ -16,12 +16,13 @@ const (
 	unansweredWait = time.Minute // when no request was ever answered, and few fail or the cause seems local
 )
 
-// Forever is a MaxOutage by which a batch waits as long as an outage takes, whatever its cause seems to be.
+// Forever is a MaxOutage by which a batch waits as long as an outage takes, whatever its cause seems
+// to be.
 const Forever time.Duration = math.MaxInt64
 
-// machine decides for one batch. It has no lock, clock or timer and knows neither HTTP nor goroutines:
-// it is called with each event and its time, and calls its actor. It compares the numbers of events,
-// not times, to tell what was before or after.
+// machine decides for one batch. It has no lock, clock or timer and knows neither HTTP nor
+// goroutines: it is called with each event and its time, and calls its actor. It compares the
+// numbers of events, not times, to tell what was before or after.
 type machine struct {
 	maxAttempts int
 	maxOutage   time.Duration
@@ -159,7 +160,7 @@ func (m *machine) recover() {
 	m.row = slices.DeleteFunc(m.row, func(sent int) bool { return sent < m.proven })
 	m.probe, m.probeAt, m.wasCanary = nil, time.Time{}, false
 	if m.isDown() {
-		m.wentDown, m.recovered, m.row = 0, m.events, nil
+		m.wentDown, m.recovered = 0, m.events
 		m.do.resume()
 	}
 	for i := 0; i < len(m.parked) && (m.parked[i].failed < m.proven || m.parked[i].sent < m.recovered); {
@@ -169,8 +170,8 @@ func (m *machine) recover() {
 	}
 }
 
-// fail is called when a request got no response from the API, or one that may be better next time. The
-// next attempt is due after wait.
+// fail is called when a request got no response from the API, or one that may be better next time.
+// The next attempt is due after wait.
 func (m *machine) fail(c *Call, wait time.Duration, local bool, now time.Time) {
 	m.local = local
 	m.noSuccess(now)
@@ -204,7 +205,8 @@ func (m *machine) goDown(now time.Time) {
 	}
 }
 
-// judge decides about a parked call, and reports whether it is known whose fault its last failure was.
+// judge decides about a parked call, and reports whether it is known whose fault its last failure
+// was.
 func (m *machine) judge(c *Call) bool {
 	switch {
 	case c.sent < m.recovered:
@@ -329,8 +331,9 @@ func (m *machine) settle(now time.Time) {
 	}
 }
 
-// startProbe sends a canary and a call that was never sent, in turn. Without the latter it sends the
-// call that has been parked for longest, and when the API does not count as down, not before it is due.
+// startProbe sends a canary and a call that was never sent, in turn. Without the latter it sends
+// the call that has been parked for longest, and when the API does not count as down, not before it
+// is due.
 func (m *machine) startProbe(now time.Time) {
 	next := m.unsent()
 	if next == nil && len(m.parked) > 0 {

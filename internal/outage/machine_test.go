@@ -154,6 +154,41 @@ func TestEightInARowAreAnOutage(t *testing.T) {
 	s.succeed("newest") // the seven were sent before
 	s.fail("8")
 	s.does()
+	s = newScript(t, time.Hour)
+	late := []string{"1", "2", "3", "4", "5", "6", "7", "8"}
+	s.send(late...)
+	s.send("newest")
+	s.succeed("newest")
+	s.fail(late...) // timeouts of requests that were sent before
+	s.does()
+}
+
+// The intervals between probes begin anew with an outage.
+func TestFirstProbeComesSoon(t *testing.T) {
+	s := newScript(t, time.Hour)
+	s.send("a")
+	s.fail("a")
+	for range 5 {
+		s.wait(5 * time.Second)
+		s.send("a")
+		s.fail("a")
+	}
+	s.did = nil
+	s.goDown()
+	s.wait(2 * time.Second)
+	if s.m.probe == nil {
+		t.Error("no probe within twice the shortest interval")
+	}
+}
+
+// A call that waits for long keeps no others in memory.
+func TestFreshCallsAreForgotten(t *testing.T) {
+	s := newScript(t, time.Hour)
+	s.begin("a", "b")
+	s.send("a", "b")
+	if s.call("a").next != nil {
+		t.Error("a call refers to the next one")
+	}
 }
 
 func TestRetriesAreNoOutage(t *testing.T) {
@@ -402,7 +437,7 @@ func TestThrottledAlone(t *testing.T) {
 	s.does() // the limiter waits
 	s.m.postpone(s.call("t"), s.now.Add(time.Hour))
 	s.is("t", scheduled)
-	s.wait(2 * time.Second)
+	s.wait(3 * time.Second)
 	s.does("ask good")
 	s.send("canary")
 	s.succeed("canary")
@@ -456,7 +491,7 @@ func TestWaitingCallsHoldNoPlace(t *testing.T) {
 		s.m.done(s.call(sid), s.now)
 		s.m.yielded()
 	}
-	if waiting := s.m.count[parked] + s.m.count[scheduled]; waiting != 2+maxWaiting {
+	if waiting := s.m.count[parked] + s.m.count[scheduled]; waiting != 2+256 {
 		t.Errorf("%d wait after %d SIDs", waiting, n)
 	}
 }

@@ -1,5 +1,6 @@
-// Package properties lists the documented properties of generated models, so that what concerns each of them is written
-// once: a property that the OpenAPI document gains is in the list as soon as gen/ is made.
+// Package properties lists the documented properties of generated models, so that what concerns
+// each of them is written once: a property that the OpenAPI document gains is in the list as soon
+// as gen/ is made.
 package properties
 
 import (
@@ -11,8 +12,8 @@ import (
 	"strings"
 )
 
-// Of yields the documented properties of a generated model, or of a pointer to one, by their JSON names and in the
-// documented order.
+// Of yields the documented properties of a generated model, or of a pointer to one, by their JSON
+// names and in the documented order.
 func Of(model any) iter.Seq2[string, reflect.Value] {
 	return func(yield func(string, reflect.Value) bool) {
 		for field, value := range reflect.Indirect(reflect.ValueOf(model)).Fields() {
@@ -46,8 +47,8 @@ func HasAny[V any](object map[string]V, documented iter.Seq[string]) bool {
 	return false
 }
 
-// Marshal writes every documented property of a generated model, null where empty, as Twilio does; the model itself leaves
-// empty ones out.
+// Marshal writes every documented property of a generated model, null where empty, as Twilio does;
+// the model itself leaves empty ones out.
 func Marshal(model any) ([]byte, error) {
 	var buf bytes.Buffer
 	separator := '{'

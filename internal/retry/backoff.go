@@ -6,8 +6,8 @@ import (
 	"github.com/cenkalti/backoff/v5"
 )
 
-// Backoff is the schedule of waits of one call: exponential, with jitter. The first wait is once to twice the minimum, each
-// further one twice as long, and none exceeds the maximum.
+// Backoff is the schedule of waits of one call: exponential, with jitter. The first wait is once to
+// twice the minimum, each further one twice as long, and none exceeds the maximum.
 type Backoff struct {
 	minimum, maximum time.Duration
 	schedule         backoff.ExponentialBackOff

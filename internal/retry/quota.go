@@ -2,8 +2,9 @@ package retry
 
 import "sync"
 
-// Quota is the retry budget of a client, as in the AWS SDKs: it starts with 100 retries, each success earns a fifth of one, and
-// once it is spent calls fail after their first attempt. It keeps an outage from multiplying traffic.
+// Quota is the retry budget of a client, as in the AWS SDKs: it starts with 100 retries, each
+// success earns a fifth of one, and once it is spent calls fail after their first attempt. It keeps
+// an outage from multiplying traffic.
 type Quota struct {
 	mu     sync.Mutex
 	tokens int

@@ -36,8 +36,8 @@ type Call struct {
 	failures int // that count against MaxAttempts
 }
 
-// NewCall returns the state of a call that has not failed yet. While l reports successes, a 429 is no
-// failure of the call; nil: it always is.
+// NewCall returns the state of a call that has not failed yet. While l reports successes, a 429 is
+// no failure of the call; nil: it always is.
 func NewCall(policy Policy, quota *Quota, l *limiter.Limiter) Call {
 	return Call{policy: policy, quota: quota, limiter: l, backoff: NewBackoff(policy.MinWait, policy.MaxWait)}
 }
@@ -58,8 +58,8 @@ func (c *Call) Next(o *attempt.Outcome, t limiter.Throttling) Decision {
 	return Decision{c.failures < c.policy.MaxAttempts && c.quota.Take(), wait}
 }
 
-// NextThrottled decides after a 429 that is no failure of the call. The next attempt queues at once,
-// and the limiter waits. A call that went to the back of the queue waits on its own first.
+// NextThrottled decides after a 429 that is no failure of the call. The next attempt queues at
+// once, and the limiter waits. A call that went to the back of the queue waits on its own first.
 func (c *Call) NextThrottled(o *attempt.Outcome, t limiter.Throttling) Decision {
 	var wait time.Duration
 	if t.Behind {

@@ -26,7 +26,8 @@ func Printable(s string, limit int) string {
 	return Clean(s)
 }
 
-// Format prints text as fmt prints a string, also under the verbs that would show the fields of anything else.
+// Format prints text as fmt prints a string, also under the verbs that would show the fields of
+// anything else.
 func Format(f fmt.State, verb rune, text string) {
 	if !strings.ContainsRune("sqxX", verb) {
 		verb = 'v'

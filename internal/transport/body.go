@@ -12,8 +12,9 @@ import (
 // usualBody is more than a profile has.
 const usualBody = 2 << 10
 
-// ReadBody reads the body of an answer, up to limit, and closes it. A body that is longer is cut at the limit, with tooLarge as its
-// error. When ctx ends the reading, the error is the cause of ctx: transports have words of their own for that.
+// ReadBody reads the body of an answer, up to limit, and closes it. A body that is longer is cut at
+// the limit, with tooLarge as its error. When ctx ends the reading, the error is the cause of ctx:
+// transports have words of their own for that.
 func ReadBody(ctx context.Context, answer *http.Response, limit int64, tooLarge error) ([]byte, error) {
 	body := answer.Body
 	stop := context.AfterFunc(ctx, func() { _ = body.Close() }) // not every Read heeds ctx: after 101 Switching Protocols none does

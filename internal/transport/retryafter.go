@@ -12,7 +12,8 @@ import (
 // in another century.
 const MaxRetryAfter = time.Hour
 
-// RetryAfter reads a Retry-After header, seconds or a date (RFC 9110, 10.2.3). What it cannot read, and the past, is 0.
+// RetryAfter reads a Retry-After header, seconds or a date (RFC 9110, 10.2.3). What it cannot read,
+// and the past, is 0.
 func RetryAfter(value string) time.Duration {
 	if strings.Trim(value, "0123456789") == "" {
 		seconds, _ := strconv.ParseUint(value, 10, 64) // the largest number, if it is larger; 0 for ""

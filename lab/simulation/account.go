@@ -44,11 +44,11 @@ func (a *account) RoundTrip(req *http.Request) (*http.Response, error) {
 		if a.retryAfter > 0 {
 			header.Set("Retry-After", strconv.Itoa(int(a.retryAfter.Seconds())))
 		}
-		return answer(req, http.StatusTooManyRequests, header, `{"code":20429,"message":"Too many requests","status":429}`), nil
+		return answer(req, http.StatusTooManyRequests, header, `{"code":20429,"message":"Too many requests","status":429}`)
 	}
 	time.Sleep(takes)
 	a.leave(start)
-	return answer(req, http.StatusOK, make(http.Header), `{"status":"draft"}`), nil
+	return answer(req, http.StatusOK, make(http.Header), `{"status":"draft"}`)
 }
 
 // enter takes a slot for half to one and a half of the average time, or counts a refusal.

@@ -6,13 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net/http"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/seed07fc1495/trusthub"
-	"github.com/seed07fc1495/trusthub/trusthubtest"
+	"github.com/seed07fc1495/trusthub/internal/apitest"
 )
 
 // scenario is one batch against an API with faults, and what must come of it. Always asserted: no
@@ -83,15 +82,11 @@ func (s scenario) run(t *testing.T, seed, stream uint64) (o tally) {
 func (s scenario) world(t *testing.T, seed, stream uint64) (*world, *trusthub.Client) {
 	w := &world{outage: s.outage, start: time.Now(), random: rand.New(rand.NewPCG(seed, ^stream))} // not those that chose the bad SIDs
 	w.rules = append(append(w.rules, s.rules...), always(s.bad, s.fault))
-	opts := []trusthub.Option{trusthub.WithHTTPClient(&http.Client{Transport: w})}
+	opts := []trusthub.Option{apitest.Defaults()}
 	if s.bound > 0 {
 		opts = append(opts, trusthub.WithMaxConcurrency(s.bound))
 	}
-	client, err := trusthub.NewClient(trusthub.BasicAuth(trusthubtest.Username, trusthubtest.Password), opts...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return w, client
+	return w, apitest.Over(t, w, opts...)
 }
 
 func (s scenario) input(yield func(string) bool) {
@@ -99,7 +94,7 @@ func (s scenario) input(yield func(string) bool) {
 		if i > 0 {
 			time.Sleep(s.every)
 		}
-		if !yield(fmt.Sprintf("BU%032x", i)) {
+		if !yield(apitest.NumberedSID(i)) {
 			return
 		}
 	}

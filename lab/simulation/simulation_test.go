@@ -6,18 +6,18 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"net/http"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/seed07fc1495/trusthub"
-	"github.com/seed07fc1495/trusthub/trusthubtest"
+	"github.com/seed07fc1495/trusthub/internal/apitest"
 )
 
 const ms = time.Millisecond
@@ -167,17 +167,8 @@ func (r row) run(t *testing.T, seed uint64, watch func(*account)) (o outcome) {
 // fetch is one client, which fetches until ctx ends. It counts the profiles of each second, and returns how many were lost.
 func fetch(ctx context.Context, t *testing.T, a *account, fetched []int) (lost int) {
 	start := time.Now()
-	client, err := trusthub.NewClient(trusthub.BasicAuth(trusthubtest.Username, trusthubtest.Password),
-		trusthub.WithHTTPClient(&http.Client{Transport: a}), trusthub.WithMaxConcurrency(128))
-	if err != nil {
-		t.Error(err)
-		return 0
-	}
-	endless := func(yield func(string) bool) {
-		for n := 0; yield(fmt.Sprintf("BU%032x", n)); n++ {
-		}
-	}
-	for result := range client.FetchCustomerProfiles(ctx, endless) {
+	client := apitest.Over(t, a, apitest.Defaults(), trusthub.WithMaxConcurrency(128))
+	for result := range client.FetchCustomerProfiles(ctx, apitest.Numbered(math.MaxInt, new(atomic.Int64))) {
 		switch {
 		case result.Err != nil && ctx.Err() == nil:
 			lost++

@@ -2,13 +2,13 @@ package simulation
 
 import (
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net/http"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
+
+	"github.com/seed07fc1495/trusthub/internal/apitest"
 )
 
 // fault is how a request fails.
@@ -57,13 +57,8 @@ const (
 )
 
 func (w *world) RoundTrip(req *http.Request) (*http.Response, error) {
-	sid := req.URL.Path[strings.LastIndexByte(req.URL.Path, '/')+1:]
-	index, err := strconv.ParseUint(sid[len("BU"):], 16, 64)
-	if err != nil {
-		return nil, err
-	}
-	at := time.Since(w.start)
-	f, failed, takes := w.arrive(int(index), at) //nolint:gosec // an index of the input
+	sid, at := apitest.SIDOf(req), time.Since(w.start)
+	f, failed, takes := w.arrive(apitest.Number(sid), at)
 	if failed && f.status == 0 {
 		<-req.Context().Done()
 	} else {
@@ -73,7 +68,7 @@ func (w *world) RoundTrip(req *http.Request) (*http.Response, error) {
 	switch {
 	case !failed:
 		header := http.Header{"Twilio-Request-Id": {"RQ00000000000000000000000000000000"}}
-		return answer(req, http.StatusOK, header, `{"sid":"`+sid+`","status":"draft"}`), nil
+		return answer(req, http.StatusOK, header, `{"sid":"`+sid+`","status":"draft"}`)
 	case f.status == 0:
 		return nil, req.Context().Err()
 	}
@@ -81,7 +76,7 @@ func (w *world) RoundTrip(req *http.Request) (*http.Response, error) {
 	if f.retryAfter > 0 {
 		header.Set("Retry-After", strconv.Itoa(f.retryAfter))
 	}
-	return answer(req, f.status, header, failure), nil
+	return answer(req, f.status, header, failure)
 }
 
 // arrive counts a request and decides on its response.
@@ -141,10 +136,7 @@ func once(f fault) rule {
 	return func(w *world, _ int, _ time.Duration) (fault, bool) { return f, w.sent == 1 }
 }
 
-func answer(req *http.Request, status int, header http.Header, body string) *http.Response {
-	header["Content-Type"] = []string{"application/json"}
-	return &http.Response{
-		StatusCode: status, Status: http.StatusText(status), Header: header, ContentLength: int64(len(body)),
-		Body: io.NopCloser(strings.NewReader(body)), Request: req,
-	}
+func answer(req *http.Request, status int, header http.Header, body string) (*http.Response, error) {
+	header["Content-Type"] = []string{apitest.JSON}
+	return apitest.Canned(status, header, body)(req)
 }

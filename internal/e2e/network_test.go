@@ -1,4 +1,4 @@
-package trusthub_test
+package e2e_test
 
 import (
 	"context"
@@ -32,14 +32,14 @@ func TestProxyThatRefusesToConnect(t *testing.T) {
 		}
 		host := proxy.Host
 		proxy.User = url.UserPassword("somebody", "secret")
-		replaceDefaultTransport(t, &http.Transport{Proxy: http.ProxyURL(proxy)})
-		var d diary
-		client := apitest.At(t, "https://h", d.hooks(), trusthub.WithRetry(trusthub.RetryPolicy{MaxAttempts: 2, MinWait: 1}))
+		apitest.ReplaceDefaultTransport(t, &http.Transport{Proxy: http.ProxyURL(proxy)})
+		var d apitest.Diary
+		client := apitest.At(t, "https://h", d.Hooks(), trusthub.WithRetry(trusthub.RetryPolicy{MaxAttempts: 2, MinWait: 1}))
 		_, err = client.FetchCustomerProfile(t.Context(), sid)
 		want := "proxy " + host + " refused the connection: "
-		if !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") || d.calls[0].Reason != trusthub.ReasonProxy ||
-			len(d.attempts) != attempts || trusthub.IsRetryable(err) != (attempts > 1) {
-			t.Errorf("%d: got %v after %d attempts", status, err, len(d.attempts))
+		if !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") || d.Calls[0].Reason != trusthub.ReasonProxy ||
+			len(d.Attempts) != attempts || trusthub.IsRetryable(err) != (attempts > 1) {
+			t.Errorf("%d: got %v after %d attempts", status, err, len(d.Attempts))
 		}
 	}
 }
@@ -58,7 +58,7 @@ func TestProxyHookIsKept(t *testing.T) {
 		}
 		return mine
 	}
-	replaceDefaultTransport(t, transport)
+	apitest.ReplaceDefaultTransport(t, transport)
 	if _, err := apitest.At(t, "https://h").FetchCustomerProfile(t.Context(), sid); !errors.Is(err, mine) {
 		t.Errorf("got %v", err)
 	}
@@ -75,10 +75,10 @@ func TestLastingTLSErrors(t *testing.T) {
 		"version": old.URL,
 		"no TLS":  strings.Replace(apitest.Serve(t, apitest.Answer(200, apitest.JSON, apitest.Profile)), "http:", "https:", 1),
 	} {
-		var d diary
-		_, err := apitest.At(t, address, d.hooks(), apitest.Defaults()).FetchCustomerProfile(t.Context(), sid)
-		if len(d.attempts) != 1 || d.calls[0].Reason != trusthub.ReasonTLS || trusthub.IsRetryable(err) {
-			t.Errorf("%s: got %v, %+v", name, err, d.attempts)
+		var d apitest.Diary
+		_, err := apitest.At(t, address, d.Hooks(), apitest.Defaults()).FetchCustomerProfile(t.Context(), sid)
+		if len(d.Attempts) != 1 || d.Calls[0].Reason != trusthub.ReasonTLS || trusthub.IsRetryable(err) {
+			t.Errorf("%s: got %v, %+v", name, err, d.Attempts)
 		}
 	}
 	// An alert about one connection is not.
@@ -133,11 +133,11 @@ func TestTextsOfHTTP2(t *testing.T) {
 					_ = conn.(*net.TCPConn).CloseWrite()
 				}
 			}()
-			var d diary
-			client := apitest.At(t, "http://"+listener.Addr().String(), d.hooks(), trusthub.WithHTTPClient(&http.Client{Transport: &http.Transport{Protocols: apitest.OnlyHTTP2()}}))
+			var d apitest.Diary
+			client := apitest.At(t, "http://"+listener.Addr().String(), d.Hooks(), trusthub.WithHTTPClient(&http.Client{Transport: &http.Transport{Protocols: apitest.OnlyHTTP2()}}))
 			_, err = client.FetchCustomerProfile(t.Context(), sid)
-			if strings.Contains(strings.ToUpper(err.Error()), "SECRET") || d.calls[0].Reason != trusthub.ReasonReset || !trusthub.IsRetryable(err) {
-				t.Errorf("got %v, reason %s", err, d.calls[0].Reason)
+			if strings.Contains(strings.ToUpper(err.Error()), "SECRET") || d.Calls[0].Reason != trusthub.ReasonReset || !trusthub.IsRetryable(err) {
+				t.Errorf("got %v, reason %s", err, d.Calls[0].Reason)
 			}
 			t.Log(err)
 		})

@@ -1,4 +1,4 @@
-package trusthub_test
+package callbacks_test
 
 import (
 	"bytes"
@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log"
 	"log/slog"
 	"maps"
 	"net"
@@ -23,6 +22,7 @@ import (
 	"time"
 
 	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/internal/apitest"
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
@@ -286,7 +286,7 @@ func TestCallbackHandlerSharesTheLimiter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		app := newApp(t)
 		var inFlight, most atomic.Int64
-		client := over(t, roundTripFunc(func(r *http.Request) (*http.Response, error) {
+		client := over(t, apitest.RoundTripFunc(func(r *http.Request) (*http.Response, error) {
 			now := inFlight.Add(1)
 			defer inFlight.Add(-1)
 			for before := most.Load(); now > before && !most.CompareAndSwap(before, now); before = most.Load() {
@@ -380,6 +380,10 @@ func TestCallbackHandlerLogs(t *testing.T) {
 	}
 }
 
+func configOf(publicURL string, keys []trusthub.SigningKey, handle handleFunc) trusthub.CallbackConfig {
+	return trusthub.CallbackConfig{PublicURL: publicURL, Keys: keys, Handle: handle}
+}
+
 // A configuration that cannot work is an error that names the field, and quotes no secret.
 func TestCallbackConfigErrors(t *testing.T) {
 	client := over(t, trusthubtest.NewHandler())
@@ -388,19 +392,19 @@ func TestCallbackConfigErrors(t *testing.T) {
 		field  string
 		config trusthub.CallbackConfig
 	}{
-		"no URL":       {"PublicURL", trusthub.CallbackConfig{"", keys, handle}},
-		"no scheme":    {"PublicURL", trusthub.CallbackConfig{"app.example.com", keys, handle}},
-		"no host":      {"PublicURL", trusthub.CallbackConfig{"https:///hooks", keys, handle}},
-		"a path":       {"PublicURL", trusthub.CallbackConfig{"/hooks", keys, handle}},
-		"other scheme": {"PublicURL", trusthub.CallbackConfig{"ftp://app.example.com", keys, handle}},
-		"malformed":    {"PublicURL", trusthub.CallbackConfig{"https://u:hunter2@app.example.com:x", keys, handle}},
-		"query":        {"PublicURL", trusthub.CallbackConfig{publicURL + "?a", keys, handle}},
-		"fragment":     {"PublicURL", trusthub.CallbackConfig{publicURL + "#rc=2", keys, handle}},
-		"no keys":      {"Keys", trusthub.CallbackConfig{publicURL, nil, handle}},
-		"blank keys":   {"Keys", trusthub.CallbackConfig{publicURL, []trusthub.SigningKey{{}, trusthub.AuthToken("\n"), trusthub.SharedKey("", "hunter2")}, handle}},
-		"five keys":    {"Keys", trusthub.CallbackConfig{publicURL, slices.Repeat(keys, 5), handle}},
-		"same id":      {"Keys", trusthub.CallbackConfig{publicURL, []trusthub.SigningKey{trusthub.SharedKey("a", "b"), trusthub.SharedKey("a", "hunter2")}, handle}},
-		"no handle":    {"Handle", trusthub.CallbackConfig{publicURL, keys, nil}},
+		"no URL":       {"PublicURL", configOf("", keys, handle)},
+		"no scheme":    {"PublicURL", configOf("app.example.com", keys, handle)},
+		"no host":      {"PublicURL", configOf("https:///hooks", keys, handle)},
+		"a path":       {"PublicURL", configOf("/hooks", keys, handle)},
+		"other scheme": {"PublicURL", configOf("ftp://app.example.com", keys, handle)},
+		"malformed":    {"PublicURL", configOf("https://u:hunter2@app.example.com:x", keys, handle)},
+		"query":        {"PublicURL", configOf(publicURL+"?a", keys, handle)},
+		"fragment":     {"PublicURL", configOf(publicURL+"#rc=2", keys, handle)},
+		"no keys":      {"Keys", configOf(publicURL, nil, handle)},
+		"blank keys":   {"Keys", configOf(publicURL, []trusthub.SigningKey{{}, trusthub.AuthToken("\n"), trusthub.SharedKey("", "hunter2")}, handle)},
+		"five keys":    {"Keys", configOf(publicURL, slices.Repeat(keys, 5), handle)},
+		"same id":      {"Keys", configOf(publicURL, []trusthub.SigningKey{trusthub.SharedKey("a", "b"), trusthub.SharedKey("a", "hunter2")}, handle)},
+		"no handle":    {"Handle", configOf(publicURL, keys, nil)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			handler, err := client.CallbackHandler(test.config)
@@ -409,7 +413,7 @@ func TestCallbackConfigErrors(t *testing.T) {
 			}
 		})
 	}
-	if _, err := client.CallbackHandler(trusthub.CallbackConfig{publicURL, append(slices.Repeat(keys, 4), trusthub.SigningKey{}), handle}); err != nil {
+	if _, err := client.CallbackHandler(configOf(publicURL, append(slices.Repeat(keys, 4), trusthub.SigningKey{}), handle)); err != nil {
 		t.Errorf("four keys, and a blank one: %v", err)
 	}
 }
@@ -417,7 +421,7 @@ func TestCallbackConfigErrors(t *testing.T) {
 func TestCallbackHandlerKeepsItsKeys(t *testing.T) {
 	app := newApp(t)
 	keys := []trusthub.SigningKey{{}, trusthub.AuthToken(otherToken), authKey}
-	config := trusthub.CallbackConfig{"https://u:hunter2@app.example.com", keys, failWith(nil)}
+	config := configOf("https://u:hunter2@app.example.com", keys, failWith(nil))
 	handler, err := app.client.CallbackHandler(config)
 	if err != nil {
 		t.Fatal(err)
@@ -433,82 +437,6 @@ func TestCallbackHandlerKeepsItsKeys(t *testing.T) {
 			t.Errorf("prints %s", printed)
 		}
 	}
-}
-
-func ExampleClient_CallbackHandler() {
-	client, stop := exampleClient()
-	defer stop()
-	mux := http.NewServeMux()
-
-	handler, err := client.CallbackHandler(trusthub.CallbackConfig{
-		PublicURL: "https://app.example.com/trusthub",
-		Keys:      []trusthub.SigningKey{trusthub.AuthToken(authToken)},
-		Handle: func(_ context.Context, profile *trusthub.CustomerProfile, event trusthub.CallbackEvent) error {
-			fmt.Println(profile.FriendlyName, "is", profile.Status)
-			if event.Status == string(profile.Status) && event.FailureReason != "" {
-				fmt.Println("Twilio says:", event.FailureReason)
-			}
-			return nil
-		},
-	})
-	if err != nil {
-		log.Fatal(err)
-	}
-	mux.Handle("/trusthub/", http.StripPrefix("/trusthub", handler))
-
-	call := httptest.NewRequest(http.MethodPost, "/trusthub/"+sid, nil) // as Twilio calls
-	trusthubtest.SignCallback(call, "https://app.example.com/trusthub/"+sid)
-	answer := httptest.NewRecorder()
-	mux.ServeHTTP(answer, call)
-	fmt.Println(answer.Code)
-	// Output:
-	// friendly_name is draft
-	// 204
-}
-
-// Many accounts are one handler a path, each with the client and the keys of its account. An account is added while the server runs.
-func ExampleClient_CallbackHandler_accounts() {
-	fake := trusthubtest.NewHandler()
-	var handlers sync.Map // of http.Handler by account SID
-	add := func(account, token string) error {
-		client, err := trusthub.NewClient(trusthub.BasicAuth(account, token), trusthub.WithHTTPClient(&http.Client{Transport: fake}))
-		if err != nil {
-			return err
-		}
-		handler, err := client.CallbackHandler(trusthub.CallbackConfig{
-			PublicURL: "https://app.example.com",
-			Keys:      []trusthub.SigningKey{trusthub.AuthToken(token)},
-			Handle: func(_ context.Context, profile *trusthub.CustomerProfile, _ trusthub.CallbackEvent) error {
-				fmt.Println(profile.FriendlyName, "of", account, "is", profile.Status)
-				return nil
-			},
-		})
-		handlers.Store(account, handler)
-		return err
-	}
-	mux := http.NewServeMux()
-	mux.HandleFunc("/trusthub/{account}/", func(w http.ResponseWriter, r *http.Request) {
-		if handler, ok := handlers.Load(r.PathValue("account")); ok {
-			handler.(http.Handler).ServeHTTP(w, r)
-			return
-		}
-		http.NotFound(w, r)
-	})
-
-	const customer, token = "AC0123456789abcdef0123456789abcdef", "the auth token of that subaccount"
-	fake.AddAccount(customer, token)
-	fake.Put(trusthub.CustomerProfile{SID: otherSID, AccountSID: customer, FriendlyName: "Acme"})
-	if err := add(customer, token); err != nil {
-		log.Fatal(err)
-	}
-	r := httptest.NewRequest(http.MethodPost, "/trusthub/"+customer+"/"+otherSID, nil) // as Twilio calls
-	trusthubtest.SignCallbackWith(r, "https://app.example.com/trusthub/"+customer+"/"+otherSID, trusthub.AuthToken(token))
-	answer := httptest.NewRecorder()
-	mux.ServeHTTP(answer, r)
-	fmt.Println(answer.Code)
-	// Output:
-	// Acme of AC0123456789abcdef0123456789abcdef is draft
-	// 204
 }
 
 // app is a program that is called back: the fake that it fetches from, and what it was given.

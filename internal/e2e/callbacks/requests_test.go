@@ -1,4 +1,4 @@
-package trusthub_test
+package callbacks_test
 
 import (
 	"bytes"
@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/internal/apitest"
+	"github.com/seed07fc1495/trusthub/internal/gatewaytest"
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
@@ -259,8 +261,8 @@ func TestCallbackFormParsedBefore(t *testing.T) {
 
 // An idle connection to Twilio that has died in silence costs one attempt of 3 s, not the callback.
 func TestCallbackOverADeadConnection(t *testing.T) {
-	inBothProtocols(t, func(t *testing.T, protocols *http.Protocols) {
-		client, line := onFreezableLine(t, protocols)
+	apitest.InBothProtocols(t, func(t *testing.T, protocols *http.Protocols) {
+		client, line := apitest.OnFreezableLine(t, protocols)
 		handler := callbackHandler(t, client, publicURL, failWith(nil))
 		call := func() (status int, took time.Duration) {
 			start, answer := time.Now(), httptest.NewRecorder()
@@ -331,13 +333,13 @@ func TestCallbackEvent(t *testing.T) {
 		t.Errorf("got %v", event.Values)
 	}
 	for _, value := range []any{event, &event, []any{event}, map[string]any{"e": event}} {
-		if printed := everyForm(t, value); strings.Contains(printed, "hunter2") || !strings.Contains(printed, "trusthub.CallbackEvent(4 parameters)") {
+		if printed := apitest.EveryForm(t, value); strings.Contains(printed, "hunter2") || !strings.Contains(printed, "trusthub.CallbackEvent(4 parameters)") {
 			t.Errorf("prints %s", printed)
 		}
 	}
 	for _, key := range []trusthub.SigningKey{trusthub.AuthToken("hunter2"), trusthub.SharedKey("id", "hunter2")} {
 		hidden := fmt.Sprintf("%v %+v", struct{ key trusthub.SigningKey }{key}, struct{ key *trusthub.SigningKey }{&key})
-		if printed := everyForm(t, key) + everyForm(t, []any{&key}) + hidden; strings.Contains(printed, "hunter2") {
+		if printed := apitest.EveryForm(t, key) + apitest.EveryForm(t, []any{&key}) + hidden; strings.Contains(printed, "hunter2") {
 			t.Errorf("prints %s", printed)
 		}
 	}
@@ -405,5 +407,23 @@ func TestCallbackProbeIsNoWarning(t *testing.T) {
 	app.call(forge("another token", publicURL+"/", ""))
 	if !strings.Contains(out.String(), "level=WARN") || !strings.Contains(out.String(), "reason=signature") {
 		t.Errorf("got %s", out.String())
+	}
+}
+
+// Twilio is asked to call again, and an operator learns of it.
+func TestGatewaysInACallback(t *testing.T) {
+	for name, fault := range gatewaytest.Gateways() {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var out bytes.Buffer
+				app := newApp(t, apitest.Defaults(), trusthub.WithLogger(slog.New(slog.NewTextHandler(&out, nil))))
+				app.fake.FailFunc(func(*http.Request) (trusthubtest.Fault, bool) { return fault, true })
+				status := app.call(signedFor(http.MethodPost, "/"+sid, ""))
+				if lines := strings.Split(strings.TrimSpace(out.String()), "\n"); status != http.StatusServiceUnavailable || len(app.handled) > 0 ||
+					!strings.Contains(lines[len(lines)-1], "level=WARN") || !strings.Contains(lines[len(lines)-1], "status=503") {
+					t.Errorf("status %d, handled %d times, logged %s", status, len(app.handled), out.String())
+				}
+			})
+		})
 	}
 }

@@ -1,4 +1,4 @@
-package trusthub_test
+package callbacks_test
 
 import (
 	"bytes"

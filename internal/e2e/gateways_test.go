@@ -1,11 +1,9 @@
-package trusthub_test
+package e2e_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -44,8 +42,8 @@ func TestGatewaysInACall(t *testing.T) {
 	overGateways(t, func(t *testing.T, fault trusthubtest.Fault) {
 		fake := trusthubtest.NewHandler()
 		fake.FailFunc(func(*http.Request) (trusthubtest.Fault, bool) { return fault, true })
-		var d diary
-		profile, err := apitest.Over(t, fake, d.hooks(), apitest.Defaults()).FetchCustomerProfile(t.Context(), sid)
+		var d apitest.Diary
+		profile, err := apitest.Over(t, fake, d.Hooks(), apitest.Defaults()).FetchCustomerProfile(t.Context(), sid)
 		apiErr, refused := errors.AsType[*trusthub.Error](err)
 		_, undecoded := errors.AsType[*trusthub.DecodeError](err)
 		attempts, reason := 1, trusthub.ReasonGateway
@@ -56,10 +54,10 @@ func TestGatewaysInACall(t *testing.T) {
 			reason = trusthub.ReasonDecode
 		}
 		switch {
-		case profile != nil, isNamed(err), !trusthub.IsRetryable(err), len(d.attempts) != attempts, d.calls[0].Reason != reason, len(err.Error()) >= 500:
-			t.Errorf("got %v after %d attempts, reason %s", err, len(d.attempts), d.calls[0].Reason)
+		case profile != nil, isNamed(err), !trusthub.IsRetryable(err), len(d.Attempts) != attempts, d.Calls[0].Reason != reason, len(err.Error()) >= 500:
+			t.Errorf("got %v after %d attempts, reason %s", err, len(d.Attempts), d.Calls[0].Reason)
 		case undecoded && fault.Status == 200:
-		case !refused || apiErr.FromTwilio() || !strings.Contains(err.Error(), "not from Twilio") || d.attempts[0].Reason != reason:
+		case !refused || apiErr.FromTwilio() || !strings.Contains(err.Error(), "not from Twilio") || d.Attempts[0].Reason != reason:
 			t.Errorf("got %v", err)
 		}
 	})
@@ -68,6 +66,7 @@ func TestGatewaysInACall(t *testing.T) {
 // A gateway that answers for a minute costs a batch about that minute, and no profile, whether it
 // answers from the start or after others did.
 func TestGatewaysInABatch(t *testing.T) {
+	t.Parallel()
 	overGateways(t, func(t *testing.T, fault trusthubtest.Fault) {
 		for _, from := range []time.Duration{0, 2 * time.Second} {
 			fake := trusthubtest.NewHandler()
@@ -122,20 +121,6 @@ func TestGatewaysInAWatch(t *testing.T) {
 	})
 }
 
-// Twilio is asked to call again, and an operator learns of it.
-func TestGatewaysInACallback(t *testing.T) {
-	overGateways(t, func(t *testing.T, fault trusthubtest.Fault) {
-		var out bytes.Buffer
-		app := newApp(t, apitest.Defaults(), trusthub.WithLogger(slog.New(slog.NewTextHandler(&out, nil))))
-		app.fake.FailFunc(func(*http.Request) (trusthubtest.Fault, bool) { return fault, true })
-		status := app.call(signedFor(http.MethodPost, "/"+sid, ""))
-		if lines := strings.Split(strings.TrimSpace(out.String()), "\n"); status != http.StatusServiceUnavailable || len(app.handled) > 0 ||
-			!strings.Contains(lines[len(lines)-1], "level=WARN") || !strings.Contains(lines[len(lines)-1], "status=503") {
-			t.Errorf("status %d, handled %d times, logged %s", status, len(app.handled), out.String())
-		}
-	})
-}
-
 // No gateway breaks the contract by what is not JSON, and none breaks it in Twilio's name.
 func TestGatewaysAndTheContract(t *testing.T) {
 	overGateways(t, func(t *testing.T, fault trusthubtest.Fault) {
@@ -163,13 +148,13 @@ func TestErrorsOfTwilio(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			fake := trusthubtest.NewHandler()
 			fake.Fail(fault)
-			var d diary
-			_, err := apitest.Over(t, fake, d.hooks()).FetchCustomerProfile(t.Context(), sid)
+			var d apitest.Diary
+			_, err := apitest.Over(t, fake, d.Hooks()).FetchCustomerProfile(t.Context(), sid)
 			apiErr, ok := errors.AsType[*trusthub.Error](err)
 			switch target := named[fault.Status]; {
-			case !ok || !apiErr.FromTwilio() || apiErr.Message == "" || d.calls[0].Reason != trusthub.ReasonStatus:
+			case !ok || !apiErr.FromTwilio() || apiErr.Message == "" || d.Calls[0].Reason != trusthub.ReasonStatus:
 				t.Errorf("got %#v", apiErr)
-			case target != nil && !errors.Is(err, target), target != nil && !errors.Is(d.calls[0].Err, target):
+			case target != nil && !errors.Is(err, target), target != nil && !errors.Is(d.Calls[0].Err, target):
 				t.Errorf("got %v", err)
 			case !strings.Contains(err.Error(), apiErr.Message):
 				t.Errorf("text %s", err)

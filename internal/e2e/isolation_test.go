@@ -1,4 +1,4 @@
-package trusthub_test
+package e2e_test
 
 import (
 	"context"
@@ -51,23 +51,23 @@ func checkForeign(t *testing.T, err error) {
 // As with errgroup, whose context ends for all calls with the error of one.
 func TestErrorOfAnotherCallAsCause(t *testing.T) {
 	cause := details{[]string{"first"}, notFound(t)}
-	inBothWays(t, func(t *testing.T, fetch fetchFunc) {
+	synctest.Test(t, func(t *testing.T) {
 		hang := apitest.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
 			<-req.Context().Done()
 			return nil, context.Cause(req.Context())
 		})
 		for name, reply := range map[string]apitest.RoundTripFunc{"in the transport": hang, "between attempts": apitest.Canned(503, http.Header{"Retry-After": {"9"}}, "")} {
-			var d diary
+			var d apitest.Diary
 			ctx, cancel := context.WithCancelCause(t.Context())
 			time.AfterFunc(time.Second, func() { cancel(cause) })
-			_, err := fetch(ctx, apitest.Over(t, reply, d.hooks(), apitest.Defaults()))
+			_, err := fetch(ctx, apitest.Over(t, reply, d.Hooks(), apitest.Defaults()))
 			if name == "in the transport" {
 				checkForeign(t, err)
 			}
-			if !errors.Is(err, context.Canceled) || errors.Is(err, trusthub.ErrNotFound) || trusthub.IsRetryable(err) || d.calls[0].Reason != trusthub.ReasonCanceled {
-				t.Errorf("%s: got %v, %+v", name, err, d.calls)
+			if !errors.Is(err, context.Canceled) || errors.Is(err, trusthub.ErrNotFound) || trusthub.IsRetryable(err) || d.Calls[0].Reason != trusthub.ReasonCanceled {
+				t.Errorf("%s: got %v, %+v", name, err, d.Calls)
 			}
-			if last := d.attempts[len(d.attempts)-1]; errors.Is(last.Err, trusthub.ErrNotFound) || name == "in the transport" && last.Reason != trusthub.ReasonCanceled {
+			if last := d.Attempts[len(d.Attempts)-1]; errors.Is(last.Err, trusthub.ErrNotFound) || name == "in the transport" && last.Reason != trusthub.ReasonCanceled {
 				t.Errorf("%s: got %+v", name, last)
 			}
 		}

@@ -1,0 +1,6 @@
+//go:build !race
+
+package apitest
+
+// Race reports whether the race detector is on, which empties pools at random.
+const Race = false

@@ -1,0 +1,20 @@
+// Package callbacks_test tries the handler of status callbacks with requests as Twilio, probes and
+// strangers send them.
+package callbacks_test
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/internal/apitest"
+	"github.com/seed07fc1495/trusthub/trusthubtest"
+)
+
+const sid = trusthubtest.ExampleSID
+
+// over returns a client that tries once.
+func over(t testing.TB, transport http.RoundTripper, opts ...trusthub.Option) *trusthub.Client {
+	t.Helper()
+	return apitest.Over(t, transport, append(opts, trusthub.WithBaseURL("http://127.0.0.1"))...)
+}
