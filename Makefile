@@ -5,7 +5,7 @@ PORTABLE := . trusthubotel cmd/trusthub examples
 PEER := lab/bench/peers/ogenclient/oas_client_gen.go
 LINT := go tool -modfile=$(CURDIR)/tools/go.mod golangci-lint
 
-.PHONY: help run test check bench torture simulate grid dist release-check fuzz generate lint breaking drift check-generated check-tidy check-modules check-peer check-platforms check-32-bit race
+.PHONY: help run test check bench torture simulate grid dist release-check fuzz generate lint breaking drift check-generated check-tidy check-modules check-peer check-reviews check-platforms check-32-bit race
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,7 +16,7 @@ run: ## fetch the documented example from a fake server; with SID=BU... and cred
 test: ## run the tests of all modules
 	@set -e; for module in $(MODULES); do (cd $$module && go test ./...); done
 
-check: check-generated check-tidy check-modules check-peer lint check-platforms check-32-bit race ## everything that CI requires besides the tests
+check: check-generated check-tidy check-modules check-peer check-reviews lint check-platforms check-32-bit race ## everything that CI requires besides the tests
 
 bench: $(PEER) ## compare with other clients, and write lab/bench/RESULTS.md
 	@cd lab && GOFLAGS="$$GOFLAGS -tags=ogen" go run ./bench
@@ -79,6 +79,9 @@ check-tidy: $(PEER)
 
 check-peer: $(PEER)
 	@cd lab && go vet -tags ogen ./bench/... && $(LINT) run --build-tags ogen ./bench/... && go test -tags ogen ./bench/...
+
+check-reviews: # a module that is not in MODULES, since SQLite would slow the first make test
+	@cd examples/reviews && go mod tidy -diff && go vet ./... && $(LINT) run && go test ./...
 
 check-modules:
 	@set -e; for module in $(MODULES) tools; do (cd $$module && go mod verify > /dev/null); done

@@ -1,154 +1,231 @@
-// Command reviews tells how the reviews of Customer Profiles go. Twilio calls when a status
-// changes, and a slow watch finds out what a lost call would have told, or what has happened while
-// the program was not running.
+// Command reviews follows the reviews of thousands of Customer Profiles, of several accounts. It records
+// each change once in SQLite, in an outbox, and sends it from there on; here, sending is a line in the log.
 //
-//	trusthub serve --callbacks                                                      # a fake in Twilio's place
-//	go run ./reviews -fake http://127.0.0.1:8080 BUaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa # this program, in examples
+//	trusthub serve --callbacks                                    # a fake in Twilio's place
+//	echo profile_sid > sids.csv; echo BUaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa >> sids.csv
+//	TWILIO_AUTH_TOKEN_ACaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa=token \
+//		go run . -base-url http://127.0.0.1:8080 -account ACaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa=sids.csv   # in examples/reviews
 //
-// It tells the first status then, and others when somebody changes it:
+// Each -account is the SID of an account and a CSV file with the column profile_sid, which is read again by
+// each sweep; the account's auth token is in TWILIO_AUTH_TOKEN_ and its SID. The status_callback of a profile
+// is the -public URL, then /trusthub/, the account's SID, a slash and the profile's SID.
 //
-//	curl -X PUT http://127.0.0.1:8080/_fake/profiles/BUaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa -d '{"status": "twilio-approved",
-//		"status_callback": "http://127.0.0.1:9090/trusthub/BUaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"}'
-//
-// Without -fake, the program reads TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN, and for callbacks also
-// TWILIO_NEXT_AUTH_TOKEN, TWILIO_SHARED_KEY_ID and TWILIO_SHARED_KEY_SECRET. The flag -public is
-// where Twilio reaches the program. Set the status_callback of each profile to what the program
-// prints for it.
+// SIGTERM ends it within a few seconds: callbacks are refused, and changes that are being recorded are
+// recorded. What is queued is not: the next run finds those states by its sweep, without the words of the
+// callback. SIGKILL loses nothing else. /healthz says that the process runs, /readyz that its database does:
+// a program that leaves the balancer while Twilio fails misses its callbacks. /metrics is for Prometheus.
 package main
 
 import (
 	"context"
+	"encoding/csv"
 	"errors"
 	"flag"
 	"fmt"
-	"log"
+	"io"
+	"iter"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
 
+	registry "github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
 	"github.com/seed07fc1495/trusthub"
-	"github.com/seed07fc1495/trusthub/trusthubtest"
+	"github.com/seed07fc1495/trusthub/examples/prometheus"
 )
 
 func main() {
-	fake := flag.String("fake", "", "the address of a fake, in place of Twilio's")
-	listen := flag.String("listen", "127.0.0.1:9090", "the address to serve callbacks at")
-	public := flag.String("public", "http://127.0.0.1:9090", "the URL by which Twilio reaches that address")
-	every := flag.Duration("every", 6*time.Hour, "how often to look without being called")
+	p := program{accounts: make(map[string]string), log: slog.New(slog.NewJSONHandler(os.Stderr, nil))}
+	database := flag.String("database", "reviews.db", "the file of the database")
+	listen := flag.String("listen", "127.0.0.1:9090", "the address to serve at")
+	flag.StringVar(&p.public, "public", "http://127.0.0.1:9090", "the URL by which Twilio reaches that address")
+	flag.StringVar(&p.baseURL, "base-url", "", "the address of a fake, in place of Twilio's")
+	flag.DurationVar(&p.every, "every", time.Hour, "the time between two sweeps")
+	flag.Func("account", "`SID=FILE`, an account and the CSV file of its profiles; once for each account", func(value string) error {
+		account, file, ok := strings.Cut(value, "=")
+		if !ok {
+			return errors.New("want SID=FILE")
+		}
+		p.accounts[account] = file
+		return nil
+	})
 	flag.Parse()
-	client, keys, err := newClient(*fake)
-	if err != nil {
-		log.Fatal(err)
-	}
-	listener, err := net.Listen("tcp", *listen)
-	if err != nil {
-		log.Fatal(err)
-	}
-	for _, sid := range flag.Args() {
-		fmt.Println("status_callback:", *public+path+sid)
-	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	r := newReviews(client, func(profile *trusthub.CustomerProfile) { fmt.Println(profile.SID, "is", profile.Status) })
-	handler, err := r.handler(*public, keys)
+	if err := p.run(ctx, *database, *listen); err != nil {
+		p.log.Error("ended", "error", err)
+		os.Exit(1) //nolint:gocritic // the process ends
+	}
+}
+
+// program is all that the flags say.
+type program struct {
+	accounts        map[string]string // files of SIDs by account
+	public, baseURL string
+	every           time.Duration
+	log             *slog.Logger
+}
+
+// run serves and tracks until ctx ends, or something that the program needs fails.
+func (p *program) run(ctx context.Context, database, listen string) error {
+	db, err := openStore(ctx, database)
 	if err != nil {
-		log.Fatal(err)
+		return err
 	}
-	r.run(ctx, listener, handler, flag.Args(), *every)
-}
-
-func newClient(fake string) (client *trusthub.Client, keys []trusthub.SigningKey, err error) {
-	if fake != "" {
-		client, err = trusthub.NewClient(trusthub.BasicAuth(trusthubtest.Username, trusthubtest.Password), trusthub.WithBaseURL(fake))
-		return client, []trusthub.SigningKey{trusthub.AuthToken(trusthubtest.Password)}, err
+	defer func() { _ = db.Close() }()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var running sync.WaitGroup
+	defer running.Wait()
+	mux := operators(db)
+	trackers, err := p.track(mux, db)
+	if err != nil {
+		return err
 	}
-	client, err = trusthub.NewClientFromEnv()
-	return client, []trusthub.SigningKey{ // unset variables count for nothing; the next token is for while one is rotated
-		trusthub.AuthToken(os.Getenv("TWILIO_AUTH_TOKEN")),
-		trusthub.AuthToken(os.Getenv("TWILIO_NEXT_AUTH_TOKEN")),
-		trusthub.SharedKey(os.Getenv("TWILIO_SHARED_KEY_ID"), os.Getenv("TWILIO_SHARED_KEY_SECRET")),
-	}, err
-}
-
-// path is where callbacks are served; the SID follows.
-const path = "/trusthub/"
-
-// reviews knows what was last seen of each profile.
-type reviews struct {
-	client *trusthub.Client
-	tell   func(*trusthub.CustomerProfile)
-
-	mu   sync.Mutex
-	seen map[string]*trusthub.CustomerProfile
-}
-
-func newReviews(client *trusthub.Client, tell func(*trusthub.CustomerProfile)) *reviews {
-	return &reviews{client: client, tell: tell, seen: make(map[string]*trusthub.CustomerProfile)}
-}
-
-// handler returns the handler of callbacks. Twilio's own words are used only while they are about
-// the status that the profile has.
-func (r *reviews) handler(public string, keys []trusthub.SigningKey) (http.Handler, error) {
-	return r.client.CallbackHandler(trusthub.CallbackConfig{
-		PublicURL: public, Keys: keys,
-		Handle: func(ctx context.Context, profile *trusthub.CustomerProfile, event trusthub.CallbackEvent) error {
-			if event.FailureReason != "" && event.Status == string(profile.Status) {
-				log.Println(profile.SID, "was rejected:", event.FailureReason)
-			}
-			return r.learn(ctx, profile)
-		},
-	})
-}
-
-// run serves callbacks and watches until ctx ends.
-func (r *reviews) run(ctx context.Context, listener net.Listener, callbacks http.Handler, sids []string, every time.Duration) {
-	mux := http.NewServeMux()
-	mux.Handle(path, callbacks)
+	listener, err := net.Listen("tcp", listen)
+	if err != nil {
+		return err
+	}
+	p.log.Info("listening", "address", listener.Addr().String())
 	server := &http.Server{Handler: mux, ReadTimeout: 5 * time.Second} // for callers that send slowly, or nothing
-	var all sync.WaitGroup
-	all.Go(func() {
+	running.Go(func() {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			log.Println(err) // watching goes on
+			cancel(err)
 		}
 	})
-	for _, sid := range sids {
-		all.Go(func() { r.watch(ctx, sid, every) })
+	for account, tracker := range trackers {
+		running.Go(func() {
+			err := tracker.Run(ctx, func(ctx context.Context, change trusthub.Change) error { return db.record(ctx, account, change) })
+			if ctx.Err() == nil {
+				cancel(fmt.Errorf("account %s: %w", account, err))
+			}
+		})
 	}
+	running.Go(func() { p.send(ctx, db) })
 	<-ctx.Done()
-	_ = server.Shutdown(context.WithoutCancel(ctx)) // after the calls that are being handled, 10 s each at most
-	all.Wait()
-}
-
-func (r *reviews) watch(ctx context.Context, sid string, every time.Duration) {
-	for profile, err := range r.client.WatchCustomerProfile(ctx, sid, every) {
-		switch {
-		case ctx.Err() != nil:
-		case err != nil:
-			log.Println(err)
-		default:
-			_ = r.learn(ctx, profile)
-		}
+	_ = server.Shutdown(context.WithoutCancel(ctx)) // callbacks are answered at once
+	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
+		return err
 	}
-}
-
-// learn tells of a status that is new. It is given the same profile twice, by a call and by the
-// watch, and may be given what has been overtaken by something newer.
-func (r *reviews) learn(_ context.Context, profile *trusthub.CustomerProfile) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	before := r.seen[profile.SID]
-	if before != nil && (before.Status == profile.Status || updatedBefore(profile, before)) {
-		return nil
-	}
-	r.seen[profile.SID] = profile
-	r.tell(profile)
 	return nil
 }
 
-func updatedBefore(a, b *trusthub.CustomerProfile) bool {
-	return a.DateUpdated != nil && b.DateUpdated != nil && a.DateUpdated.Before(*b.DateUpdated)
+// operators serves what is for probes.
+func operators(db *store) *http.ServeMux {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(http.ResponseWriter, *http.Request) {})
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		if err := db.PingContext(r.Context()); err != nil {
+			http.Error(w, "no database", http.StatusServiceUnavailable)
+		}
+	})
+	return mux
+}
+
+// track makes a client and a tracker for each account, and mounts the callbacks.
+func (p *program) track(mux *http.ServeMux, db *store) (map[string]*trusthub.Tracker, error) {
+	series := registry.NewRegistry()
+	metrics, err := prometheus.New(series)
+	if err != nil {
+		return nil, err
+	}
+	mux.Handle("GET /metrics", promhttp.HandlerFor(series, promhttp.HandlerOpts{}))
+	trackers := make(map[string]*trusthub.Tracker)
+	for account, file := range p.accounts {
+		token := os.Getenv("TWILIO_AUTH_TOKEN_" + account)
+		options := []trusthub.Option{trusthub.WithLogger(p.log.With("account", account))}
+		if p.baseURL != "" {
+			options = append(options, trusthub.WithBaseURL(p.baseURL))
+		}
+		client, err := metrics.NewClient(account, trusthub.BasicAuth(account, token), options...)
+		if err != nil {
+			return nil, fmt.Errorf("account %s: %w", account, err)
+		}
+		tracker, err := client.NewTracker(trusthub.TrackerConfig{
+			SIDs:  func() iter.Seq[string] { return p.sids(file) },
+			Every: p.every,
+			Known: func(ctx context.Context, sid string) (*trusthub.CustomerProfile, error) {
+				return db.known(ctx, account, sid)
+			},
+		})
+		if err != nil {
+			return nil, err
+		}
+		handler, err := tracker.CallbackHandler(trusthub.CallbackConfig{PublicURL: p.public, Keys: []trusthub.SigningKey{trusthub.AuthToken(token)}})
+		if err != nil {
+			return nil, fmt.Errorf("account %s: %w", account, err)
+		}
+		mux.Handle("/trusthub/"+account+"/", handler)
+		if err := metrics.Observe(account, tracker); err != nil {
+			return nil, err
+		}
+		trackers[account] = tracker
+	}
+	return trackers, nil
+}
+
+// sids yields the column profile_sid of a file as it is now.
+func (p *program) sids(file string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		if err := readColumn(file, "profile_sid", yield); err != nil {
+			p.log.Error("cannot read the profiles", "file", file, "error", err)
+		}
+	}
+}
+
+func readColumn(name, title string, yield func(string) bool) error {
+	file, err := os.Open(name) //nolint:gosec // G304: the operator's own
+	if err != nil {
+		return err
+	}
+	defer func() { _ = file.Close() }()
+	records := csv.NewReader(file)
+	header, err := records.Read()
+	column := slices.Index(header, title)
+	if err == nil && column < 0 {
+		err = fmt.Errorf("no column %s", title)
+	}
+	for err == nil {
+		var record []string
+		if record, err = records.Read(); err == nil && !yield(record[column]) {
+			return nil
+		}
+	}
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
+}
+
+// send sends what is in the outbox, in order. What was sent and not marked when the process ended is sent
+// again, with the same number: a receiver that knows it can tell.
+func (p *program) send(ctx context.Context, db *store) {
+	for {
+		messages, err := db.unsent(ctx)
+		for _, m := range messages {
+			p.log.Info("review", "number", m.number, "account", m.account, "sid", m.sid, "status", m.status, "reasons", m.reasons)
+			if err = db.markSent(context.WithoutCancel(ctx), m.number); err != nil {
+				break
+			}
+		}
+		if err != nil && ctx.Err() == nil {
+			p.log.Error("cannot send", "error", err)
+		}
+		if len(messages) > 0 && err == nil {
+			continue
+		}
+		select {
+		case <-time.After(time.Second):
+		case <-ctx.Done():
+			return
+		}
+	}
 }
