@@ -120,6 +120,12 @@ func (b *batch) fetch(ctx context.Context, index int, sid string, result *FetchR
 // ask fetches a SID once more, to find out whether the API is up.
 func (b *batch) ask(canary *outage.Call, sid string) {
 	b.canaries.Go(func() {
+		defer func() {
+			if value := recover(); value != nil {
+				b.stream.Panic(value)
+				b.guard.Abort(errPanic) // nobody is left to find out whether the API is up
+			}
+		}()
 		defer canary.End()
 		_, _ = b.client.fetchCustomerProfile(b.ctx, canary, sid, nil)
 	})

@@ -311,6 +311,30 @@ func TestBatchWhoseInputPanics(t *testing.T) {
 	})
 }
 
+// A panic of middleware is raised where the loop runs, also when the request was a probe.
+func TestBatchWhoseProbePanics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		asked := 0
+		server := apitest.NewScene(time.Millisecond, func(_ time.Duration, sid string) apitest.RoundTripFunc {
+			switch {
+			case apitest.Number(sid) == 1:
+				return apitest.Unavailable()
+			case asked > 0:
+				panic("middleware")
+			}
+			asked++
+			return nil
+		})
+		defer func() {
+			if value := recover(); value != "middleware" {
+				t.Errorf("recovered %v", value)
+			}
+		}()
+		_ = apitest.FetchAll(t.Context(), t, apitest.Over(t, server, apitest.Defaults(), trusthub.WithMaxConcurrency(1)), 2)
+		t.Error("the loop ended without a panic")
+	})
+}
+
 // Each result tells its place in the input and what came over HTTP.
 func TestBatchResults(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

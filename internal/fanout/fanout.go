@@ -110,8 +110,7 @@ func (s *Stream[In, Out]) one(ctx context.Context, index int, item In) {
 	var out Out
 	defer func() {
 		if value := recover(); value != nil {
-			s.panics(value)
-			s.Stop()
+			s.Panic(value)
 		} else {
 			s.deliver(out)
 		}
@@ -135,6 +134,12 @@ func (s *Stream[In, Out]) done() {
 	if s.pending--; s.pending == 0 {
 		close(s.results)
 	}
+}
+
+// Panic ends the pulling, and has Run panic with value after the other results.
+func (s *Stream[In, Out]) Panic(value any) {
+	s.panics(value)
+	s.Stop()
 }
 
 func (s *Stream[In, Out]) panics(value any) {

@@ -126,6 +126,13 @@ func (g *Guard) Waiting() int {
 	return g.machine.count[parked] + g.machine.count[scheduled]
 }
 
+// Abort ends the batch: its calls end with their own errors, or with err.
+func (g *Guard) Abort(err error) {
+	g.mu.Lock()
+	defer g.unlock()
+	g.stop(err, false)
+}
+
 // Close ends the timer of a batch that has ended.
 func (g *Guard) Close() {
 	g.mu.Lock()
