@@ -62,7 +62,7 @@ type program struct {
 func newProgram(t *testing.T, seed uint64) *program {
 	rng := rand.New(rand.NewPCG(seed, 24))
 	p := &program{
-		t: t, rng: rng, world: apitest.NewWorld(rng, rng.IntN(6), 30*time.Minute, 20*time.Minute),
+		t: t, rng: rng, world: apitest.NewWorld(rand.New(rand.NewPCG(seed, 25)), rng.IntN(6), 30*time.Minute, 20*time.Minute),
 		every: []time.Duration{time.Minute, 10 * time.Minute, time.Hour}[rng.IntN(3)], width: []int{1, 2, 16}[rng.IntN(3)],
 		until: 3 * time.Hour, lost: rng.Float64() / 2, flaky: []float64{0, 0.1, 0.5}[rng.IntN(3)],
 		slow:     []time.Duration{0, 100 * time.Millisecond, 20 * time.Second}[rng.IntN(3)],
