@@ -239,7 +239,8 @@ func TestTrackerKnownFails(t *testing.T) {
 	})
 }
 
-// One SID's changes come one at a time, those of others meanwhile, and polls go on when handlers are slow.
+// One SID's changes come one at a time, those of others meanwhile, and polls go on when handlers
+// are slow.
 func TestTrackerSlowHandler(t *testing.T) {
 	track(t, func(s *tracking) {
 		other := apitest.NumberedSID(1)
@@ -636,13 +637,13 @@ func ExampleTracker() {
 		return nil
 	})
 	fmt.Println(err)
-	// Output:
-	// BUaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa is draft [the business name and the website cannot be associated with each other (18601)]
-	// BU00000000000000000000000000000000 does not exist
+	// Output: BUaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa is draft [the business name and the website cannot
+	// be associated with each other (18601)] BU00000000000000000000000000000000 does not exist
 	// context canceled
 }
 
-// Several accounts have a client and a tracker each, whose callbacks are served below the account's path.
+// Several accounts have a client and a tracker each, whose callbacks are served below the account's
+// path.
 func ExampleTracker_CallbackHandler_accounts() {
 	const public = "https://app.example.com"
 	fake := trusthubtest.NewHandler()

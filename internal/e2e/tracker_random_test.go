@@ -22,8 +22,8 @@ import (
 
 var trackerSeeds = flag.Uint64("tracker-seeds", 50, "random programs that TestTrackerRandom tries")
 
-// A tracker in any program: changes at random, callbacks that are lost, doubled and late, outages, 429s,
-// crashes, and handlers and databases that fail. More of them:
+// A tracker in any program: changes at random, callbacks that are lost, doubled and late, outages,
+// 429s, crashes, and handlers and databases that fail. More of them:
 //
 //	go test ./internal/e2e -run TestTrackerRandom -tracker-seeds 1000
 func TestTrackerRandom(t *testing.T) {
@@ -231,7 +231,8 @@ func (p *program) handle(ctx context.Context, life int, change trusthub.Change) 
 	return nil
 }
 
-// check expects that a change begins where the last one has ended, leads on, and was asked for later.
+// check expects that a change begins where the last one has ended, leads on, and was asked for
+// later.
 func (p *program) check(change trusthub.Change) {
 	before := p.database[change.SID]
 	switch {

@@ -62,8 +62,9 @@ func newTracker(t testing.TB, transport http.RoundTripper, cfg trusthub.TrackerC
 	return tracker, handler
 }
 
-// The first sweep of 2,000 profiles takes at most 1.3 times the ideal, and loses nothing. Meanwhile, a
-// callback is handled within two round trips, or three when the account refuses requests.
+// The first sweep of 2,000 profiles takes at most 1.3 times the ideal, and loses nothing.
+// Meanwhile, a callback is handled within two round trips, or three when the account refuses
+// requests.
 func TestTrackerFirstSweep(t *testing.T) {
 	const profiles, ideal = 2000, 2000 * 50 * time.Millisecond / 20
 	for name, test := range map[string]struct {
