@@ -4,13 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"log"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/signal"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/seed07fc1495/trusthub"
@@ -388,4 +391,102 @@ func ExampleClient_CallbackHandler_accounts() {
 	// Output:
 	// Acme of AC0123456789abcdef0123456789abcdef is draft
 	// 204
+}
+
+// Many reviews: each change is handled once, also when the program is restarted. A program's own
+// database takes the place of the map, and each profile is stored in it as JSON.
+func ExampleTracker() {
+	fake := trusthubtest.NewHandler()
+	client, err := trusthub.NewClient(trusthub.BasicAuth(trusthubtest.Username, trusthubtest.Password),
+		trusthub.WithHTTPClient(&http.Client{Transport: fake}))
+	if err != nil {
+		log.Fatal(err)
+	}
+	database := make(map[string]*trusthub.CustomerProfile)
+	reviewing := []string{trusthubtest.ExampleSID, "BU00000000000000000000000000000000"}
+	tracker, err := client.NewTracker(trusthub.TrackerConfig{
+		SIDs:  func() iter.Seq[string] { return slices.Values(reviewing) },
+		Known: func(_ context.Context, sid string) (*trusthub.CustomerProfile, error) { return database[sid], nil },
+
+		Concurrency: 1, // for the map, and for the order of the output
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	time.AfterFunc(time.Second/2, stop) // for the example: it would go on
+	err = tracker.Run(ctx, func(_ context.Context, change trusthub.Change) error {
+		switch {
+		case errors.Is(change.Err, trusthub.ErrNotFound):
+			fmt.Println(change.SID, "does not exist")
+		case change.Err != nil:
+			log.Println(change.Err)
+		default:
+			database[change.SID] = change.After // in one transaction with what the program does about it
+			fmt.Println(change.SID, "is", change.After.Status, trusthub.ProfileErrorTexts(change.After))
+		}
+		return nil
+	})
+	fmt.Println(err)
+	// Output:
+	// BUaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa is draft [the business name and the website cannot be associated with each other (18601)]
+	// BU00000000000000000000000000000000 does not exist
+	// context canceled
+}
+
+// Several accounts have a client and a tracker each, whose callbacks are served below the account's path.
+func ExampleTracker_CallbackHandler_accounts() {
+	const public = "https://app.example.com"
+	fake := trusthubtest.NewHandler()
+	fake.AddAccount("AC0123456789abcdef0123456789abcdef", "the auth token of that subaccount")
+	fake.Put(trusthub.CustomerProfile{SID: "BU00000000000000000000000000000001", AccountSID: "AC0123456789abcdef0123456789abcdef", FriendlyName: "Acme"})
+
+	type account struct{ sid, token, profile string }
+	accounts := []account{
+		{trusthubtest.Username, trusthubtest.Password, trusthubtest.ExampleSID},
+		{"AC0123456789abcdef0123456789abcdef", "the auth token of that subaccount", "BU00000000000000000000000000000001"},
+	}
+	mux := http.NewServeMux()
+	ctx, stop := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	changes := make(chan string)
+	for _, account := range accounts {
+		client, err := trusthub.NewClient(trusthub.BasicAuth(account.sid, account.token), trusthub.WithHTTPClient(&http.Client{Transport: fake}))
+		if err != nil {
+			log.Fatal(err)
+		}
+		tracker, err := client.NewTracker(trusthub.TrackerConfig{SIDs: func() iter.Seq[string] { return slices.Values([]string{account.profile}) }})
+		if err != nil {
+			log.Fatal(err)
+		}
+		path := "/trusthub/" + account.sid + "/"
+		handler, err := tracker.CallbackHandler(trusthub.CallbackConfig{PublicURL: public, Keys: []trusthub.SigningKey{trusthub.AuthToken(account.token)}})
+		if err != nil {
+			log.Fatal(err)
+		}
+		mux.Handle(path, handler)
+		running.Go(func() {
+			_ = tracker.Run(ctx, func(_ context.Context, change trusthub.Change) error {
+				changes <- fmt.Sprintf("%s of %s is %s", change.SID, account.sid, change.After.Status)
+				return nil
+			})
+		})
+		fmt.Println(<-changes) // of the first sweep
+	}
+	for _, account := range accounts {
+		fake.Put(trusthub.CustomerProfile{SID: account.profile, AccountSID: account.sid, Status: trusthub.StatusInReview})
+		url := public + "/trusthub/" + account.sid + "/" + account.profile // the status_callback of that profile
+		r := httptest.NewRequest(http.MethodPost, url, nil)
+		trusthubtest.SignCallbackWith(r, url, trusthub.AuthToken(account.token))
+		mux.ServeHTTP(httptest.NewRecorder(), r)
+		fmt.Println(<-changes)
+	}
+	stop()
+	running.Wait()
+	// Output:
+	// BUaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa of ACaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa is draft
+	// BU00000000000000000000000000000001 of AC0123456789abcdef0123456789abcdef is draft
+	// BUaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa of ACaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa is in-review
+	// BU00000000000000000000000000000001 of AC0123456789abcdef0123456789abcdef is in-review
 }

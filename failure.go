@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/seed07fc1495/trusthub/internal/attempt"
+	"github.com/seed07fc1495/trusthub/internal/opaque"
 	"github.com/seed07fc1495/trusthub/internal/text"
 )
 
@@ -116,4 +118,90 @@ type failure interface {
 func isUnsent(err error) bool {
 	_, unsent := errors.AsType[*unsentError](err)
 	return unsent
+}
+
+// markOutage marks an error that is part of the outage that ended its batch.
+func markOutage(err error, outage bool) error {
+	if _, marked := errors.AsType[*endedError](err); !outage || marked || !IsRetryable(err) {
+		return err
+	}
+	return newEndedError(err, true)
+}
+
+// endedError is why a batch has ended, or the failure of a call that its end has cut short.
+type endedError struct {
+	err    error
+	outage bool
+	kind   attempt.Kind // of err
+	reason Reason
+}
+
+func newEndedError(err error, outage bool) *endedError {
+	e := &endedError{err: err, outage: outage, kind: attempt.Transient, reason: reasonOf(err)}
+	if f, ok := errors.AsType[failure](err); ok {
+		e.kind, _ = f.verdict()
+	}
+	return e
+}
+
+// newEndOfBatch returns the error of calls that the end of their batch cuts short. That an outage
+// has ended it is known from another SID's error, of which only the text is theirs.
+func newEndOfBatch(err error, outage bool) error {
+	e := newEndedError(err, outage)
+	if outage {
+		e.err = quote(err)
+	}
+	return e
+}
+
+func (e *endedError) Error() string {
+	if !e.outage {
+		return "not sent, after " + e.err.Error()
+	}
+	return text.Printable(fmt.Sprintf("%v: %v", ErrOutage, e.err), 480)
+}
+
+// LogValue logs what ended the batch, or the call.
+func (e *endedError) LogValue() slog.Value { return slog.AnyValue(e.err) }
+
+func (e *endedError) Unwrap() []error {
+	if !e.outage {
+		return []error{e.err}
+	}
+	return []error{e.err, ErrOutage}
+}
+
+// quoteCause does the same with the cause of a context, which says nothing about the call, not even
+// by one of our named errors.
+func quoteCause(err error) error {
+	return opaque.Hide(err, func(node error) bool { return isOfCall(node) || slices.Contains(named(), node) })
+}
+
+func named() []error {
+	return []error{ErrUnauthorized, ErrForbidden, ErrNotFound, ErrTooManyRequests, ErrOutage, ErrInvalidSID, ErrResponseTooLarge}
+}
+
+// quote returns an error that comes from outside of a call: from its Auth, its middleware or its
+// transport. What other calls of this package have left in its chain is text, and answers neither
+// errors.Is nor errors.As: it is not how this call ended.
+func quote(err error) error { return opaque.Hide(err, isOfCall) }
+
+func isOfCall(node error) bool {
+	switch node.(type) { //nolint:errorlint // one node, not its chain
+	case failure, *endedError:
+		return true
+	}
+	return false
+}
+
+// reasonOf returns the reason that was found when the attempt that failed with err was classified.
+func reasonOf(err error) Reason {
+	if err == nil {
+		return ""
+	}
+	if f, ok := errors.AsType[failure](err); ok {
+		_, reason := f.verdict()
+		return reason
+	}
+	return ReasonOther
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/seed07fc1495/trusthub/gen"
+	"github.com/seed07fc1495/trusthub/internal/decode"
 	"github.com/seed07fc1495/trusthub/internal/properties"
 )
 
@@ -145,4 +146,22 @@ func canonical(v reflect.Value) []byte {
 	}
 	_ = (*jsontext.Value)(&text).Canonicalize()
 	return text
+}
+
+// encodeProfile returns the form in which a tracker keeps a profile; nil for none.
+func encodeProfile(profile *CustomerProfile) ([]byte, error) {
+	if profile == nil {
+		return nil, nil
+	}
+	state, err := json.Marshal(profile, json.Deterministic(true))
+	return append(make([]byte, 0, len(state)), state...), err // as small as can be
+}
+
+func decodeProfile(state []byte) *CustomerProfile {
+	if state == nil {
+		return nil
+	}
+	profile := new(CustomerProfile)
+	_ = decode.Model(state, profile) // of encodeProfile
+	return profile
 }

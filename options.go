@@ -269,9 +269,6 @@ func (c *config) checkPlainHTTP() error {
 
 var errNil = errors.New("it is nil")
 
-// callOptions are the Responses to fill.
-type callOptions []*Response
-
 func newCallOptions(opts []CallOption) callOptions {
 	if len(opts) == 0 {
 		return nil // without an allocation
@@ -284,22 +281,4 @@ func newCallOptions(opts []CallOption) callOptions {
 	}
 	c.fill(Response{})
 	return c
-}
-
-// record fills the Responses that the caller asked for.
-func (c callOptions) record(a *answer, attempts int, sentAt time.Time) {
-	if len(c) == 0 {
-		return
-	}
-	r := Response{Attempts: attempts, sentAt: sentAt}
-	if a != nil {
-		r.StatusCode, r.Header, r.RequestID, r.Body = a.StatusCode, a.Header, a.requestID(), a.body
-	}
-	c.fill(r)
-}
-
-func (c callOptions) fill(r Response) {
-	for _, response := range c {
-		*response = r
-	}
 }

@@ -74,3 +74,24 @@ func (b *memoryBody) Read(p []byte) (int, error) {
 }
 
 func (*memoryBody) Close() error { return nil }
+
+// callOptions are the Responses to fill.
+type callOptions []*Response
+
+// record fills the Responses that the caller asked for.
+func (c callOptions) record(a *answer, attempts int, sentAt time.Time) {
+	if len(c) == 0 {
+		return
+	}
+	r := Response{Attempts: attempts, sentAt: sentAt}
+	if a != nil {
+		r.StatusCode, r.Header, r.RequestID, r.Body = a.StatusCode, a.Header, a.requestID(), a.body
+	}
+	c.fill(r)
+}
+
+func (c callOptions) fill(r Response) {
+	for _, response := range c {
+		*response = r
+	}
+}

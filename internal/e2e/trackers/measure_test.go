@@ -1,4 +1,4 @@
-package e2e_test
+package trackers_test
 
 import (
 	"context"
@@ -137,7 +137,7 @@ var trackedProfiles = flag.Int("tracked-profiles", 20_000, "profiles that TestTr
 
 // A tracked SID takes at most 2 KiB. With more of them:
 //
-//	go test ./internal/e2e -run TestTrackerMemory -tracked-profiles 100000 -v
+//	go test ./internal/e2e/trackers -run TestTrackerMemory -tracked-profiles 100000 -v
 func TestTrackerMemory(t *testing.T) {
 	profiles := *trackedProfiles
 	body := fmt.Sprintf(`{"sid":null,"account_sid":"AC%032d","policy_sid":"RN%032d","friendly_name":"Acme, Inc.","status":"in-review",`+

@@ -1,4 +1,4 @@
-package e2e_test
+package trackers_test
 
 import (
 	"bytes"
@@ -25,7 +25,7 @@ var trackerSeeds = flag.Uint64("tracker-seeds", 50, "random programs that TestTr
 // A tracker in any program: changes at random, callbacks that are lost, doubled and late, outages,
 // 429s, crashes, and handlers and databases that fail. More of them:
 //
-//	go test ./internal/e2e -run TestTrackerRandom -tracker-seeds 1000
+//	go test ./internal/e2e/trackers -run TestTrackerRandom -tracker-seeds 1000
 func TestTrackerRandom(t *testing.T) {
 	for seed := range *trackerSeeds {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) { synctest.Test(t, func(t *testing.T) { newProgram(t, seed).live() }) })
