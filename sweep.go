@@ -236,7 +236,8 @@ func (b *trackerBatch) sids(yield func(string) bool) {
 	}
 }
 
-// next returns the next SID. When handlers are slower than the sweep, it waits for them; polls do not.
+// next returns the next SID. When handlers are slower than the sweep, it waits for them; polls do
+// not.
 func (b *trackerBatch) next() (sid string, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

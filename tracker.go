@@ -16,8 +16,9 @@ import (
 
 // Tracker follows many profiles and hands over what changes. It fetches all of them in sweeps, and
 // single ones ahead of that when a callback or [Tracker.Poll] asks for it. It is made by
-// [Client.NewTracker], and safe for concurrent use. It keeps in memory, for each SID, the profile that
-// was handed over last, and nothing else anywhere: the program's own database is the only store.
+// [Client.NewTracker], and safe for concurrent use. It keeps in memory, for each SID, the profile
+// that was handed over last, and nothing else anywhere: the program's own database is the only
+// store.
 type Tracker struct {
 	client *Client
 	cfg    TrackerConfig
@@ -32,18 +33,19 @@ type Tracker struct {
 
 // TrackerConfig is what a [Tracker] needs. Only SIDs is required.
 type TrackerConfig struct {
-	// SIDs returns the profiles to track. It is called at the start of each sweep, and read to its end
-	// before the sweep ends. A SID that it yields no more is forgotten after the sweep.
+	// SIDs returns the profiles to track. It is called at the start of each sweep, and read to its
+	// end before the sweep ends. A SID that it yields no more is forgotten after the sweep.
 	SIDs func() iter.Seq[string]
 	// Every is the time between the starts of two sweeps; 0: an hour.
 	Every time.Duration
-	// Known returns what the program has recorded of a profile, nil for nothing: the whole profile, as
-	// it was handed over, so that it is best stored as JSON. It is called once for a SID, before the
-	// first change is handed over, and again after a wait when it returns an error: a database that is
-	// down is not "nothing known". It must be safe for concurrent use. When it is nil, nothing is known.
+	// Known returns what the program has recorded of a profile, nil for nothing: the whole profile,
+	// as it was handed over, so that it is best stored as JSON. It is called once for a SID, before
+	// the first change is handed over, and again after a wait when it returns an error: a database
+	// that is down is not "nothing known". It must be safe for concurrent use. When it is nil,
+	// nothing is known.
 	Known func(ctx context.Context, sid string) (*CustomerProfile, error)
-	// Concurrency is how many requests are in flight at most, and how many calls of the handler and of
-	// Known run at a time; 0: 16.
+	// Concurrency is how many requests are in flight at most, and how many calls of the handler and
+	// of Known run at a time; 0: 16.
 	Concurrency int
 }
 
@@ -53,8 +55,9 @@ type Change struct {
 	Before *CustomerProfile // as it was handed over last, or is recorded; nil: nothing is known
 	After  *CustomerProfile // nil if there is an Err
 	Fields []string         // what differs, by [ChangedFields]
-	// Event is what Twilio has sent with the callback that announced this state; nil when there was no
-	// callback, when the state was found before it came, and when the program has restarted since.
+	// Event is what Twilio has sent with the callback that announced this state; nil when there was
+	// no callback, when the state was found before it came, and when the program has restarted
+	// since.
 	Event    *CallbackEvent
 	Err      error     // of this SID, such as [ErrNotFound]
 	PolledAt time.Time // when the request was sent that found it; zero if none was
@@ -72,8 +75,8 @@ type TrackerStats struct {
 	Changes map[CustomerProfileStatus]int
 }
 
-// NewTracker returns a tracker, which does nothing before [Tracker.Run]. Use one client and one tracker
-// for each account. An invalid configuration is an error that names the field.
+// NewTracker returns a tracker, which does nothing before [Tracker.Run]. Use one client and one
+// tracker for each account. An invalid configuration is an error that names the field.
 func (c *Client) NewTracker(cfg TrackerConfig) (*Tracker, error) {
 	switch {
 	case cfg.SIDs == nil:
@@ -98,27 +101,30 @@ func (c *Client) NewTracker(cfg TrackerConfig) (*Tracker, error) {
 // Run tracks the profiles until ctx ends, whose error it returns, or until Twilio refuses the
 // credentials, which is an [ErrUnauthorized]. It hands over each change by a call of handle.
 //
-// Order: for one SID, changes come one at a time and in the order in which Twilio was asked. Different
-// SIDs are handled at the same time, up to Concurrency. States between two requests are not seen.
+// Order: for one SID, changes come one at a time and in the order in which Twilio was asked.
+// Different SIDs are handled at the same time, up to Concurrency. States between two requests are
+// not seen.
 //
-// Once: a change that handle has returned nil for does not come again. When handle returns an error, the
-// change comes again after 1 s, then 2 s, up to a minute, and by then with the newest state of its SID;
-// if that is the one handled last, there is no change any more. After the end of the process, the
-// changes come again that [TrackerConfig.Known] does not know. So a change is handled exactly once if
-// handle records After in the same transaction as what it does with it, and at least once otherwise.
+// Once: a change that handle has returned nil for does not come again. When handle returns an
+// error, the change comes again after 1 s, then 2 s, up to a minute, and by then with the newest
+// state of its SID; if that is the one handled last, there is no change any more. After the end of
+// the process, the changes come again that [TrackerConfig.Known] does not know. So a change is
+// handled exactly once if handle records After in the same transaction as what it does with it, and
+// at least once otherwise.
 //
-// Errors: an error of a SID, Twilio's 404 included, is a Change with Err when it differs from the SID's
-// last one by status, code or kind. The SID is asked again by each sweep. What would fail every SID, such
-// as an invalid certificate, is logged, and tried again after 1 s, up to a minute.
+// Errors: an error of a SID, Twilio's 404 included, is a Change with Err when it differs from the
+// SID's last one by status, code or kind. The SID is asked again by each sweep. What would fail
+// every SID, such as an invalid certificate, is logged, and tried again after 1 s, up to a minute.
 //
 // Outages: while Twilio is down, the sweep and the polls wait, as long as it takes, see
-// [Client.FetchCustomerProfiles]; nothing of it is handed over. A sweep that takes longer than Every is
-// followed by the next one at once, and logged.
+// [Client.FetchCustomerProfiles]; nothing of it is handed over. A sweep that takes longer than
+// Every is followed by the next one at once, and logged.
 //
 // The end of ctx ends the requests. Run returns after the calls of handle that are under way; their
-// context does not end with ctx, so that they can be completed: give them a time-out where they need one.
-// Changes that are not handled by then come again in the next Run. A panic of SIDs, Known, handle or a
-// middleware is raised again by Run. Only one Run may be under way; another one returns an error.
+// context does not end with ctx, so that they can be completed: give them a time-out where they
+// need one. Changes that are not handled by then come again in the next Run. A panic of SIDs,
+// Known, handle or a middleware is raised again by Run. Only one Run may be under way; another one
+// returns an error.
 func (t *Tracker) Run(ctx context.Context, handle func(context.Context, Change) error) error {
 	within, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -141,9 +147,9 @@ func (t *Tracker) Run(ctx context.Context, handle func(context.Context, Change) 
 	return ctx.Err()
 }
 
-// Poll fetches a profile soon, ahead of the sweep, and hands over what has changed. It may be called for
-// a SID that is not tracked, too: at most 1,000 of these may wait. It returns [ErrInvalidSID], or an
-// error when too many wait. It does not wait for Run.
+// Poll fetches a profile soon, ahead of the sweep, and hands over what has changed. It may be
+// called for a SID that is not tracked, too: at most 1,000 of these may wait. It returns
+// [ErrInvalidSID], or an error when too many wait. It does not wait for Run.
 func (t *Tracker) Poll(sid string) error { return t.poll(sid, nil) }
 
 func (t *Tracker) poll(sid string, event tracker.Event) error {
@@ -158,15 +164,15 @@ func (t *Tracker) poll(sid string, event tracker.Event) error {
 	return nil
 }
 
-// CallbackHandler returns a handler for the status_callback of profiles, as [Client.CallbackHandler]
-// does, but Handle of the configuration is nil: the handler polls the profile. The response is 204 as
-// soon as the SID is queued, also while Twilio is down, and 503 when more than 1,000 SIDs wait that are
-// not tracked. The end of the process loses what is queued; the next sweep finds the state, without the
-// event.
+// CallbackHandler returns a handler for the status_callback of profiles, as
+// [Client.CallbackHandler] does, but Handle of the configuration is nil: the handler polls the
+// profile. The response is 204 as soon as the SID is queued, also while Twilio is down, and 503
+// when more than 1,000 SIDs wait that are not tracked. The end of the process loses what is queued;
+// the next sweep finds the state, without the event.
 //
-// The event is handed over as [Change].Event with the first state of the profile that has its status. If
-// the profile has another status yet, it is polled again after 2, 10 and 60 s. An event for another
-// account than the profile's is dropped.
+// The event is handed over as [Change].Event with the first state of the profile that has its
+// status. If the profile has another status yet, it is polled again after 2, 10 and 60 s. An event
+// for another account than the profile's is dropped.
 func (t *Tracker) CallbackHandler(cfg CallbackConfig) (http.Handler, error) {
 	keys := webhookKeys(cfg.Keys)
 	if cfg.Handle != nil {

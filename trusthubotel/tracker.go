@@ -11,7 +11,8 @@ import (
 	"github.com/seed07fc1495/trusthub"
 )
 
-// ObserveTracker registers instruments for the [trusthub.TrackerStats] of a tracker, as [ObserveStats] does for those of a client:
+// ObserveTracker registers instruments for the [trusthub.TrackerStats] of a tracker, as
+// [ObserveStats] does for those of a client:
 //
 //	trusthub.tracker.profiles       that are tracked
 //	trusthub.tracker.pending        SIDs that wait to be polled, or whose change is not handled yet

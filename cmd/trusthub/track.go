@@ -151,7 +151,8 @@ func (t *tracking) listen(tracker *trusthub.Tracker) (stop func(), err error) {
 	return func() { _ = server.Close() }, nil
 }
 
-// handle prints a change, and then adds it to the state: after a crash in between it is printed twice.
+// handle prints a change, and then adds it to the state: after a crash in between it is printed
+// twice.
 func (t *tracking) handle(_ context.Context, change trusthub.Change) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()

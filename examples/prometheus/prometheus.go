@@ -14,8 +14,9 @@ import (
 // Metrics are those of any number of clients, told apart by the label account.
 type Metrics struct{ meters trusthubotel.Option }
 
-// New returns metrics in a registry, such as prometheus.DefaultRegisterer, which promhttp.Handler serves. A
-// registry takes one exporter, so that this is called once for it. The series have no labels of the scope.
+// New returns metrics in a registry, such as prometheus.DefaultRegisterer, which promhttp.Handler
+// serves. A registry takes one exporter, so that this is called once for it. The series have no
+// labels of the scope.
 func New(registry prometheus.Registerer) (*Metrics, error) {
 	reader, err := exporter.New(exporter.WithRegisterer(registry), exporter.WithoutScopeInfo())
 	if err != nil {

@@ -1,19 +1,22 @@
-// Command reviews follows the reviews of thousands of Customer Profiles, of several accounts. It records
-// each change once in SQLite, in an outbox, and sends it from there on; here, sending is a line in the log.
+// Command reviews follows the reviews of thousands of Customer Profiles, of several accounts. It
+// records each change once in SQLite, in an outbox, and sends it from there on; here, sending is a
+// line in the log.
 //
 //	trusthub serve --callbacks                                    # a fake in Twilio's place
 //	echo profile_sid > sids.csv; echo BUaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa >> sids.csv
-//	TWILIO_AUTH_TOKEN_ACaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa=token \
-//		go run . -base-url http://127.0.0.1:8080 -account ACaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa=sids.csv   # in examples/reviews
+//	TWILIO_AUTH_TOKEN_ACaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa=0123456789abcdef0123456789abcdef \
+//		go run . -base-url http://127.0.0.1:8080 -account ACaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa=sids.csv
 //
-// Each -account is the SID of an account and a CSV file with the column profile_sid, which is read again by
-// each sweep; the account's auth token is in TWILIO_AUTH_TOKEN_ and its SID. The status_callback of a profile
-// is the -public URL, then /trusthub/, the account's SID, a slash and the profile's SID.
+// Each -account is the SID of an account and a CSV file with the column profile_sid, which is read
+// again by each sweep; the account's auth token is in TWILIO_AUTH_TOKEN_ and its SID. The
+// status_callback of a profile is the -public URL, then /trusthub/, the account's SID, a slash and
+// the profile's SID.
 //
-// SIGTERM ends it within a few seconds: callbacks are refused, and changes that are being recorded are
-// recorded. What is queued is not: the next run finds those states by its sweep, without the words of the
-// callback. SIGKILL loses nothing else. /healthz says that the process runs, /readyz that its database does:
-// a program that leaves the balancer while Twilio fails misses its callbacks. /metrics is for Prometheus.
+// SIGTERM ends it within a few seconds: callbacks are refused, and changes that are being recorded
+// are recorded. What is queued is not: the next run finds those states by its sweep, without the
+// words of the callback. SIGKILL loses nothing else. /healthz says that the process runs, /readyz
+// that its database does: a program that leaves the balancer while Twilio fails misses its
+// callbacks. /metrics is for Prometheus.
 package main
 
 import (
@@ -205,8 +208,8 @@ func readColumn(name, title string, yield func(string) bool) error {
 	return err
 }
 
-// send sends what is in the outbox, in order. What was sent and not marked when the process ended is sent
-// again, with the same number: a receiver that knows it can tell.
+// send sends what is in the outbox, in order. What was sent and not marked when the process ended
+// is sent again, with the same number: a receiver that knows it can tell.
 func (p *program) send(ctx context.Context, db *store) {
 	for {
 		messages, err := db.unsent(ctx)

@@ -189,8 +189,8 @@ func (w *world) isComplete() bool {
 	return sent == all
 }
 
-// 2,000 profiles of two accounts, 300 changes with callbacks, two kills, and an outage during the first
-// sweep, callbacks included: each change is in the table once. A longer outage:
+// 2,000 profiles of two accounts, 300 changes with callbacks, two kills, and an outage during the
+// first sweep, callbacks included: each change is in the table once. A longer outage:
 //
 //	go test -run TestKilled -outage 40s .
 func TestKilled(t *testing.T) {
@@ -270,8 +270,8 @@ func (w *world) checkLog() {
 	}
 }
 
-// SIGTERM while Twilio is down: the process ends soon. The next one finds the state of what was queued, and
-// has lost the words of the callback.
+// SIGTERM while Twilio is down: the process ends soon. The next one finds the state of what was
+// queued, and has lost the words of the callback.
 func TestTerminated(t *testing.T) {
 	w := newWorld(t, 1)
 	w.start()

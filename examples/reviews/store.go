@@ -54,8 +54,9 @@ func (s *store) known(ctx context.Context, account, sid string) (*trusthub.Custo
 	return profile, json.Unmarshal([]byte(text), profile)
 }
 
-// record records a profile and what is to be sent about it in one transaction, so that each change is
-// recorded once. Only another status than that of the last message is worth one; an error is a status, too.
+// record records a profile and what is to be sent about it in one transaction, so that each change
+// is recorded once. Only another status than that of the last message is worth one; an error is a
+// status, too.
 func (s *store) record(ctx context.Context, account string, change trusthub.Change) error {
 	tx, err := s.BeginTx(ctx, nil)
 	if err != nil {

@@ -36,8 +36,8 @@ type Event interface {
 	Match(status, account string) Match
 }
 
-// Job is what is to be done for one SID: to ask what is known of it if that is not known yet, and to
-// hand over what has changed.
+// Job is what is to be done for one SID: to ask what is known of it if that is not known yet, and
+// to hand over what has changed.
 type Job struct {
 	SID     string
 	IsKnown bool   // whether Base is what was handled last

@@ -58,8 +58,8 @@ const (
 	backoff               // its job has failed
 )
 
-// followUp returns how long after a poll that does not show an event there is another one: 2, 10 and 60 s
-// after the first.
+// followUp returns how long after a poll that does not show an event there is another one: 2, 10
+// and 60 s after the first.
 func followUp(n uint8) (after time.Duration, ok bool) {
 	switch n {
 	case 0:
@@ -270,7 +270,8 @@ func (m *Machine) insert(sid string) *entry {
 	return e
 }
 
-// settle counts what is to be done for a SID, and forgets one that is not tracked when that is nothing.
+// settle counts what is to be done for a SID, and forgets one that is not tracked when that is
+// nothing.
 func (m *Machine) settle(e *entry) {
 	isPending := e.phase != idle || !e.wantedAt.IsZero() || e.isPoll || e.event != nil
 	if isPending != e.isPending {

@@ -35,7 +35,8 @@ func (q *fifo) pop() *entry {
 	return e
 }
 
-// timers are the times at which there may be something to do for an entry, which says whether there is.
+// timers are the times at which there may be something to do for an entry, which says whether there
+// is.
 type timers struct{ heap timerHeap }
 
 type timer struct {

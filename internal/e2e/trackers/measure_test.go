@@ -2,6 +2,7 @@ package trackers_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"iter"
 	"net/http"
@@ -61,8 +62,9 @@ func newTracker(t testing.TB, transport http.RoundTripper, cfg trusthub.TrackerC
 	return tracker, handler
 }
 
-// The first sweep of 2,000 profiles takes at most 1.3 times the ideal, and loses nothing. Meanwhile, a
-// callback is handled within two round trips.
+// The first sweep of 2,000 profiles takes at most 1.3 times the ideal, and loses nothing.
+// Meanwhile, a callback is handled within two round trips, or three when the account refuses
+// requests.
 func TestTrackerFirstSweep(t *testing.T) {
 	const profiles, ideal = 2000, 2000 * 50 * time.Millisecond / 20
 	for name, test := range map[string]struct {
@@ -119,7 +121,11 @@ func TestTrackerFirstSweep(t *testing.T) {
 				if len(handled) != profiles || len(took) != len(called) {
 					t.Errorf("%d profiles handled, %d callbacks of %d", len(handled), len(took), len(called))
 				}
-				if slowest > 100*time.Millisecond {
+				most := 100 * time.Millisecond
+				if fake.Refused() > 0 {
+					most += 50 * time.Millisecond // a request for a callback may be one of those
+				}
+				if slowest > most {
 					t.Errorf("a callback took %v", slowest)
 				}
 			})
@@ -127,9 +133,13 @@ func TestTrackerFirstSweep(t *testing.T) {
 	}
 }
 
-// A tracked SID takes at most 2 KiB.
+var trackedProfiles = flag.Int("tracked-profiles", 20_000, "profiles that TestTrackerMemory tracks")
+
+// A tracked SID takes at most 2 KiB. With more of them:
+//
+//	go test ./internal/e2e/trackers -run TestTrackerMemory -tracked-profiles 100000 -v
 func TestTrackerMemory(t *testing.T) {
-	const profiles = 100_000
+	profiles := *trackedProfiles
 	body := fmt.Sprintf(`{"sid":null,"account_sid":"AC%032d","policy_sid":"RN%032d","friendly_name":"Acme, Inc.","status":"in-review",`+
 		`"email":"compliance@acme.example","status_callback":"https://app.example.com/trusthub/%s","date_created":"2026-01-01T00:00:00Z",`+
 		`"date_updated":"2026-01-01T00:00:00Z","url":"https://trusthub.twilio.com/v1/CustomerProfiles/%s","links":{`+

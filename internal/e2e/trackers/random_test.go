@@ -22,8 +22,8 @@ import (
 
 var trackerSeeds = flag.Uint64("tracker-seeds", 50, "random programs that TestTrackerRandom tries")
 
-// A tracker in any program: changes at random, callbacks that are lost, doubled and late, outages, 429s,
-// crashes, and handlers and databases that fail. More of them:
+// A tracker in any program: changes at random, callbacks that are lost, doubled and late, outages,
+// 429s, crashes, and handlers and databases that fail. More of them:
 //
 //	go test ./internal/e2e/trackers -run TestTrackerRandom -tracker-seeds 1000
 func TestTrackerRandom(t *testing.T) {
@@ -62,7 +62,7 @@ type program struct {
 func newProgram(t *testing.T, seed uint64) *program {
 	rng := rand.New(rand.NewPCG(seed, 24))
 	p := &program{
-		t: t, rng: rng, world: apitest.NewWorld(rng, rng.IntN(6), 30*time.Minute, 20*time.Minute),
+		t: t, rng: rng, world: apitest.NewWorld(rand.New(rand.NewPCG(seed, 25)), rng.IntN(6), 30*time.Minute, 20*time.Minute),
 		every: []time.Duration{time.Minute, 10 * time.Minute, time.Hour}[rng.IntN(3)], width: []int{1, 2, 16}[rng.IntN(3)],
 		until: 3 * time.Hour, lost: rng.Float64() / 2, flaky: []float64{0, 0.1, 0.5}[rng.IntN(3)],
 		slow:     []time.Duration{0, 100 * time.Millisecond, 20 * time.Second}[rng.IntN(3)],
@@ -231,7 +231,8 @@ func (p *program) handle(ctx context.Context, life int, change trusthub.Change) 
 	return nil
 }
 
-// check expects that a change begins where the last one has ended, leads on, and was asked for later.
+// check expects that a change begins where the last one has ended, leads on, and was asked for
+// later.
 func (p *program) check(change trusthub.Change) {
 	before := p.database[change.SID]
 	switch {
