@@ -168,17 +168,46 @@ func parseInteger(text string) (int, bool) {
 	return int(number), err == nil && math.Abs(number) < exactIntegers && float64(int(number)) == number
 }
 
-// decodeUntyped keeps the numbers that a float64 could change.
-func decodeUntyped(dec *jsontext.Decoder, value *any) error {
-	if dec.PeekKind() != jsontext.KindNumber {
-		return errors.ErrUnsupported // the usual way
-	}
-	text, err := dec.ReadValue()
-	number, _ := strconv.ParseFloat(string(text), 64) // infinite when it is out of range
-	if *value = number; math.Abs(number) >= exactIntegers {
-		*value = stdjson.Number(text)
+// decodeUntyped keeps the numbers that a float64 could change. It decides by the kind of each value:
+// an error that asks for the usual way is not the same in all variants of the library.
+func decodeUntyped(dec *jsontext.Decoder, value *any) (err error) {
+	switch dec.PeekKind() {
+	case jsontext.KindNumber:
+		*value, err = decodeNumber(dec)
+	case jsontext.KindBeginObject:
+		var object map[string]any
+		err = json.UnmarshalDecode(dec, &object)
+		*value = object
+	case jsontext.KindBeginArray:
+		var array []any
+		err = json.UnmarshalDecode(dec, &array)
+		*value = array
+	case jsontext.KindString:
+		var text string
+		err = json.UnmarshalDecode(dec, &text)
+		*value = text
+	default: // null, a boolean, or what is malformed
+		var token jsontext.Token
+		if token, err = dec.ReadToken(); err != nil {
+			return err
+		}
+		if *value = nil; token.Kind() != jsontext.KindNull {
+			*value = token.Bool()
+		}
 	}
 	return err
+}
+
+func decodeNumber(dec *jsontext.Decoder) (any, error) {
+	text, err := dec.ReadValue()
+	if err != nil {
+		return nil, err
+	}
+	number, _ := strconv.ParseFloat(string(text), 64) // infinite when it is out of range
+	if math.Abs(number) >= exactIntegers {
+		return stdjson.Number(text), nil
+	}
+	return number, nil
 }
 
 const exactIntegers = 1 << 53 // a float64 has all below
