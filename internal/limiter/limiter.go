@@ -7,6 +7,7 @@
 package limiter
 
 import (
+	"container/heap"
 	"context"
 	"fmt"
 	"slices"
@@ -41,7 +42,7 @@ type Ticket struct {
 	Batch    *Scope        // besides the client's; nil: none
 	MaxPause time.Duration // the longest pause to wait for, else Acquire fails; 0: wait for any
 
-	place    int        // in the order of arrival; 0: behind all others
+	place    int        // in the order of arrival; 0: behind all others; ahead: before them
 	index    int        // in the heap of its scope
 	queued   bool       // it is in that heap
 	admitted chan error // for the outcome of the wait
@@ -52,6 +53,9 @@ type Ticket struct {
 	sawSuccesses int // queue.successes at its last 429
 	sawThrottled int // queue.throttled at its last 429
 }
+
+// ahead is the place before all that have arrived.
+const ahead = -1
 
 // Throttling is what the limiter did about a 429.
 type Throttling struct {
@@ -148,11 +152,14 @@ func (s *Scope) Hold() {
 	s.held, s.probe = true, nil
 }
 
-// Probe admits t while the batch is held.
+// Probe admits t before all others, also while the batch is held.
 func (s *Scope) Probe(t *Ticket) {
 	s.limiter.mu.Lock()
 	defer s.limiter.mu.Unlock()
 	s.probe = t
+	if t.place = ahead; t.queued {
+		heap.Fix(&s.queue, t.index)
+	}
 	s.limiter.serve()
 }
 

@@ -211,6 +211,28 @@ func TestHoldAndProbe(t *testing.T) {
 	})
 }
 
+// A probe shows whether others succeed. Behind a long queue it would come too late.
+func TestProbeGoesFirst(t *testing.T) {
+	test(t, 1, func(_ *testing.T, q *queued) {
+		batch := q.l.NewBatch(math.Inf(1))
+		a, b, probe, single := &limiter.Ticket{Batch: batch}, &limiter.Ticket{Batch: batch}, &limiter.Ticket{Batch: batch}, new(limiter.Ticket)
+		q.acquire("a", a)
+		q.acquire("single", single)
+		q.acquire("b", b)
+		batch.Probe(probe)
+		q.acquire("probe", probe)
+		q.does("a")
+		q.l.Release(a, throttled)
+		q.does("probe")
+		q.l.Release(probe, succeeded)
+		q.does("single")
+		batch.Probe(b)
+		q.acquire("a", a)
+		q.l.Release(single, succeeded)
+		q.does("b")
+	})
+}
+
 func TestClosedBatch(t *testing.T) {
 	test(t, 1, func(_ *testing.T, q *queued) {
 		batch := q.l.NewBatch(math.Inf(1))
