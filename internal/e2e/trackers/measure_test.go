@@ -2,6 +2,8 @@ package trackers_test
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"iter"
@@ -135,37 +137,66 @@ func TestTrackerFirstSweep(t *testing.T) {
 
 var trackedProfiles = flag.Int("tracked-profiles", 20_000, "profiles that TestTrackerMemory tracks")
 
-// A tracked SID takes at most 2 KiB. With more of them:
+// A tracked SID takes at most 2 KiB, and 3 KiB while its change waits, for which two states are
+// kept. With more of them:
 //
 //	go test ./internal/e2e/trackers -run TestTrackerMemory -tracked-profiles 100000 -v
 func TestTrackerMemory(t *testing.T) {
-	profiles := *trackedProfiles
-	body := fmt.Sprintf(`{"sid":null,"account_sid":"AC%032d","policy_sid":"RN%032d","friendly_name":"Acme, Inc.","status":"in-review",`+
+	for name, test := range map[string]struct {
+		known  *trusthub.CustomerProfile
+		handle error
+		most   int
+	}{
+		"handled": {nil, nil, 2 << 10},
+		"waiting": {tracked("draft"), errors.New("the database is down"), 3 << 10},
+	} {
+		t.Run(name, func(t *testing.T) {
+			profiles := *trackedProfiles
+			tracker, _ := newTracker(t, apitest.CannedJSON(trackedBody("in-review")), trusthub.TrackerConfig{
+				SIDs:  numbered(profiles),
+				Known: func(context.Context, string) (*trusthub.CustomerProfile, error) { return test.known, nil },
+			})
+			before := heap()
+			ctx, cancel := context.WithCancel(t.Context())
+			var running sync.WaitGroup
+			running.Go(func() {
+				_ = tracker.Run(ctx, func(context.Context, trusthub.Change) error { return test.handle })
+			})
+			waiting := 0
+			if test.handle != nil {
+				waiting = profiles
+			}
+			for tracker.Stats().LastSweep.IsZero() || tracker.Stats().Pending != waiting {
+				time.Sleep(10 * time.Millisecond)
+			}
+			each := (heap() - before) / profiles
+			t.Logf("%d bytes a SID, of which %d are the profile", each, len(trackedBody("in-review")))
+			if each > test.most {
+				t.Errorf("%d bytes a SID", each)
+			}
+			cancel()
+			running.Wait()
+			runtime.KeepAlive(tracker)
+		})
+	}
+}
+
+// tracked returns a profile with all properties.
+func tracked(status string) *trusthub.CustomerProfile {
+	profile := new(trusthub.CustomerProfile)
+	if err := json.Unmarshal([]byte(trackedBody(status)), profile); err != nil {
+		panic(err)
+	}
+	return profile
+}
+
+func trackedBody(status string) string {
+	const url = "https://trusthub.twilio.com/v1/CustomerProfiles/" + apitest.SID
+	return fmt.Sprintf(`{"sid":null,"account_sid":"AC%032d","policy_sid":"RN%032d","friendly_name":"Acme, Inc.","status":%q,`+
 		`"email":"compliance@acme.example","status_callback":"https://app.example.com/trusthub/%s","date_created":"2026-01-01T00:00:00Z",`+
-		`"date_updated":"2026-01-01T00:00:00Z","url":"https://trusthub.twilio.com/v1/CustomerProfiles/%s","links":{`+
-		`"customer_profiles_entity_assignments":"https://trusthub.twilio.com/v1/CustomerProfiles/%s/EntityAssignments",`+
-		`"customer_profiles_evaluations":"https://trusthub.twilio.com/v1/CustomerProfiles/%s/Evaluations",`+
-		`"customer_profiles_channel_endpoint_assignment":"https://trusthub.twilio.com/v1/CustomerProfiles/%s/ChannelEndpointAssignments"},`+
-		`"errors":[{"code":18601}]}`, 1, 2, apitest.SID, apitest.SID, apitest.SID, apitest.SID, apitest.SID)
-	tracker, _ := newTracker(t, apitest.CannedJSON(body), trusthub.TrackerConfig{SIDs: numbered(profiles)})
-	before := heap()
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		_ = tracker.Run(ctx, func(context.Context, trusthub.Change) error { return nil })
-	}()
-	for tracker.Stats().LastSweep.IsZero() || tracker.Stats().Pending > 0 {
-		time.Sleep(10 * time.Millisecond)
-	}
-	each := (heap() - before) / profiles
-	t.Logf("%d bytes a SID, of which %d are the profile", each, len(body))
-	if each > 2<<10 {
-		t.Errorf("%d bytes a SID", each)
-	}
-	cancel()
-	<-done
-	runtime.KeepAlive(tracker)
+		`"date_updated":"2026-01-01T00:00:00Z","url":%q,"links":{"customer_profiles_entity_assignments":"%s/EntityAssignments",`+
+		`"customer_profiles_evaluations":"%s/Evaluations","customer_profiles_channel_endpoint_assignment":"%s/ChannelEndpointAssignments"},`+
+		`"errors":[{"code":18601}]}`, 1, 2, status, apitest.SID, url, url, url, url)
 }
 
 func heap() int {

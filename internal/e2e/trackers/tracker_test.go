@@ -596,3 +596,32 @@ func TestChangedFields(t *testing.T) {
 		})
 	}
 }
+
+// A SID that is pulled at the moment at which Run ends is fetched by the next Run.
+func TestTrackerPollsAsRunEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const runs = 1000
+		handled := make(map[string]bool)
+		tracker, _ := newTracker(t, apitest.CannedJSON(`{"status":"draft"}`), trusthub.TrackerConfig{SIDs: numbered(0), Concurrency: 1})
+		for i := range runs {
+			ctx, cancel := context.WithCancel(t.Context())
+			var running sync.WaitGroup
+			running.Go(func() {
+				_ = tracker.Run(ctx, func(_ context.Context, change trusthub.Change) error { handled[change.SID] = true; return nil })
+			})
+			synctest.Wait()
+			if err := tracker.Poll(apitest.NumberedSID(i)); err != nil {
+				t.Error(err)
+			}
+			if i < runs-1 {
+				cancel()
+			}
+			synctest.Wait()
+			cancel()
+			running.Wait()
+		}
+		if len(handled) != runs || tracker.Stats().Pending > 0 {
+			t.Errorf("%d of %d handled, %d pending", len(handled), runs, tracker.Stats().Pending)
+		}
+	})
+}
