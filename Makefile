@@ -22,8 +22,9 @@ test-all: test $(PEER) ## also those that compile other clients and SQLite: benc
 
 check: check-generated check-tidy check-modules lint check-platforms check-32-bit race ## everything that CI requires besides the tests
 
-bench: $(PEER) ## compare with other clients, and write lab/bench/RESULTS.md
-	@cd lab && GOFLAGS="$$GOFLAGS -tags=ogen" go run ./bench
+bench: $(PEER) ## compare with other clients, with the newest two versions of Go, and write RESULTS.md in lab/bench/go*
+	@set -e; cd lab; for go in 1.27.4 1.26.8; do \
+		GOTOOLCHAIN=go$$go GOFLAGS="$$GOFLAGS -tags=ogen" go run ./bench -out bench/go$${go%.*}; done
 
 torture: ## harm the line between client and server for TORTURE (50s a protocol), with the race detector; SEED repeats a run
 	@cd lab && TORTURE=$(or $(TORTURE),50s) go test -race -count=1 -v -timeout 1h ./torture

@@ -25,7 +25,7 @@ func TestPeersFetch(t *testing.T) {
 				_, _ = w.Write(body)
 			}))
 			defer server.Close()
-			for _, peer := range peers.All() {
+			for _, peer := range peers.Retrying() {
 				for _, given := range []http.RoundTripper{nil, answer} {
 					fetch, err := peer.New(server.URL, given)
 					if err != nil {
