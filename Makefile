@@ -1,11 +1,11 @@
 # Modules of their own, so that what they need never reaches an importer of the SDK.
-MODULES := . trusthubotel cmd/trusthub examples lab
-PORTABLE := . trusthubotel cmd/trusthub examples
+PRODUCT := . trusthubotel cmd/trusthub examples
+MODULES := $(PRODUCT) lab examples/reviews
 # What ogen generates for the benchmarks: 3,300 lines that follow from api/, and are not committed.
 PEER := lab/bench/peers/ogenclient/oas_client_gen.go
 LINT := go tool -modfile=$(CURDIR)/tools/go.mod golangci-lint
 
-.PHONY: help run test check bench torture simulate grid dist release-check fuzz generate lint breaking drift check-generated check-tidy check-modules check-peer check-reviews check-platforms check-32-bit race
+.PHONY: help run test test-all check bench torture simulate grid dist release-check fuzz generate lint breaking drift check-generated check-tidy check-modules check-platforms check-32-bit race
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -13,13 +13,18 @@ help: ## list the targets
 run: ## fetch the documented example from a fake server; with SID=BU... and credentials in the environment, a real profile
 	@cd cmd/trusthub && go run . fetch $(if $(SID),'$(SID)',BUaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa --fake)
 
-test: ## run the tests of all modules
-	@set -e; for module in $(MODULES); do (cd $$module && go test ./...); done
+test: ## run the tests of the SDK, the command and the small examples
+	@set -e; for module in $(PRODUCT); do (cd $$module && go test ./...); done
 
-check: check-generated check-tidy check-modules check-peer check-reviews lint check-platforms check-32-bit race ## everything that CI requires besides the tests
+test-all: test $(PEER) ## also those that compile other clients and SQLite: benchmarks, simulations, examples/reviews
+	@cd lab && go test -tags ogen ./...
+	@cd examples/reviews && go test ./...
 
-bench: $(PEER) ## compare with other clients, and write lab/bench/RESULTS.md
-	@cd lab && GOFLAGS="$$GOFLAGS -tags=ogen" go run ./bench
+check: check-generated check-tidy check-modules lint check-platforms check-32-bit race ## everything that CI requires besides the tests
+
+bench: $(PEER) ## compare with other clients, with the newest two versions of Go, and write RESULTS.md in lab/bench/go*
+	@set -e; cd lab; for go in 1.27.4 1.26.8; do \
+		GOTOOLCHAIN=go$$go GOFLAGS="$$GOFLAGS -tags=ogen" go run ./bench -out bench/go$${go%.*}; done
 
 torture: ## harm the line between client and server for TORTURE (50s a protocol), with the race detector; SEED repeats a run
 	@cd lab && TORTURE=$(or $(TORTURE),50s) go test -race -count=1 -v -timeout 1h ./torture
@@ -52,8 +57,8 @@ generate: ## make gen/ from api/
 $(PEER): api/openapi.yaml lab/bench/peers/generate.go lab/bench/peers/ogen.yaml lab/go.mod
 	cd lab && go generate ./bench/peers
 
-lint: ## vet and lint all modules
-	@set -e; for module in $(MODULES); do (cd $$module && go vet ./... && $(LINT) run); done
+lint: $(PEER) ## vet and lint all modules
+	@set -e; for module in $(MODULES); do (cd $$module && go vet -tags ogen ./... && $(LINT) run --build-tags ogen); done
 
 # The severities: a property or a value that goes takes a Go name with it; a new status is passed through.
 breaking: ## compare the contract with BASE=<git ref>, and fail on a breaking change
@@ -77,22 +82,16 @@ check-tidy: $(PEER)
 	@set -e; for module in $(MODULES) tools; do (cd $$module && go mod tidy -diff) || \
 		{ echo "go.mod is not tidy: run (cd $$module && go mod tidy)."; exit 1; }; done
 
-check-peer: $(PEER)
-	@cd lab && go vet -tags ogen ./bench/... && $(LINT) run --build-tags ogen ./bench/... && go test -tags ogen ./bench/...
-
-check-reviews: # a module that is not in MODULES, since SQLite would slow the first make test
-	@cd examples/reviews && go mod tidy -diff && go vet ./... && $(LINT) run && go test ./...
-
 check-modules:
 	@set -e; for module in $(MODULES) tools; do (cd $$module && go mod verify > /dev/null); done
 
 check-platforms: # what is compiled is not run: without optimizations that takes two thirds of the time
-	@set -e; for platform in windows/amd64 darwin/arm64 js/wasm; do for module in $(PORTABLE); do \
+	@set -e; for platform in windows/amd64 darwin/arm64 js/wasm; do for module in $(PRODUCT); do \
 		(cd $$module && GOOS=$${platform%/*} GOARCH=$${platform#*/} go vet -gcflags='all=-N -l' ./...); done; done
 
 check-32-bit: # the tests where such programs run
-	@set -e; for module in $(PORTABLE); do (cd $$module && GOOS=linux GOARCH=386 go vet ./...); done
+	@set -e; for module in $(PRODUCT); do (cd $$module && GOOS=linux GOARCH=386 go vet ./...); done
 	@[ "$$(go env GOHOSTOS)/$$(go env GOHOSTARCH)" != linux/amd64 ] || GOARCH=386 go test ./...
 
-race:
-	@set -e; for module in $(MODULES); do (cd $$module && TORTURE=10s go test -race ./...); done
+race: # without SQLite, which takes minutes to compile
+	@set -e; for module in $(PRODUCT) lab; do (cd $$module && TORTURE=10s go test -race ./...); done

@@ -539,8 +539,8 @@ const fetched = `{"sid":"` + sid + `","account_sid":"ACaaaaaaaaaaaaaaaaaaaaaaaaa
 const longURL = "https://trusthub.twilio.com/v1/CustomerProfiles/" + sid + "/ChannelEndpointAssignments"
 
 const (
-	mostAllocations = 40
-	mostInABatch    = 45
+	mostAllocations = 33
+	mostInABatch    = 38
 )
 
 // The allocations of a fetch, the response of the transport included, stay what they are, and so do

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -33,6 +34,7 @@ type pipeline struct {
 	cfg      *config
 	next     http.RoundTripper
 	own      *http.Transport // behind next; nil: the caller's
+	heeds    bool            // next ends the reading of a body with the context
 	server   string          // the path of the base URL: all that the generated builder of requests needs
 	profiles string          // the path that a SID follows
 	template *http.Request   // by the generated builder, for no SID
@@ -59,7 +61,7 @@ func newPipeline(cfg *config) (*pipeline, error) {
 	}
 	base := cfg.baseURL.EscapedPath()
 	p := &pipeline{
-		cfg: cfg, next: next, own: own, server: base,
+		cfg: cfg, next: next, own: own, heeds: transport.HeedsContext(next), server: base,
 		profiles: base + strings.TrimPrefix(strings.TrimSuffix(route, "{Sid}"), "/"),
 		header:   http.Header{"Accept": {"application/json"}, "User-Agent": {cfg.userAgent}},
 		timeout:  timeoutError(cfg.timeout),
@@ -79,13 +81,22 @@ func newPipeline(cfg *config) (*pipeline, error) {
 // request returns the request for a valid SID, which needs no escaping. Building each from the
 // template saves two thirds of what the generated builder allocates.
 func (p *pipeline) request(sid string) *http.Request {
-	req, u := *p.template, *p.template.URL
-	u.Path += sid
-	if u.RawPath != "" {
-		u.RawPath += sid
+	req := copyOf(p.template)
+	req.URL.Path += sid
+	if req.URL.RawPath != "" {
+		req.URL.RawPath += sid
 	}
-	req.URL = &u
-	return &req
+	return req
+}
+
+// copyOf returns a copy with a URL of its own, in one piece of memory.
+func copyOf(req *http.Request) *http.Request {
+	both := &struct {
+		request http.Request
+		url     url.URL
+	}{*req, *req.URL}
+	both.request.URL = &both.url
+	return &both.request
 }
 
 // withTimeout returns a pipeline whose attempts take at most d, and which shares limiter and retry
@@ -107,8 +118,7 @@ func (p *pipeline) withTimeout(d time.Duration) (*pipeline, error) {
 
 // sign returns a copy of req with the credentials, so that the request that callers see has none.
 func (p *pipeline) sign(ctx context.Context, req *http.Request) (*http.Request, error) {
-	signed := req.WithContext(ctx)
-	signed.URL = new(*req.URL)
+	signed := copyOf(req.WithContext(ctx))
 	signed.Header = p.header.Clone()
 	maps.Copy(signed.Header, req.Header)
 	err := p.cfg.auth.Authorize(signed)
@@ -135,7 +145,7 @@ func (p *pipeline) exchange(signed, req *http.Request) (*answer, error) {
 	}
 	response.Request = req
 	a := &answer{Response: response}
-	a.body, a.bodyErr = transport.ReadBody(ctx, response, p.cfg.maxResponseBytes, ErrResponseTooLarge)
+	a.body, a.bodyErr = transport.ReadBody(ctx, response, p.heeds, p.cfg.maxResponseBytes, ErrResponseTooLarge)
 	if a.bodyErr != nil && !errors.Is(a.bodyErr, p.timeout) {
 		a.bodyErr = fromOutside(ctx, a.bodyErr)
 	}

@@ -44,7 +44,7 @@ func TestReadBody(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			body := &body{Reader: strings.NewReader(test.body)}
 			response := &http.Response{Body: body, ContentLength: test.announced}
-			kept, err := transport.ReadBody(t.Context(), response, test.limit, errTooLarge)
+			kept, err := transport.ReadBody(t.Context(), response, false, test.limit, errTooLarge)
 			if string(kept) != test.kept || !errors.Is(err, test.err) || body.closed.Load() != 1 {
 				t.Errorf("kept %q, %v, closed %d times", kept, err, body.closed.Load())
 			}
@@ -64,7 +64,7 @@ func (b *body) Close() error { b.closed.Add(1); return nil }
 func TestReadTornBody(t *testing.T) {
 	for _, failure := range []error{io.ErrUnexpectedEOF, errors.New("reset")} {
 		body := &body{Reader: io.MultiReader(strings.NewReader(`{"sid"`), iotest.ErrReader(failure))}
-		kept, err := transport.ReadBody(t.Context(), &http.Response{Body: body, ContentLength: 100}, 1000, errTooLarge)
+		kept, err := transport.ReadBody(t.Context(), &http.Response{Body: body, ContentLength: 100}, true, 1000, errTooLarge)
 		if string(kept) != `{"sid"` || !errors.Is(err, failure) || body.closed.Load() != 1 {
 			t.Errorf("kept %q, %v, closed %d times", kept, err, body.closed.Load())
 		}
@@ -80,19 +80,34 @@ type stuck struct {
 func (b *stuck) Read([]byte) (int, error) { <-b.unblock; return 0, errors.New("read on closed body") }
 func (b *stuck) Close() error             { close(b.unblock); return b.body.Close() } // twice panics
 
-// A body whose Read ignores the context ends with it, and the error is the context's cause.
+// A body whose Read ignores the context ends with it, and the error is the context's cause. Of
+// transports that heed contexts only the body after a switch of protocols does so.
 func TestReadBodyThatIgnoresTheContext(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		cause := errors.New("shutting down")
-		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, cause)
-		defer cancel()
-		body, start := &stuck{unblock: make(chan struct{})}, time.Now()
-		kept, err := transport.ReadBody(ctx, &http.Response{Body: body, ContentLength: -1}, 1000, errTooLarge)
-		if len(kept) > 0 || !errors.Is(err, cause) || time.Since(start) != time.Second || body.closed.Load() != 1 {
-			t.Errorf("kept %q, %v after %v, closed %d times", kept, err, time.Since(start), body.closed.Load())
-		}
-	})
+	for heeds, status := range map[bool]int{false: http.StatusOK, true: http.StatusSwitchingProtocols} {
+		synctest.Test(t, func(t *testing.T) {
+			cause := errors.New("shutting down")
+			ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, cause)
+			defer cancel()
+			body, start := &stuck{unblock: make(chan struct{})}, time.Now()
+			response := &http.Response{StatusCode: status, Body: body, ContentLength: -1}
+			kept, err := transport.ReadBody(ctx, response, heeds, 1000, errTooLarge)
+			if len(kept) > 0 || !errors.Is(err, cause) || time.Since(start) != time.Second || body.closed.Load() != 1 {
+				t.Errorf("kept %q, %v after %v, closed %d times", kept, err, time.Since(start), body.closed.Load())
+			}
+		})
+	}
 }
+
+// A wrapper may do anything with a body.
+func TestHeedsContext(t *testing.T) {
+	for want, next := range map[bool]http.RoundTripper{true: new(http.Transport), false: wrapper{new(http.Transport)}} {
+		if transport.HeedsContext(next) != want {
+			t.Errorf("%T: want %v", next, want)
+		}
+	}
+}
+
+type wrapper struct{ http.RoundTripper }
 
 // Memory stays within a few times the limit, whatever a server announces and sends.
 func TestMemoryIsBounded(t *testing.T) {
@@ -100,7 +115,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	endless := io.NopCloser(spaces{})
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	if _, err := transport.ReadBody(t.Context(), &http.Response{Body: endless, ContentLength: 1 << 60}, limit, errTooLarge); !errors.Is(err, errTooLarge) {
+	if _, err := transport.ReadBody(t.Context(), &http.Response{Body: endless, ContentLength: 1 << 60}, true, limit, errTooLarge); !errors.Is(err, errTooLarge) {
 		t.Errorf("got %v", err)
 	}
 	runtime.ReadMemStats(&after)

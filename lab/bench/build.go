@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"github.com/seed07fc1495/trusthub/lab/bench/peers"
 )
 
 // measureBuild is the cold build of a ten-line program with each peer, the standard library cached: processor time and peak
@@ -21,7 +23,7 @@ func measureBuild(_ *server, turns int) (*table, error) {
 	if _, err := goCommand(standard, "build", "std"); err != nil {
 		return nil, err
 	}
-	names, _ := all()
+	names, _ := all(peers.All())
 	medians, err := inTurns(names, min(turns, 3), func(name string) ([]float64, error) { return build(work, standard, name) })
 	if err != nil {
 		return nil, err

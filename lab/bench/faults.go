@@ -15,14 +15,18 @@ import (
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
-// measureOutage is how many requests a call sends when everything answers 503: 40 callers with 100 calls each, and once,
-// since it is counted and not timed.
+// measureOutage is how many requests a call sends when everything answers 503, and how long it takes: 40 callers with 100
+// calls each, one with a client whose call takes a minute. It is measured once.
 func measureOutage(*server, int) (*table, error) {
-	const callers, calls = 40, 100
-	t := newTable("d", "An outage, everything answers 503: requests sent a call")
-	names, byName := all()
+	const callers = 40
+	t := newTable("d", "An outage, everything answers 503: requests sent a call, and its time")
+	names, byName := all(peers.Retrying())
 	values := make(map[string][]float64)
 	for _, name := range names {
+		calls, start := 100, time.Now()
+		if name == "retryablehttp" {
+			calls = 1
+		}
 		var sent atomic.Int64
 		down := http2.Memory(http.StatusServiceUnavailable, []byte(`{"code":20503,"message":"down","status":503}`))
 		fetch, err := byName[name].New("http://127.0.0.1", roundTripFunc(func(req *http.Request) (*http.Response, error) {
@@ -43,9 +47,11 @@ func measureOutage(*server, int) (*table, error) {
 			})
 		}
 		running.Wait()
-		values[name] = []float64{float64(sent.Load()) / (callers * calls)}
+		all := float64(callers * calls)
+		values[name] = []float64{float64(sent.Load()) / all, time.Since(start).Seconds() * callers / all}
 	}
 	t.add("requests", names, values, 0, "%.3f")
+	t.add("seconds", names, values, 1, "%.2f")
 	return t, nil
 }
 
@@ -54,7 +60,7 @@ func measureOutage(*server, int) (*table, error) {
 func measureLimit(_ *server, turns int) (*table, error) {
 	const profiles, limit, took, bound = 3000, 10, 10 * time.Millisecond, 128
 	t := newTable("e", fmt.Sprintf("An account limit of %d, %v a request, %d profiles: lost, and throughput of those that came", limit, took, profiles))
-	names, byName := all()
+	names, byName := all(peers.Retrying())
 	medians, err := inTurns(names, min(turns, 3), func(name string) ([]float64, error) {
 		account := &account{limit: limit, service: took, answer: http2.Memory(http.StatusOK, answers.Approved())}
 		start := time.Now()
@@ -79,7 +85,7 @@ const atOnce = 16
 func measureShared(_ *server, turns int) (*table, error) {
 	const clients, each, slots, travel, service = 8, 1000, 16, 10 * time.Millisecond, 25 * time.Millisecond
 	t := newTable("g", fmt.Sprintf("An account with %d slots, shared by %d clients with %d profiles each, out of the box", slots, clients, each))
-	names, byName := all()
+	names, byName := all(peers.Retrying())
 	medians, err := inTurns(names, min(turns, 3), func(name string) ([]float64, error) {
 		account := &account{limit: slots, travel: travel, service: service, answer: http2.Memory(http.StatusOK, answers.Approved())}
 		var came atomic.Int64
@@ -115,7 +121,7 @@ func measureShared(_ *server, turns int) (*table, error) {
 func measureMinute(*server, int) (*table, error) {
 	const profiles, begins, lasts = 20_000, 3 * time.Second, time.Minute
 	t := newTable("h", fmt.Sprintf("An outage of %v in a batch of %d profiles, out of the box", lasts, profiles))
-	names, byName := all()
+	names, byName := all(peers.Retrying())
 	values := make(map[string][]float64)
 	for _, name := range names {
 		account := &account{limit: atOnce, service: 10 * time.Millisecond, answer: http2.Memory(http.StatusOK, answers.Approved())}

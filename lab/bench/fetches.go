@@ -23,7 +23,7 @@ func measureMemory(_ *server, turns int) (*table, error) {
 		name    string
 		content []byte
 	}{{"example", answers.Example()}, {"approved", answers.Approved()}} {
-		names, fetches, err := prepare(func(peer peers.Peer) (peers.Fetch, error) {
+		names, fetches, err := prepare(peers.All(), func(peer peers.Peer) (peers.Fetch, error) {
 			return peer.New("http://127.0.0.1", http2.Memory(http.StatusOK, body.content))
 		})
 		if err != nil {
@@ -43,7 +43,7 @@ func measureMemory(_ *server, turns int) (*table, error) {
 func measureLoopback(s *server, turns int) (*table, error) {
 	t := newTable("b", "Over loopback with keep-alive, server in another process: the client's processor time a fetch")
 	for _, protocol := range []struct{ name, address string }{{"HTTP/1.1", s.HTTP}, {"HTTP/1.1 over TLS", s.HTTP1}, {"HTTP/2 over TLS", s.HTTP2}} {
-		names, fetches, err := prepare(func(peer peers.Peer) (peers.Fetch, error) { return peer.New(protocol.address, nil) })
+		names, fetches, err := prepare(peers.Retrying(), func(peer peers.Peer) (peers.Fetch, error) { return peer.New(protocol.address, nil) })
 		if err != nil {
 			return nil, err
 		}
@@ -62,7 +62,7 @@ func measureConcurrency(s *server, turns int) (*table, error) {
 	const goroutines = 64
 	t := newTable("c", fmt.Sprintf("%d goroutines over TLS, each request held %v: throughput and connections opened", goroutines, hold))
 	for _, protocol := range []struct{ name, address string }{{"HTTP/1.1", s.HTTP1}, {"HTTP/2", s.HTTP2}} {
-		names, byName := all()
+		names, byName := all(peers.Retrying())
 		medians, err := inTurns(names, turns, func(name string) ([]float64, error) {
 			before, err := s.connections()
 			if err != nil {
@@ -89,18 +89,18 @@ func measureConcurrency(s *server, turns int) (*table, error) {
 	return t, nil
 }
 
-// all returns the peers by name, and their names in order.
-func all() (names []string, byName map[string]peers.Peer) {
+// all returns peers by name, and their names in order.
+func all(list []peers.Peer) (names []string, byName map[string]peers.Peer) {
 	byName = make(map[string]peers.Peer)
-	for _, peer := range peers.All() {
+	for _, peer := range list {
 		names, byName[peer.Name] = append(names, peer.Name), peer
 	}
 	return names, byName
 }
 
-func prepare(build func(peers.Peer) (peers.Fetch, error)) (names []string, fetches map[string]peers.Fetch, err error) {
+func prepare(list []peers.Peer, build func(peers.Peer) (peers.Fetch, error)) (names []string, fetches map[string]peers.Fetch, err error) {
 	fetches = make(map[string]peers.Fetch)
-	for _, peer := range peers.All() {
+	for _, peer := range list {
 		names = append(names, peer.Name)
 		if fetches[peer.Name], err = build(peer); err != nil {
 			return nil, nil, err

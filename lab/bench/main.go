@@ -1,5 +1,5 @@
 // Command bench compares the SDK with its peers on the same work, in one run and in turns, and writes RESULTS.md and
-// results.svg beside itself.
+// results.svg.
 //
 //	make bench
 package main
@@ -19,7 +19,7 @@ func main() {
 	serve := flag.Bool("serve", false, "internal: be the server")
 	turns := flag.Int("turns", 11, "how often each peer takes its turn; medians are reported")
 	only := flag.String("only", "", "run one measurement alone: memory, loopback, concurrency, outage, limit, build, shared or minute")
-	out := flag.String("out", "bench", "the folder for RESULTS.md and results.svg; none if empty")
+	out := flag.String("out", "", "the folder for RESULTS.md and results.svg; none if empty")
 	flag.Parse()
 	if *serve {
 		log.Fatal(beServer())

@@ -38,7 +38,9 @@ type tableRow struct {
 	values        map[string]float64
 }
 
-func newTable(id, title string) *table { return &table{id: id, title: title} }
+func newTable(id, title string) *table {
+	return &table{id: id, title: title + ", " + runtime.Version()}
+}
 
 // add makes a row of the i-th of each peer's values.
 func (t *table) add(label string, names []string, values map[string][]float64, i int, format string) {
@@ -77,6 +79,9 @@ func (r *report) write(folder string) error {
 	if folder == "" || len(r.tables) < len(measurements()) {
 		return nil // part of a report is none
 	}
+	if err := os.MkdirAll(folder, 0o750); err != nil {
+		return err
+	}
 	if err := r.draw(filepath.Join(folder, "results.svg")); err != nil {
 		return err
 	}
@@ -86,7 +91,8 @@ func (r *report) write(folder string) error {
 	}
 	fmt.Fprintf(file, "# Results\n\nMeasured on %s by `make bench` (%d turns, medians; builds and account limits: 3 turns; outages are counted once).\n",
 		r.started.Format(time.DateOnly), r.turns)
-	fmt.Fprintf(file, "Lower is better but for profiles/s, the share of the ideal and the slots used. trusthub is this SDK, floor is written by hand on net/http.\n\n")
+	fmt.Fprintf(file, "Lower is better but for profiles/s, the share of the ideal and the slots used. trusthub is this SDK, floor is written by hand on net/http.\n"+
+		"retryablehttp is the stock client of oapi-codegen over go-retryablehttp: 10 retries, waits of 250 ms to 30 s with full jitter.\n\n")
 	fmt.Fprintf(file, "What users pay is in (b), (c) and (f). In (a) the transport is one that net/http takes for its own, as that of production is: "+
 		"behind any other, the time-out\nof twilio-go's http.Client costs a goroutine and 2 to 6 µs a request.\n\n")
 	fmt.Fprintf(file, "- Machine: %s/%s, %s, %d cores\n- %s\n%s", runtime.GOOS, runtime.GOARCH, processorName(), runtime.NumCPU(), runtime.Version(), versions())
@@ -145,7 +151,8 @@ func versions() string {
 	var list strings.Builder
 	for _, dependency := range info.Deps {
 		switch dependency.Path {
-		case "github.com/twilio/twilio-go", "github.com/go-json-experiment/json", "github.com/oapi-codegen/runtime", "github.com/ogen-go/ogen":
+		case "github.com/twilio/twilio-go", "github.com/go-json-experiment/json", "github.com/oapi-codegen/runtime", "github.com/ogen-go/ogen",
+			"github.com/hashicorp/go-retryablehttp":
 			fmt.Fprintf(&list, "- %s %s\n", dependency.Path, dependency.Version)
 		}
 	}

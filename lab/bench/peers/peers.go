@@ -87,7 +87,11 @@ func (e elsewhere) SendRequest(method, rawURL string, data url.Values, headers m
 }
 
 func newStock(baseURL string, transport http.RoundTripper) (Fetch, error) {
-	c, err := gen.NewClientWithResponses(baseURL, gen.WithHTTPClient(&http.Client{Transport: transport}),
+	return newGenerated(baseURL, &http.Client{Transport: transport})
+}
+
+func newGenerated(baseURL string, client *http.Client) (Fetch, error) {
+	c, err := gen.NewClientWithResponses(baseURL, gen.WithHTTPClient(client),
 		gen.WithRequestEditorFn(func(_ context.Context, req *http.Request) error {
 			req.SetBasicAuth(trusthubtest.Username, trusthubtest.Password)
 			return nil

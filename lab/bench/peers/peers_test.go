@@ -5,6 +5,9 @@ import (
 	"net/http/httptest"
 	"testing"
 
+	realhttp2 "golang.org/x/net/http2"
+
+	"github.com/seed07fc1495/trusthub/internal/transport"
 	"github.com/seed07fc1495/trusthub/lab/answers"
 	"github.com/seed07fc1495/trusthub/lab/bench/peers"
 	"github.com/seed07fc1495/trusthub/lab/bench/peers/http2"
@@ -22,9 +25,9 @@ func TestPeersFetch(t *testing.T) {
 				_, _ = w.Write(body)
 			}))
 			defer server.Close()
-			for _, peer := range peers.All() {
-				for _, transport := range []http.RoundTripper{nil, answer} {
-					fetch, err := peer.New(server.URL, transport)
+			for _, peer := range peers.Retrying() {
+				for _, given := range []http.RoundTripper{nil, answer} {
+					fetch, err := peer.New(server.URL, given)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -34,6 +37,13 @@ func TestPeersFetch(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// The transport of the benchmark stands for the real one, by the rule of this SDK as by net/http's.
+func TestHeedsContext(t *testing.T) {
+	if !transport.HeedsContext(new(http2.Transport)) || !transport.HeedsContext(new(realhttp2.Transport)) {
+		t.Error("the watch over bodies is on")
 	}
 }
 
