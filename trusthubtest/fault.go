@@ -1,6 +1,7 @@
 package trusthubtest
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"slices"
@@ -23,14 +24,27 @@ type Fault struct {
 	Delay    time.Duration // passes first, unless the client goes away
 	Truncate bool          // half of the body is sent, then the connection breaks off
 	Reset    bool          // the connection breaks off before the headers are complete
+	Times    int           // how many requests it happens to; 0: one; negative: all, until ClearFaults
 }
 
-// Fail makes the next requests fail, each by one fault, in order. Requests that LimitConcurrency
-// refuses use none up.
+// Fail makes the next requests fail, by one fault after the other. Requests that LimitConcurrency
+// rejects use none up. After a fault with negative Times, the ones behind it wait for
+// [Handler.ClearFaults].
 func (h *Handler) Fail(faults ...Fault) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.faults = append(h.faults, faults...)
+	for _, fault := range faults {
+		fault.Times = cmp.Or(fault.Times, 1)
+		h.faults = append(h.faults, fault)
+	}
+}
+
+// ClearFaults takes back the faults of Fail that have not happened yet. Profiles, limit, and FailFunc
+// stay.
+func (h *Handler) ClearFaults() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.faults = nil
 }
 
 // FailFunc has decide say what happens to each request that finds no fault of Fail waiting: a
@@ -49,7 +63,10 @@ func (h *Handler) nextFault(r *http.Request) (fault Fault) {
 	decide := h.failFunc
 	waiting := len(h.faults) > 0
 	if waiting {
-		fault, h.faults = h.faults[0], h.faults[1:]
+		fault = h.faults[0]
+		if h.faults[0].Times--; h.faults[0].Times == 0 {
+			h.faults = h.faults[1:]
+		}
 	}
 	h.mu.Unlock()
 	if waiting || decide == nil {

@@ -233,3 +233,26 @@ func TestFailFuncCopy(t *testing.T) {
 		t.Error("the request that is kept was changed")
 	}
 }
+
+// A fault happens as often as it says, or until it is taken back. Profiles stay.
+func TestTimes(t *testing.T) {
+	server := trusthubtest.NewServer(t)
+	server.Put(trusthub.CustomerProfile{SID: otherSID})
+	client := server.Client(trusthub.WithRetry(trusthub.RetryPolicy{MaxAttempts: 1}))
+	statuses := func(n int) (all []int) {
+		for range n {
+			var response trusthub.Response
+			_, _ = client.FetchCustomerProfile(t.Context(), otherSID, trusthub.WithResponseInto(&response))
+			all = append(all, response.StatusCode)
+		}
+		return all
+	}
+	server.Fail(trusthubtest.Fault{Status: 500, Times: 2}, trusthubtest.Fault{Status: 502}, trusthubtest.Fault{Status: 503, Times: -1}, trusthubtest.Fault{Status: 504})
+	if got := statuses(6); !slices.Equal(got, []int{500, 500, 502, 503, 503, 503}) {
+		t.Errorf("got %v", got)
+	}
+	server.ClearFaults()
+	if got := statuses(2); !slices.Equal(got, []int{200, 200}) {
+		t.Errorf("got %v", got)
+	}
+}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/internal/decode"
 	"github.com/seed07fc1495/trusthub/internal/properties"
 	"github.com/seed07fc1495/trusthub/internal/sid"
 )
@@ -65,6 +66,14 @@ func (h *Handler) Put(profile trusthub.CustomerProfile) {
 	if callBack := h.store(profile, body); callBack != nil {
 		callBack()
 	}
+}
+
+// Profile returns a profile as it is now; false: there is none with this SID.
+func (h *Handler) Profile(sid string) (profile trusthub.CustomerProfile, ok bool) {
+	h.mu.Lock()
+	body, ok := h.profiles[strings.ToUpper(sid)]
+	h.mu.Unlock()
+	return profile, ok && decode.Model(body, &profile) == nil
 }
 
 // Remove removes a profile, so that it is answered 404, as one that was deleted. There need not be one.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,22 +13,21 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/seed07fc1495/trusthub"
 	"github.com/seed07fc1495/trusthub/cmd/trusthub/internal/fakeserver"
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
 func newServeCommand() *cobra.Command {
-	var address, profiles string
+	var address, profiles, accounts string
 	var config fakeserver.Config
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve a fake Trust Hub, for programs in any language",
 		Long: "Serve a fake Trust Hub over HTTP, which knows the documented example and the profiles of a file, until a signal ends it.\n" +
-			"It accepts the username " + trusthubtest.Username + " and the password " + trusthubtest.Password + ",\n" +
-			"and writes a line a request to standard error.\n\n" +
-			"Requests under /_fake/ steer it: PUT profiles/{sid}, POST faults, PUT limit, GET requests, POST reset, GET health;\n" +
-			"with --callbacks, PUT callbacks and GET callbacks; PUT accounts/{sid}.\n" +
+			"It accepts the username " + trusthubtest.Username + " and the password " + trusthubtest.Password + ".\n" +
+			"Its address is the first line of standard output. Standard error gets a line for each request.\n\n" +
+			"Requests under /_fake/ control it: GET, PUT, PATCH and DELETE profiles/{sid}, POST and DELETE faults, PUT limit,\n" +
+			"GET requests, POST reset, GET health; PUT accounts/{sid}; with --callbacks, PUT and GET callbacks.\n" +
 			"docs/FAKE.md in the repository has them with curl.\n\n" +
 			exitCodes("1 the address is not to be had", "2 wrong use"),
 		Example: "  trusthub serve --profiles profiles.json --limit 10 --latency 50ms\n  trusthub serve --addr :8080 # in a container",
@@ -36,44 +36,70 @@ func newServeCommand() *cobra.Command {
 			if config.Limit < 0 || config.Latency < 0 {
 				return errors.New("trusthub: --limit and --latency are not negative")
 			}
-			var err error
-			if config.Profiles, err = readProfiles(profiles); err != nil {
-				return err
-			}
 			config.Log = cmd.ErrOrStderr()
-			return serve(cmd.Context(), address, fakeserver.New(config), cmd.ErrOrStderr())
+			if err := readProfiles(profiles, &config); err != nil {
+				return fmt.Errorf("trusthub: --profiles: %w", err)
+			}
+			if err := readAccounts(accounts, &config); err != nil {
+				return fmt.Errorf("trusthub: --accounts: %w", err)
+			}
+			return serve(cmd.Context(), address, fakeserver.New(config), cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
 	cmd.Flags().StringVar(&address, "addr", "127.0.0.1:8080", "where to listen; port 0 is any free one")
 	cmd.Flags().StringVar(&profiles, "profiles", "", "know the profiles in this file too: JSON, an array or one a line")
+	cmd.Flags().StringVar(&accounts, "accounts", "", `accept the accounts in this file too: JSON, such as {"AC…": "auth token"}`)
 	cmd.Flags().IntVar(&config.Limit, "limit", 0, "answer 429 beyond so many requests at a time; 0: no limit")
 	cmd.Flags().BoolVar(&config.CallBack, "callbacks", false, "call the status_callback of a profile whose status is changed, signed with the auth token, or as PUT /_fake/callbacks says")
 	cmd.Flags().DurationVar(&config.Latency, "latency", 0, "how long every answer takes, such as 50ms")
 	return cmd
 }
 
-func readProfiles(name string) ([]trusthub.CustomerProfile, error) {
+func readProfiles(name string, config *fakeserver.Config) error {
 	if name == "" {
-		return nil, nil
+		return nil
 	}
 	file, err := os.Open(name) //nolint:gosec // G304: the user's own
 	if err != nil {
-		return nil, fmt.Errorf("trusthub: --profiles: %w", err)
+		return err
 	}
 	defer func() { _ = file.Close() }()
-	profiles, err := fakeserver.ReadProfiles(file)
-	if err != nil {
-		return nil, fmt.Errorf("trusthub: --profiles: %s: %w", name, err)
+	var unknown []string
+	if config.Profiles, unknown, err = fakeserver.ReadProfiles(file); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
 	}
-	return profiles, nil
+	if len(unknown) > 0 {
+		fmt.Fprintf(config.Log, "trusthub: %s: not documented, and left out: %q\n", name, unknown)
+	}
+	return nil
+}
+
+func readAccounts(name string, config *fakeserver.Config) error {
+	if name == "" {
+		return nil
+	}
+	text, err := os.ReadFile(name) //nolint:gosec // G304: the user's own
+	if err != nil {
+		return err
+	}
+	if json.Unmarshal(text, &config.Accounts) != nil || len(config.Accounts) == 0 {
+		return fmt.Errorf(`%s: want a JSON object of auth tokens by Account SID, such as {"AC…": "…"}`, name)
+	}
+	for sid, token := range config.Accounts {
+		if sid == "" || token == "" {
+			return fmt.Errorf("%s: an Account SID or a token is empty", name)
+		}
+	}
+	return nil
 }
 
 // serve ends when ctx does, and with it what is under way.
-func serve(ctx context.Context, address string, handler http.Handler, stderr io.Writer) error {
+func serve(ctx context.Context, address string, handler http.Handler, stdout, stderr io.Writer) error {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return failed(err)
 	}
+	fmt.Fprintf(stdout, "http://%s\n", listener.Addr())
 	fmt.Fprintf(stderr, "trusthub: a fake Trust Hub is at http://%s, for username %s and password %s\n",
 		listener.Addr(), trusthubtest.Username, trusthubtest.Password)
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute}

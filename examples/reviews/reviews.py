@@ -1,7 +1,6 @@
-"""Run the program against `trusthub serve --callbacks`, and kill it. By hand, with Python's standard library:
+"""Run the program against `trusthub serve --callbacks`, with an outage, and kill it twice. TestFromPython does so:
 
-    go build -o /tmp/trusthub ../../cmd/trusthub; go build -o /tmp/reviews .     # the first one in cmd/trusthub
-    python3 reviews.py /tmp/trusthub /tmp/reviews
+    go test -run TestFromPython -outage 40s .
 """
 
 import csv, json, os, signal, socket, sqlite3, subprocess, sys, tempfile, time, urllib.request
@@ -39,10 +38,10 @@ def wait(what, done):
 class World:
     def __init__(self, trusthub, reviews, folder):
         self.reviews, self.folder = reviews, folder
-        self.fake, self.own = "http://127.0.0.1:%d" % free_port(), "127.0.0.1:%d" % free_port()
+        self.own = "127.0.0.1:%d" % free_port()
         self.serve = subprocess.Popen(
-            [trusthub, "serve", "--callbacks", "--addr", self.fake[7:], "--limit", "20", "--latency", "20ms"], stderr=subprocess.DEVNULL)
-        wait("fake", lambda: request("GET", self.fake + "/_fake/health"))
+            [trusthub, "serve", "--callbacks", "--addr", "127.0.0.1:0", "--limit", "20", "--latency", "20ms"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self.fake = self.serve.stdout.readline().strip()
         request("PUT", self.fake + "/_fake/accounts/" + ACCOUNT, TOKEN)
         self.status = {}
         with open(folder + "/sids.csv", "w", newline="") as file:
@@ -81,21 +80,29 @@ class World:
         return all(key in messages and messages[key][-1][0] == status for key, status in self.status.items())
 
 
-def main(trusthub, reviews):
+def main(trusthub, reviews, outage):
     with tempfile.TemporaryDirectory() as folder:
         world = World(trusthub, reviews, folder)
+
+        def change(first, last, pause=0.0):
+            for i in range(first, last):
+                world.put(i, ["twilio-approved", "twilio-rejected"][i % 2])
+                time.sleep(pause)
+
         try:
             world.start()
-            for _ in range(12):  # an outage, which ends by itself
-                request("POST", world.fake + "/_fake/faults", {"status": 503})
-            for i in range(0, 150):
-                world.put(i, ["twilio-approved", "twilio-rejected"][i % 2])
+            time.sleep(0.5)  # in the first sweep
+            request("POST", world.fake + "/_fake/faults", {"status": 503, "times": -1})
+            change(0, 50, float(outage) / 100)
             world.end(signal.SIGKILL)
-            for i in range(150, 200):
-                world.put(i, "twilio-approved")
             world.start()
-            for i in range(200, 300):
-                world.put(i, ["twilio-approved", "twilio-rejected"][i % 2])
+            change(50, 100, float(outage) / 100)
+            request("DELETE", world.fake + "/_fake/faults")
+            change(100, 150)
+            world.end(signal.SIGKILL)
+            change(150, 200)  # nobody is there
+            world.start()
+            change(200, 300)
             wait("complete table", world.complete)
             assert "trusthub_tracker_profiles" in request("GET", "http://" + world.own + "/metrics")
             assert world.end(signal.SIGTERM) == 0
@@ -108,6 +115,7 @@ def main(trusthub, reviews):
             print(len(world.outbox()), "profiles,", len(sent), "callbacks,", words, "with the words of one: each change once")
         finally:
             world.serve.kill()
+            world.end(signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ import (
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
-var outage = flag.Duration("outage", 5*time.Second, "how long the API is down in TestKilled")
+var outage = flag.Duration("outage", 5*time.Second, "how long the API is down in TestKilled and TestFromPython")
 
 const (
 	account1, token1 = trusthubtest.Username, trusthubtest.Password
@@ -251,6 +251,28 @@ func TestKilled(t *testing.T) {
 	}
 	w.checkLog()
 	t.Logf("%d profiles, %d changes, %d with the words of a callback", len(messages), changed, words)
+}
+
+// The same over HTTP, from Python's standard library against trusthub serve --callbacks.
+func TestFromPython(t *testing.T) {
+	python, err := exec.LookPath("python3")
+	if err != nil {
+		t.Skip("there is no python3")
+	}
+	dir := t.TempDir()
+	for name, source := range map[string]string{"trusthub": "../../cmd/trusthub", "reviews": "."} {
+		build := exec.Command("go", "build", "-o", filepath.Join(dir, name), ".")
+		build.Dir = source
+		if out, err := build.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+	}
+	out, err := exec.CommandContext(t.Context(), python, "reviews.py", filepath.Join(dir, "trusthub"), filepath.Join(dir, "reviews"),
+		fmt.Sprint(outage.Seconds())).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	t.Logf("%s", out)
 }
 
 // checkLog expects JSON, each message sent once or again with its number, and no secret.

@@ -84,7 +84,7 @@ func decodeStyle(r io.Reader) (style trusthubtest.CallbackStyle, err error) {
 		BodySHA256   bool `json:"body_sha256"`
 		DropUserInfo bool `json:"drop_user_info"`
 	}
-	if err := decode(r, &written); err != nil {
+	if err := decodeJSON(r, &written); err != nil {
 		return style, err
 	}
 	style.BodySHA256, style.DropUserInfo = written.BodySHA256, written.DropUserInfo
@@ -117,7 +117,7 @@ func decodeStyle(r io.Reader) (style trusthubtest.CallbackStyle, err error) {
 // putAccount adds an account, whose token is the body.
 func (s *Server) putAccount(w http.ResponseWriter, r *http.Request) {
 	var token string
-	if err := decode(body(w, r), &token); err != nil || token == "" {
+	if err := decodeJSON(body(w, r), &token); err != nil || token == "" {
 		refuse(w, errors.New(`want the auth token of the account as a JSON string, such as "0123456789abcdef0123456789abcdef"`))
 		return
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -17,8 +18,12 @@ func isControl(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, cont
 func (s *Server) newControl() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+controlPath+"health", s.health)
+	mux.HandleFunc("GET "+controlPath+"profiles/{sid}", s.getProfile)
 	mux.HandleFunc("PUT "+controlPath+"profiles/{sid}", s.putProfile)
+	mux.HandleFunc("PATCH "+controlPath+"profiles/{sid}", s.patchProfile)
+	mux.HandleFunc("DELETE "+controlPath+"profiles/{sid}", s.deleteProfile)
 	mux.HandleFunc("POST "+controlPath+"faults", s.postFault)
+	mux.HandleFunc("DELETE "+controlPath+"faults", s.deleteFaults)
 	mux.HandleFunc("PUT "+controlPath+"limit", s.putLimit)
 	mux.HandleFunc("GET "+controlPath+"requests", s.getRequests)
 	mux.HandleFunc("GET "+controlPath+"callbacks", s.getCallbacks)
@@ -32,26 +37,6 @@ func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, map[string]string{"status": "ok"})
 }
 
-func (s *Server) putProfile(w http.ResponseWriter, r *http.Request) {
-	profile, err := decodeProfile(body(w, r))
-	if err != nil {
-		refuse(w, err)
-		return
-	}
-	sid := r.PathValue("sid")
-	if profile.SID != "" && !strings.EqualFold(profile.SID, sid) {
-		refuse(w, errors.New("the sid of the profile is not that of the path"))
-		return
-	}
-	profile.SID = sid
-	if err := checkSID(sid); err != nil {
-		refuse(w, err)
-		return
-	}
-	s.current().Put(*profile)
-	w.WriteHeader(http.StatusNoContent)
-}
-
 func (s *Server) postFault(w http.ResponseWriter, r *http.Request) {
 	fault, err := decodeFault(body(w, r))
 	if err != nil {
@@ -59,12 +44,24 @@ func (s *Server) postFault(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.addFault(fault)
+	if fault.Status != 0 && fault.Status != http.StatusOK && fault.Status/100 != 4 && fault.Status/100 != 5 {
+		fmt.Fprintf(w, "warning: the contract documents no status %d\n", fault.Status)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// deleteFaults takes back the faults that have not happened yet, and nothing else.
+func (s *Server) deleteFaults(w http.ResponseWriter, _ *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults = nil
 	w.WriteHeader(http.StatusNoContent)
 }
 
 func (s *Server) putLimit(w http.ResponseWriter, r *http.Request) {
 	var limit int
-	if err := decode(body(w, r), &limit); err != nil || limit < 0 {
+	if err := decodeJSON(body(w, r), &limit); err != nil || limit < 0 {
 		refuse(w, errors.New("want a number of requests at a time, 0 for no limit"))
 		return
 	}
@@ -105,8 +102,8 @@ func body(w http.ResponseWriter, r *http.Request) io.Reader {
 	return http.MaxBytesReader(w, r.Body, 1<<20)
 }
 
-// decode reads one JSON value that has nothing unknown and nothing after it.
-func decode(r io.Reader, value any) error {
+// decodeJSON reads one JSON value that has nothing unknown and nothing after it.
+func decodeJSON(r io.Reader, value any) error {
 	decoder := json.NewDecoder(r)
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(value); err != nil {
@@ -130,4 +127,12 @@ func writeJSON(w http.ResponseWriter, value any) {
 	_, _ = text.WriteTo(w) // a client that went away is no failure of the fake
 }
 
-func refuse(w http.ResponseWriter, err error) { http.Error(w, err.Error(), http.StatusBadRequest) }
+// refuse answers a request that cannot be done.
+func refuse(w http.ResponseWriter, err error) {
+	status := http.StatusBadRequest
+	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		status = http.StatusRequestEntityTooLarge
+		err = fmt.Errorf("the body is larger than %d bytes", tooLarge.Limit)
+	}
+	http.Error(w, err.Error(), status)
+}

@@ -34,7 +34,7 @@ func decodeFault(r io.Reader) (*fault, error) {
 		Times    int
 		SID      string
 	}{Times: 1}
-	if err := decode(r, &written); err != nil {
+	if err := decodeJSON(r, &written); err != nil {
 		return nil, err
 	}
 	f := &fault{sid: written.SID, left: written.Times}

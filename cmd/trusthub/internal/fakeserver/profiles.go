@@ -3,57 +3,167 @@ package fakeserver
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/internal/decode"
+	"github.com/seed07fc1495/trusthub/internal/properties"
 	"github.com/seed07fc1495/trusthub/internal/sid"
 )
 
-// ReadProfiles reads profiles as JSON: an array of them, or one after the other, as trusthub fetch -o ndjson writes them.
-func ReadProfiles(r io.Reader) (profiles []trusthub.CustomerProfile, err error) {
+func (s *Server) getProfile(w http.ResponseWriter, r *http.Request) {
+	profile, ok := s.profile(w, r)
+	if !ok {
+		return
+	}
+	text, err := properties.Marshal(profile)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	writeJSON(w, json.RawMessage(text))
+}
+
+func (s *Server) putProfile(w http.ResponseWriter, r *http.Request) {
+	profile, err := decodeProfile(body(w, r))
+	if err != nil {
+		refuse(w, err)
+		return
+	}
+	s.put(w, r, *profile)
+}
+
+// patchProfile replaces the properties that the body names.
+func (s *Server) patchProfile(w http.ResponseWriter, r *http.Request) {
+	before, ok := s.profile(w, r)
+	if !ok {
+		return
+	}
+	text, err := properties.Marshal(before)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	merged, patch := make(map[string]json.RawMessage), make(map[string]json.RawMessage)
+	_ = json.Unmarshal(text, &merged) // of our own making
+	if err := decodeJSON(body(w, r), &patch); err != nil {
+		refuse(w, err)
+		return
+	}
+	maps.Copy(merged, patch)
+	text, _ = json.Marshal(merged)
+	profile, err := decodeProfile(bytes.NewReader(text))
+	if err != nil {
+		refuse(w, err)
+		return
+	}
+	s.put(w, r, *profile)
+}
+
+func (s *Server) deleteProfile(w http.ResponseWriter, r *http.Request) {
+	if _, ok := s.profile(w, r); ok {
+		s.current().Remove(r.PathValue("sid"))
+		w.WriteHeader(http.StatusNoContent)
+	}
+}
+
+// profile returns the profile of the path, or answers that there is none.
+func (s *Server) profile(w http.ResponseWriter, r *http.Request) (profile trusthub.CustomerProfile, ok bool) {
+	sid := r.PathValue("sid")
+	if err := checkSID(sid); err != nil {
+		refuse(w, err)
+		return profile, false
+	}
+	if profile, ok = s.current().Profile(sid); !ok {
+		http.Error(w, "there is no profile "+sid, http.StatusNotFound)
+	}
+	return profile, ok
+}
+
+func (s *Server) put(w http.ResponseWriter, r *http.Request, profile trusthub.CustomerProfile) {
+	sid := r.PathValue("sid")
+	err := checkSID(sid)
+	if err == nil && profile.SID != "" && !strings.EqualFold(profile.SID, sid) {
+		err = errors.New("the sid of the profile is not that of the path")
+	}
+	if err != nil {
+		refuse(w, err)
+		return
+	}
+	profile.SID = sid
+	s.current().Put(profile)
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// ReadProfiles reads profiles as JSON: an array of them, or one after the other, as trusthub fetch
+// -o ndjson writes them, whose failures are skipped. It also returns the properties that are not
+// documented and left out.
+func ReadProfiles(r io.Reader) (profiles []trusthub.CustomerProfile, unknown []string, err error) {
 	text := bufio.NewReader(r)
 	if mark, _ := text.Peek(3); bytes.Equal(mark, []byte("\ufeff")) {
 		_, _ = text.Discard(3)
 	}
 	decoder := json.NewDecoder(text)
-	for number := 1; ; {
+	for {
 		var value json.RawMessage
 		if err := decoder.Decode(&value); errors.Is(err, io.EOF) {
-			return profiles, nil
+			return profiles, unknown, nil
 		} else if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		list := []json.RawMessage{value}
 		if value[0] == '[' {
 			if err := json.Unmarshal(value, &list); err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 		}
 		for _, one := range list {
-			var failed struct{ Error json.RawMessage }
-			if json.Unmarshal(one, &failed) == nil && failed.Error != nil {
+			var properties map[string]json.RawMessage
+			if json.Unmarshal(one, &properties) == nil && properties["error"] != nil {
 				continue // a failure among the results of a fetch
 			}
-			profile, err := decodeProfile(bytes.NewReader(one))
-			if err == nil {
-				err = checkSID(profile.SID)
-			}
+			profile, err := readProfile(one)
 			if err != nil {
-				return nil, fmt.Errorf("profile %d: %w", number, err)
+				return nil, nil, fmt.Errorf("profile %d: %w", len(profiles)+1, err)
 			}
-			profiles = append(profiles, *profile)
-			number++
+			profiles = append(profiles, profile)
+			unknown = appendUnknown(unknown, properties)
 		}
 	}
+}
+
+// readProfile reads what Twilio has sent, as the SDK does.
+func readProfile(text []byte) (profile trusthub.CustomerProfile, err error) {
+	pointer, err := decode.Object("application/json", text, &profile)
+	if err != nil {
+		return profile, fmt.Errorf("%s: %s", cmp.Or(pointer, "the whole"), cmp.Or(decode.Describe(err), err.Error()))
+	}
+	return profile, checkSID(profile.SID)
+}
+
+func appendUnknown(unknown []string, object map[string]json.RawMessage) []string {
+	documented := slices.Collect(properties.Names(trusthub.CustomerProfile{}))
+	for name := range object {
+		if !slices.Contains(documented, name) && !slices.Contains(unknown, name) {
+			unknown = append(unknown, name)
+		}
+	}
+	slices.Sort(unknown)
+	return unknown
 }
 
 // decodeProfile refuses unknown keys: a status that is misspelt would make a draft.
 func decodeProfile(r io.Reader) (*trusthub.CustomerProfile, error) {
 	profile := new(trusthub.CustomerProfile)
-	return profile, decode(r, profile)
+	return profile, decodeJSON(r, profile)
 }
 
 func checkSID(s string) error {

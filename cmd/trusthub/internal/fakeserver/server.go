@@ -17,6 +17,7 @@ import (
 // Config is what a fake starts with, and what a reset brings back.
 type Config struct {
 	Profiles []trusthub.CustomerProfile // besides the documented example; their SIDs are well-formed
+	Accounts map[string]string          // auth tokens by Account SID, besides trusthubtest's
 	Limit    int                        // of requests at a time; 0: none
 	Latency  time.Duration              // of every answer
 	CallBack bool                       // call the status_callback of a profile whose status has changed
@@ -49,6 +50,9 @@ func (s *Server) reset() {
 	fake := trusthubtest.NewHandler()
 	for _, profile := range s.config.Profiles {
 		fake.Put(profile)
+	}
+	for sid, token := range s.config.Accounts {
+		fake.AddAccount(sid, token)
 	}
 	fake.LimitConcurrency(s.config.Limit)
 	fake.Delay(s.config.Latency)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -97,6 +98,25 @@ func TestProfiles(t *testing.T) {
 	if profile, _, err := f.fetch(other); err != nil || profile.Status != trusthub.StatusTwilioRejected || profile.Errors[0].Code != 18603 {
 		t.Errorf("got %v, %v", profile, err)
 	}
+	f.tell(204, "PATCH", "profiles/"+other, `{"email":"a@acme.example","errors":null}`)
+	text := f.tell(200, "GET", "profiles/"+other, "")
+	var profile trusthub.CustomerProfile
+	if err := json.Unmarshal([]byte(text), &profile); err != nil || profile.Status != trusthub.StatusTwilioRejected || profile.Email != "a@acme.example" ||
+		len(profile.Errors) > 0 || !strings.Contains(text, `"valid_until": null`) {
+		t.Errorf("got %s, %v", text, err)
+	}
+	for _, wrong := range []string{``, `5`, `{"stauts":"draft"}`, `{"sid":"` + example + `"}`} {
+		f.tell(400, "PATCH", "profiles/"+other, wrong)
+	}
+	f.tell(204, "DELETE", "profiles/BU"+strings.ToUpper(other[2:]), "")
+	f.expect(other, 404)
+	for _, method := range []string{"GET", "PATCH", "DELETE"} {
+		if got := f.tell(404, method, "profiles/"+other, `{}`); got != "there is no profile "+other+"\n" {
+			t.Errorf("%s: got %s", method, got)
+		}
+		f.tell(400, method, "profiles/BU1", `{}`)
+	}
+	f.tell(413, "PUT", "profiles/"+other, `{"email":"`+strings.Repeat("a", 1<<20)+`"}`)
 	for _, wrong := range []string{``, `{`, `[]`, `{} {}`, `{}}`, `{"stauts":"draft"}`, `{"sid":"` + example + `"}`, `{"valid_until":"soon"}`} {
 		f.tell(400, "PUT", "profiles/"+other, wrong)
 	}
@@ -115,12 +135,22 @@ func TestFaults(t *testing.T) {
 	f.expect(other, 404)
 	f.expect(other, 200)
 
-	f.tell(204, "POST", "faults", `{"status":500,"times":-1}`)
-	for range 3 {
-		f.expect(example, 500)
+	for _, end := range []struct{ method, path string }{{"POST", "reset"}, {"DELETE", "faults"}} {
+		f.tell(204, "PUT", "profiles/"+other, `{"status":"in-review"}`)
+		f.tell(204, "POST", "faults", `{"status":500,"times":-1}`)
+		for range 3 {
+			f.expect(example, 500)
+		}
+		f.tell(204, end.method, end.path, "")
+		f.expect(example, 200)
 	}
-	f.tell(204, "POST", "reset", "")
-	f.expect(example, 200)
+	if profile, _, err := f.fetch(other); err != nil || profile.Status != trusthub.StatusInReview {
+		t.Errorf("got %v, %v", profile, err)
+	}
+	if got := f.tell(200, "POST", "faults", `{"status":302}`); got != "warning: the contract documents no status 302\n" {
+		t.Errorf("got %s", got)
+	}
+	f.expect(example, 302)
 
 	f.tell(204, "POST", "faults", `{"status":429,"header":{"Retry-After":"7"},"body":"slow down"}`)
 	_, _, err := f.fetch(example)
@@ -228,24 +258,33 @@ func TestLimit(t *testing.T) {
 func TestReadProfiles(t *testing.T) {
 	one, two := `{"sid":"`+example+`","status":"draft","email":null}`, `{"sid":"`+other+`"}`
 	for _, text := range []string{"[" + one + "," + two + "]", one + "\n" + two + "\n", "\ufeff\n" + one + two, "[" + one + "]\n[" + two + "]", one + `{"sid":"BU1","error":{"message":"failed"}}` + two} {
-		profiles, err := fakeserver.ReadProfiles(strings.NewReader(text))
-		if err != nil || len(profiles) != 2 || profiles[0].SID != example || profiles[1].SID != other {
-			t.Errorf("%s: got %v, %v", text, profiles, err)
+		profiles, unknown, err := fakeserver.ReadProfiles(strings.NewReader(text))
+		if err != nil || len(unknown) > 0 || len(profiles) != 2 || profiles[0].SID != example || profiles[1].SID != other {
+			t.Errorf("%s: got %v, %q, %v", text, profiles, unknown, err)
 		}
 	}
-	if profiles, err := fakeserver.ReadProfiles(strings.NewReader("")); err != nil || len(profiles) != 0 {
+	if profiles, _, err := fakeserver.ReadProfiles(strings.NewReader("")); err != nil || len(profiles) != 0 {
 		t.Errorf("got %v, %v", profiles, err)
 	}
 	for text, want := range map[string]string{
-		one + `{"sid":"BU1"}`:                               "profile 2: \"BU1\" is not",
-		`[` + one + `,{"sid":"` + other + `","stauts":""}]`: "profile 2: json: unknown field",
-		`[` + one: "unexpected EOF",
-		`5`:       "profile 1: ",
-		`null`:    "profile 1: ",
+		one + `{"sid":"BU1"}`: "profile 2: \"BU1\" is not",
+		`[` + one:             "unexpected EOF",
+		`5`:                   "profile 1: ",
+		`null`:                "profile 1: ",
+		`{"sid":5}`:           "profile 1: /sid: ",
 	} {
-		if _, err := fakeserver.ReadProfiles(strings.NewReader(text)); err == nil || !strings.Contains(err.Error(), want) {
+		if _, _, err := fakeserver.ReadProfiles(strings.NewReader(text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v", text, err)
 		}
+	}
+}
+
+// What Twilio has sent is read as the SDK reads it: with properties that are new, and with errors of
+// another shape.
+func TestReadProfilesOfTomorrow(t *testing.T) {
+	profiles, unknown, err := fakeserver.ReadProfiles(strings.NewReader(`{"sid":"` + other + `","tier":1,"errors":[18603],"risk":null}`))
+	if err != nil || len(profiles) != 1 || len(profiles[0].Errors) != 1 || !slices.Equal(unknown, []string{"risk", "tier"}) {
+		t.Errorf("got %v, %q, %v", profiles, unknown, err)
 	}
 }
 
