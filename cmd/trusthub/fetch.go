@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/cmd/trusthub/internal/sidfile"
 )
 
 // fetchOptions are the flags of fetch.
@@ -104,6 +105,12 @@ func (o *fetchOptions) runMany(cmd *cobra.Command, args []string, client *trusth
 	if err != nil {
 		return err
 	}
+	for _, note := range source.notes() {
+		fmt.Fprintln(stderr, "trusthub:", note)
+	}
+	if err := source.wrongInput(); err != nil {
+		return err
+	}
 	if cause := o.outage.now(); cause != "" && how.why != nil {
 		how.why = fmt.Errorf("%w (%s)", how.why, cause)
 	}
@@ -141,9 +148,11 @@ func (o *fetchOptions) formats(args []string) (*singleFormat, resultFormat, erro
 // fetch prints every profile that it can and reports the others.
 func fetch(ctx context.Context, client *trusthub.Client, sids []string, format *singleFormat, stdout, stderr io.Writer) error {
 	missing, malformed := 0, 0
-	for i, sid := range sids {
+	for i, arg := range sids {
 		var response trusthub.Response
+		sid, _ := sidfile.Trim(arg)
 		profile, err := client.FetchCustomerProfile(ctx, sid, trusthub.WithResponseInto(&response))
+		err = withFlaw(sid, err)
 		switch {
 		case err != nil && ctx.Err() != nil:
 			return failed(fmt.Errorf("%w: %d of %d profiles fetched", errInterrupted, i-missing, len(sids)))

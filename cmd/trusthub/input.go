@@ -1,10 +1,7 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"cmp"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +13,9 @@ import (
 	"sync/atomic"
 
 	"github.com/spf13/cobra"
+
+	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/cmd/trusthub/internal/sidfile"
 )
 
 // input is where SIDs come from: arguments, standard input or a file.
@@ -50,13 +50,22 @@ type sidSource struct {
 	skipped  atomic.Int64
 	complete atomic.Bool           // it was read to its end
 	broken   atomic.Pointer[error] // why reading ended early; it runs at the same time as what reads the results
+	notes    func() []string       // about what was left out
 	close    func()
 }
 
 // open returns the SIDs but for those to skip. Those of a file are counted first.
 func (in *input) open(args []string, stdin io.Reader, skip func(sid string) bool) (*sidSource, error) {
-	source := &sidSource{total: len(args), close: func() {}}
-	each := func(yield func(string) bool) error { slices.Values(args)(yield); return nil } //nolint:unparam // as those that read
+	source := &sidSource{total: len(args), close: func() {}, notes: func() []string { return nil }}
+	each := func(yield func(string) bool) error { //nolint:unparam // as those that read
+		for _, arg := range args {
+			sid, _ := sidfile.Trim(arg)
+			if !yield(sid) {
+				break
+			}
+		}
+		return nil
+	}
 	if in.isMany(args) {
 		r := stdin
 		if in.from != "" && in.from != "-" {
@@ -69,11 +78,12 @@ func (in *input) open(args []string, stdin io.Reader, skip func(sid string) bool
 		if source.total = in.count(r, skip); source.total == 0 {
 			source.total = -1 // a bar cannot show nothing
 		}
-		var err error
-		if each, err = in.scan(r); err != nil {
+		reader, err := in.reader(r)
+		if err != nil {
 			source.close()
-			return nil, err
+			return nil, fmt.Errorf("trusthub: %s: %w", cmp.Or(in.from, "standard input"), err)
 		}
+		each, source.notes = reader.Each, reader.Notes
 	}
 	source.sids = func(yield func(string) bool) {
 		left := false
@@ -104,9 +114,9 @@ func (in *input) count(r io.Reader, skip func(string) bool) int {
 		return -1
 	}
 	count := 0
-	each, err := in.scan(file)
+	reader, err := in.reader(file)
 	if err == nil {
-		err = each(func(sid string) bool {
+		err = reader.Each(func(sid string) bool {
 			if !skip(sid) {
 				count++
 			}
@@ -119,55 +129,31 @@ func (in *input) count(r io.Reader, skip func(string) bool) int {
 	return count
 }
 
-// scan returns a function that reads the SIDs, as lines or as a column, once what comes first is found in order.
-func (in *input) scan(r io.Reader) (each func(yield func(string) bool) error, err error) {
-	text := bufio.NewReader(r)
-	if mark, _ := text.Peek(len(byteOrderMark)); bytes.Equal(mark, []byte(byteOrderMark)) {
-		_, _ = text.Discard(len(byteOrderMark))
-	}
+// reader returns a reader of the SIDs, as lines or as a column.
+func (in *input) reader(r io.Reader) (*sidfile.Reader, error) {
 	if in.column != "" || strings.EqualFold(filepath.Ext(in.from), ".csv") {
-		return scanColumn(text, in.column)
+		return sidfile.NewColumn(r, in.column)
 	}
-	return func(yield func(string) bool) error { return scanLines(text, yield) }, nil
+	return sidfile.NewList(r)
 }
 
-const byteOrderMark = "\ufeff"
-
-func scanLines(r io.Reader, yield func(string) bool) error {
-	lines := bufio.NewScanner(r)
-	lines.Buffer(nil, 16<<20) // for comments
-	for lines.Scan() {
-		line := strings.TrimSpace(lines.Text())
-		if line != "" && !strings.HasPrefix(line, "#") && !yield(line) {
-			return nil
-		}
+// wrongInput returns the error that ends a command whose input is of the wrong kind; nil: it is not.
+func (s *sidSource) wrongInput() error {
+	broken := s.broken.Load()
+	if broken == nil {
+		return nil
 	}
-	return lines.Err()
+	if _, ok := errors.AsType[*sidfile.NoSIDError](*broken); !ok {
+		return nil
+	}
+	return fmt.Errorf("trusthub: reading the SIDs: %w", *broken)
 }
 
-func scanColumn(r io.Reader, name string) (each func(yield func(string) bool) error, err error) {
-	name = cmp.Or(name, "sid")
-	records := csv.NewReader(r)
-	header, err := records.Read()
-	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("trusthub: reading the header of the CSV: %w", err)
+// withFlaw names what is wrong with a malformed SID and cannot be seen.
+func withFlaw(sid string, err error) error {
+	flaw := sidfile.Flaw(sid)
+	if flaw == "" || !errors.Is(err, trusthub.ErrInvalidSID) {
+		return err
 	}
-	column := slices.IndexFunc(header, func(title string) bool { return strings.EqualFold(strings.TrimSpace(title), name) })
-	if column < 0 {
-		return nil, fmt.Errorf("trusthub: the CSV has no column %q, but %q: choose one by --column", name, header)
-	}
-	return func(yield func(string) bool) error {
-		for {
-			record, err := records.Read()
-			if errors.Is(err, io.EOF) {
-				return nil
-			}
-			if err != nil {
-				return err
-			}
-			if sid := strings.TrimSpace(record[column]); sid != "" && !strings.HasPrefix(sid, "#") && !yield(sid) {
-				return nil
-			}
-		}
-	}, nil
+	return fmt.Errorf("%w; it has %s", err, flaw)
 }

@@ -55,6 +55,7 @@ func fetchMany(ctx context.Context, client *trusthub.Client, source *sidSource, 
 		if result.Err != nil && ctx.Err() != nil {
 			continue // ended, not failed
 		}
+		result.Err = withFlaw(result.SID, result.Err)
 		o.add(result.Err)
 		err := format.write(out, result)
 		if err == nil {

@@ -64,7 +64,7 @@ func (e *earlier) read() error {
 			_, err := e.file.Seek(end, io.SeekStart)
 			return err
 		}
-		known := e.add(line)
+		known := e.add(bytes.TrimPrefix(line, []byte("\ufeff"))) // an editor may have put it there
 		switch {
 		case last && known:
 			_, err := e.file.WriteString("\n") // all that was missing

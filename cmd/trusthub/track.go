@@ -83,6 +83,9 @@ func (t *tracking) open() error {
 		for sid := range source.sids {
 			t.read = append(t.read, sid)
 		}
+		if err := source.wrongInput(); err != nil {
+			return err
+		}
 		if broken := source.broken.Load(); broken != nil {
 			return failed(fmt.Errorf("reading the SIDs: %w", *broken))
 		}

@@ -1,0 +1,134 @@
+// Package sidfile reads SIDs from lists and CSV files as people have them: in UTF-8 or UTF-16, with
+// any usual delimiter, crooked rows, and characters that cannot be seen.
+package sidfile
+
+import (
+	"bufio"
+	"cmp"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"strings"
+	"sync/atomic"
+
+	"github.com/seed07fc1495/trusthub/internal/sid"
+	"github.com/seed07fc1495/trusthub/internal/text"
+)
+
+// Reader reads the SIDs of one file.
+type Reader struct {
+	each    func(yield func(string) bool) error
+	trimmed atomic.Int64 // SIDs that had invisible characters around them
+	table   *Table       // nil: a list
+}
+
+// NewList returns a reader of a list, one SID a line. Blank lines and those that begin with # are
+// skipped.
+func NewList(r io.Reader) (*Reader, error) {
+	lines, err := newText(r)
+	if err != nil {
+		return nil, err
+	}
+	return &Reader{each: func(yield func(string) bool) error { return eachLine(lines, yield) }}, nil
+}
+
+// NewColumn returns a reader of a column of a CSV file; "": sid.
+func NewColumn(r io.Reader, column string) (*Reader, error) {
+	table, err := NewTable(r, cmp.Or(column, "sid"))
+	if err != nil {
+		return nil, err
+	}
+	return &Reader{table: table, each: func(yield func(string) bool) error {
+		for {
+			row, err := table.Next()
+			if row == nil || err != nil {
+				return err
+			}
+			if row.SID != "" && !strings.HasPrefix(row.SID, "#") && !yield(row.SID) {
+				return nil
+			}
+		}
+	}}, nil
+}
+
+// looked is how many lines without a SID show that a file is something else.
+const looked = 100
+
+// NoSIDError is returned when a file begins with many lines, or has only lines, that are no SIDs.
+type NoSIDError struct{ First string }
+
+func (e *NoSIDError) Error() string {
+	return fmt.Sprintf("no Customer Profile SID (BU and 32 hexadecimal digits) is in the first lines, which seem to be %s: the first one is %q",
+		guess(e.First), text.Printable(e.First, 60))
+}
+
+var (
+	ofAnyKind = regexp.MustCompile(`^[A-Z]{2}[0-9a-fA-F]{32}$`)
+	profile   = regexp.MustCompile(`BU[0-9a-fA-F]{32}`)
+)
+
+// guess says what a line seems to be of.
+func guess(line string) string {
+	switch {
+	case strings.HasPrefix(line, "{") || strings.HasPrefix(line, "["):
+		return "JSON; results of an earlier run are for --resume"
+	case profile.MatchString(line):
+		return "CSV or a table; name its column of SIDs by --column"
+	case ofAnyKind.MatchString(line):
+		return "SIDs of something else"
+	}
+	return "something else"
+}
+
+// Each yields the SIDs, without what is invisible around them. What is no SID is yielded too, once
+// there is one.
+func (r *Reader) Each(yield func(string) bool) error {
+	var held []string
+	found, left := false, false
+	err := r.each(func(written string) bool {
+		one := r.trim(written)
+		held = append(held, one)
+		if found = found || sid.IsValid(one); !found {
+			return len(held) < looked
+		}
+		left = slices.ContainsFunc(held, func(one string) bool { return !yield(one) })
+		held = held[:0]
+		return !left
+	})
+	if err == nil && !left && len(held) > 0 {
+		return &NoSIDError{held[0]}
+	}
+	return err
+}
+
+func (r *Reader) trim(written string) string {
+	trimmed, changed := Trim(written)
+	if changed {
+		r.trimmed.Add(1)
+	}
+	return trimmed
+}
+
+// Notes says in words what was left out. It is complete when Each has returned.
+func (r *Reader) Notes() (notes []string) {
+	if n := r.trimmed.Load(); n > 0 {
+		notes = append(notes, fmt.Sprintf("invisible characters were dropped around SIDs: %d", n))
+	}
+	if r.table != nil {
+		notes = append(notes, r.table.Notes()...)
+	}
+	return notes
+}
+
+func eachLine(r io.Reader, yield func(string) bool) error {
+	lines := bufio.NewScanner(r)
+	lines.Buffer(nil, 16<<20) // for comments
+	for lines.Scan() {
+		line := strings.TrimSpace(lines.Text())
+		if line != "" && !strings.HasPrefix(line, "#") && !yield(line) {
+			return nil
+		}
+	}
+	return lines.Err()
+}

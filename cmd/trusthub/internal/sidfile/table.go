@@ -1,0 +1,154 @@
+package sidfile
+
+import (
+	"bufio"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// Table reads a CSV file that has a column of SIDs. Its delimiter is the most frequent one of the
+// header, or what a first line such as "sep=;" says.
+type Table struct {
+	Header    []string
+	Delimiter rune
+
+	records *csv.Reader
+	column  int
+	first   int // lines in front of the header
+
+	mu      sync.Mutex
+	skipped []int // lines
+}
+
+// Row is a row of a table.
+type Row struct {
+	SID   string // "": the cell is empty
+	Cells []string
+}
+
+// NewTable reads the header.
+func NewTable(r io.Reader, column string) (*Table, error) {
+	lines, err := newText(r)
+	if err != nil {
+		return nil, err
+	}
+	t := &Table{Delimiter: ','}
+	first, err := peekLine(lines)
+	if err != nil {
+		return nil, err
+	}
+	if said, ok := strings.CutPrefix(strings.ToLower(first), "sep="); ok && said != "" {
+		t.Delimiter, t.first = []rune(said)[0], 1
+		_, _ = lines.ReadString('\n')
+	} else {
+		t.Delimiter = delimiterOf(first)
+	}
+	t.records = csv.NewReader(lines)
+	t.records.Comma, t.records.LazyQuotes, t.records.FieldsPerRecord = t.Delimiter, true, -1
+	if t.Header, err = t.records.Read(); err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("reading the header of the CSV: %w", err)
+	}
+	t.column = slices.IndexFunc(t.Header, func(title string) bool {
+		title, _ = Trim(title)
+		return strings.EqualFold(title, column)
+	})
+	if t.column < 0 {
+		return nil, fmt.Errorf("the CSV has no column %q, but %q: choose one by --column", column, t.Header)
+	}
+	return t, nil
+}
+
+// peekLine returns the first line, or what of it fits the buffer.
+func peekLine(r *bufio.Reader) (string, error) {
+	sample, err := r.Peek(r.Size())
+	if err != nil && !errors.Is(err, io.EOF) {
+		return "", err
+	}
+	line, _, _ := strings.Cut(string(sample), "\n")
+	return strings.TrimSpace(line), nil
+}
+
+func delimiterOf(header string) rune {
+	most, delimiter := 0, ','
+	for _, candidate := range []rune{',', ';', '\t'} {
+		quoted, n := false, 0
+		for _, r := range header {
+			if r == '"' {
+				quoted = !quoted
+			} else if r == candidate && !quoted {
+				n++
+			}
+		}
+		if n > most {
+			most, delimiter = n, candidate
+		}
+	}
+	return delimiter
+}
+
+// Next returns the next row, or nil at the end. It skips rows in which a SID cannot be found for
+// certain, and counts them.
+func (t *Table) Next() (*Row, error) {
+	for {
+		cells, err := t.records.Read()
+		switch parse, ok := errors.AsType[*csv.ParseError](err); {
+		case errors.Is(err, io.EOF):
+			return nil, nil //nolint:nilnil // the end
+		case ok:
+			t.skip(parse.StartLine)
+			continue
+		case err != nil:
+			return nil, err
+		}
+		row := &Row{Cells: cells}
+		if t.column < len(cells) { // Excel leaves out the empty cells at the end of a row
+			row.SID = value(cells[t.column])
+		}
+		if row.SID == "" && slices.ContainsFunc(cells, profile.MatchString) || slices.ContainsFunc(cells, hasRows) {
+			line, _ := t.records.FieldPos(0)
+			t.skip(line)
+			continue
+		}
+		return row, nil
+	}
+}
+
+// hasRows reports whether a cell has further rows in it, since its quote has no end.
+func hasRows(cell string) bool {
+	_, rest, _ := strings.Cut(cell, "\n")
+	return profile.MatchString(rest)
+}
+
+// value returns the text of a cell that a spreadsheet may have written as a formula, ="BU…".
+func value(cell string) string {
+	cell = strings.TrimSpace(cell)
+	if inner, ok := strings.CutPrefix(cell, `="`); ok {
+		return strings.TrimSuffix(inner, `"`)
+	}
+	return cell
+}
+
+func (t *Table) skip(line int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.skipped = append(t.skipped, line+t.first)
+}
+
+// Notes says which rows were skipped.
+func (t *Table) Notes() []string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.skipped) == 0 {
+		return nil
+	}
+	named := fmt.Sprint(t.skipped[:min(len(t.skipped), 5)])
+	if len(t.skipped) > 5 {
+		named = strings.TrimSuffix(named, "]") + " …]"
+	}
+	return []string{fmt.Sprintf("rows of the CSV that were skipped, since it is not certain what they say: %d, in lines %s", len(t.skipped), named)}
+}

@@ -1,0 +1,84 @@
+package sidfile
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"unicode"
+
+	"golang.org/x/text/encoding"
+	encodings "golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/transform"
+	"golang.org/x/text/unicode/runenames"
+)
+
+// newText returns the text of a file in UTF-8. It fails when the file is no text.
+func newText(r io.Reader) (*bufio.Reader, error) {
+	raw := bufio.NewReaderSize(r, 4096)
+	sample, _ := raw.Peek(512)
+	if e := encodingOf(sample); e != nil {
+		return bufio.NewReader(transform.NewReader(raw, encodings.BOMOverride(e.NewDecoder()))), nil
+	}
+	switch kind, _, _ := strings.Cut(http.DetectContentType(sample), ";"); kind {
+	case "text/plain", "application/octet-stream": // the latter for a control character
+		return bufio.NewReader(transform.NewReader(raw, encodings.BOMOverride(transform.Nop))), nil
+	case "application/zip":
+		return nil, errors.New("this is a zip archive, such as an .xlsx of Excel: save it as CSV")
+	case "text/html":
+		return nil, errors.New("this is an HTML page, not a list or a CSV file")
+	default:
+		return nil, fmt.Errorf("this is %s, not a list or a CSV file", kind)
+	}
+}
+
+// encodingOf returns UTF-16, which PowerShell and Excel write, or nil. Without a byte order mark,
+// every second byte of it is 0.
+func encodingOf(sample []byte) encoding.Encoding {
+	var zeros [2]int
+	for i, b := range sample {
+		if b == 0 {
+			zeros[i%2]++
+		}
+	}
+	half := len(sample) / 2
+	switch {
+	case bytes.HasPrefix(sample, []byte{0xff, 0xfe}), zeros[1] > half/2 && zeros[0] < half/4:
+		return encodings.UTF16(encodings.LittleEndian, encodings.UseBOM)
+	case bytes.HasPrefix(sample, []byte{0xfe, 0xff}), zeros[0] > half/2 && zeros[1] < half/4:
+		return encodings.UTF16(encodings.BigEndian, encodings.UseBOM)
+	}
+	return nil
+}
+
+// Trim drops white space and invisible characters around s, and reports whether there were
+// invisible ones.
+func Trim(s string) (trimmed string, changed bool) {
+	trimmed = strings.TrimFunc(s, func(r rune) bool { return unicode.IsSpace(r) || isInvisible(r) })
+	return trimmed, trimmed != strings.TrimSpace(s)
+}
+
+func isInvisible(r rune) bool { return unicode.In(r, unicode.Cc, unicode.Cf) }
+
+// Flaw names the first character of a malformed SID that cannot be seen or is not ASCII; "": there is
+// none.
+func Flaw(sid string) string {
+	before := 0
+	for _, r := range sid {
+		if isInvisible(r) || r > unicode.MaxASCII {
+			return fmt.Sprintf("U+%04X %s after %s", r, runenames.Name(r), place(before))
+		}
+		before++
+	}
+	return ""
+}
+
+func place(before int) string {
+	if before > len("BU") {
+		return fmt.Sprintf("digit %d", before-len("BU"))
+	}
+	return fmt.Sprintf("character %d", before)
+}
