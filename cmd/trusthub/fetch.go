@@ -36,7 +36,8 @@ func newFetchCommand() *cobra.Command {
 			"that begin with # are skipped. Many are fetched at a time and written as they complete, as a table, as ndjson or as CSV,\n" +
 			"in which a profile that could not be fetched has an error. How it went is told at the end on standard error.\n\n" +
 			"--resume FILE adds to the ndjson of an earlier run: what it has a profile or a final error for is not fetched again.\n\n" +
-			exitCodes("0 all were fetched", "1 some could not be fetched", "2 wrong use"),
+			exitCodes("0 each SID has a profile", "1 some could not be fetched, and may be later", "2 wrong use",
+				"5 all is known, and some SIDs have no profile: malformed, or Twilio knows none"),
 		Example: "  trusthub fetch BUaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa --fake\n  trusthub fetch - -o ndjson < sids.txt\n" +
 			"  trusthub fetch --from customers.csv --column profile_sid --resume results.ndjson",
 		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) },
@@ -80,28 +81,27 @@ func (o *fetchOptions) run(cmd *cobra.Command, args []string) error {
 
 // runMany fetches what is read or written as a stream.
 func (o *fetchOptions) runMany(cmd *cobra.Command, args []string, client *trusthub.Client, format resultFormat) error {
-	out, stderr := cmd.OutOrStdout(), cmd.ErrOrStderr()
-	done := func(string) bool { return false }
+	out, stderr, earlier := cmd.OutOrStdout(), cmd.ErrOrStderr(), new(earlier)
 	if o.resume != "" {
-		results, err := openEarlier(o.resume)
-		if err != nil {
+		var err error
+		if earlier, err = openEarlier(o.resume); err != nil {
 			return err
 		}
-		defer func() { _ = results.file.Close() }()
-		if results.torn {
+		defer func() { _ = earlier.file.Close() }()
+		if earlier.torn {
 			fmt.Fprintf(stderr, "trusthub: the last line of %s was torn and is gone\n", o.resume)
 		}
-		out, done = results.file, results.has
-		if results.good != "" { // what is left may be bad SIDs alone, which look like an outage without one that is answered
-			_, _ = client.FetchCustomerProfile(cmd.Context(), results.good)
+		out = earlier.file
+		if earlier.good != nil { // what is left may be bad SIDs alone, which look like an outage without one that is answered
+			_, _ = client.FetchCustomerProfile(cmd.Context(), string(earlier.good))
 		}
 	}
-	source, err := o.open(args, cmd.InOrStdin(), done)
+	source, err := o.open(args, cmd.InOrStdin(), earlier)
 	if err != nil {
 		return err
 	}
 	defer source.close()
-	how, err := fetchMany(cmd.Context(), client, source, format, o.bar(source.total, out, stderr), out, trusthub.WithMaxOutage(o.maxOutage))
+	how, err := fetchMany(cmd.Context(), client, source, earlier, format, o.bar(source.total, out, stderr), out, trusthub.WithMaxOutage(o.maxOutage))
 	if err != nil {
 		return err
 	}
@@ -114,11 +114,17 @@ func (o *fetchOptions) runMany(cmd *cobra.Command, args []string, client *trusth
 	if cause := o.outage.now(); cause != "" && how.why != nil {
 		how.why = fmt.Errorf("%w (%s)", how.why, cause)
 	}
+	if how.counts.Total() > 0 {
+		fmt.Fprintln(stderr, "trusthub:", how.counts)
+	}
 	err = how.err()
-	if err == nil {
+	switch {
+	case err == nil:
 		fmt.Fprintln(stderr, "trusthub:", how)
-	} else if how.unfinished && o.output == "ndjson" {
+	case how.unfinished && o.output == "ndjson":
 		err = failed(fmt.Errorf("%w\nTo go on: %s", err, resumeCommand(cmd, args, &o.input, o.resume)))
+	case how.unfinished:
+		err = failed(fmt.Errorf("%w\nWith --resume FILE, another run would go on with what is missing", err))
 	}
 	return err
 }
@@ -147,7 +153,7 @@ func (o *fetchOptions) formats(args []string) (*singleFormat, resultFormat, erro
 
 // fetch prints every profile that it can and reports the others.
 func fetch(ctx context.Context, client *trusthub.Client, sids []string, format *singleFormat, stdout, stderr io.Writer) error {
-	missing, malformed := 0, 0
+	missing, malformed, final := 0, 0, 0
 	for i, arg := range sids {
 		var response trusthub.Response
 		sid, _ := sidfile.Trim(arg)
@@ -158,6 +164,9 @@ func fetch(ctx context.Context, client *trusthub.Client, sids []string, format *
 			return failed(fmt.Errorf("%w: %d of %d profiles fetched", errInterrupted, i-missing, len(sids)))
 		case err != nil:
 			missing++
+			if isFinal(err) {
+				final++
+			}
 			if errors.Is(err, trusthub.ErrInvalidSID) {
 				malformed++
 			}
@@ -168,17 +177,22 @@ func fetch(ctx context.Context, client *trusthub.Client, sids []string, format *
 			}
 		}
 	}
+	code := exitFailed
 	switch {
 	case missing == 0:
 		return nil
-	case format.quiet && malformed == len(sids):
-		return failure{code: exitUsage}
-	case format.quiet:
-		return failure{code: exitFailed}
 	case malformed == len(sids):
+		code = exitUsage
+	case missing == final:
+		code = exitFinal
+	}
+	if format.quiet {
+		return failure{code: code}
+	}
+	if code == exitUsage {
 		return fmt.Errorf("trusthub: %d of %d SIDs are malformed", missing, len(sids))
 	}
-	return failed(fmt.Errorf("%d of %d profiles could not be fetched", missing, len(sids)))
+	return failure{code, fmt.Errorf("%d of %d profiles could not be fetched", missing, len(sids))}
 }
 
 // singleFormat is how single profiles are written, and why they could not be fetched.

@@ -23,7 +23,7 @@ func TestInputThatCannotBeRead(t *testing.T) {
 	var stdout, stderr bytes.Buffer
 	stdin := strings.NewReader(sid + "\n" + strings.Repeat("x", 17<<20))
 	code := run(t.Context(), []string{"fetch", "-", "--fake"}, stdin, &stdout, &stderr)
-	if code != 1 || !strings.Contains(stderr.String(), "reading the SIDs: bufio.Scanner: token too long: 1 done, 0 failed") {
+	if code != 1 || !strings.Contains(stderr.String(), "reading the SIDs: bufio.Scanner: token too long: 1 fetched, 0 failed") {
 		t.Errorf("exit %d, stderr %s", code, stderr.String())
 	}
 }

@@ -45,7 +45,7 @@ func TestGateways(t *testing.T) {
 				t.Errorf("fetch: exit %d: %s%s, %v", code, said, line, err)
 			}
 			server.FailFunc(nil)
-			if code, said := command("fetch", "-", "--resume", results); code != exitOK || !strings.Contains(said, "1 done, 0 failed") {
+			if code, said := command("fetch", "-", "--resume", results); code != exitOK || !strings.Contains(said, "1 fetched, 0 failed") {
 				t.Errorf("fetch again: exit %d: %s", code, said)
 			}
 		})

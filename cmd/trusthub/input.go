@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/cmd/trusthub/internal/results"
 	"github.com/seed07fc1495/trusthub/cmd/trusthub/internal/sidfile"
 )
 
@@ -48,14 +49,15 @@ type sidSource struct {
 	sids     iter.Seq[string]
 	total    int // -1 when it is not known
 	skipped  atomic.Int64
+	final    atomic.Int64          // of those, without a profile
 	complete atomic.Bool           // it was read to its end
 	broken   atomic.Pointer[error] // why reading ended early; it runs at the same time as what reads the results
 	notes    func() []string       // about what was left out
 	close    func()
 }
 
-// open returns the SIDs but for those to skip. Those of a file are counted first.
-func (in *input) open(args []string, stdin io.Reader, skip func(sid string) bool) (*sidSource, error) {
+// open returns the SIDs but for those that have a result. Those of a file are counted first.
+func (in *input) open(args []string, stdin io.Reader, earlier *earlier) (*sidSource, error) {
 	source := &sidSource{total: len(args), close: func() {}, notes: func() []string { return nil }}
 	each := func(yield func(string) bool) error { //nolint:unparam // as those that read
 		for _, arg := range args {
@@ -75,7 +77,7 @@ func (in *input) open(args []string, stdin io.Reader, skip func(sid string) bool
 			}
 			r, source.close = file, func() { _ = file.Close() }
 		}
-		if source.total = in.count(r, skip); source.total == 0 {
+		if source.total = in.count(r, earlier.has); source.total == 0 {
 			source.total = -1 // a bar cannot show nothing
 		}
 		reader, err := in.reader(r)
@@ -88,8 +90,11 @@ func (in *input) open(args []string, stdin io.Reader, skip func(sid string) bool
 	source.sids = func(yield func(string) bool) {
 		left := false
 		err := each(func(sid string) bool {
-			if skip(sid) {
+			if earlier.has(sid) {
 				source.skipped.Add(1)
+				if earlier.states.Of(sid) == results.Final {
+					source.final.Add(1)
+				}
 				return true
 			}
 			left = !yield(sid)

@@ -1,7 +1,7 @@
 // Command trusthub fetches and watches Twilio Trust Hub Customer Profiles, checks what the API answers, and serves a fake of it.
 //
 // It exits with 0 on success, 1 when something could not be fetched, 2 on wrong use, 3 when a profile that it watches is
-// rejected, and 4 when an answer breaks the contract. SIGINT and SIGTERM end it by themselves, which a shell shows as 130 and
+// rejected, 4 when an answer breaks the contract, and 5 when some SIDs have no profile for good. SIGINT and SIGTERM end it by themselves, which a shell shows as 130 and
 // 143, after what it had to say.
 package main
 
@@ -25,6 +25,7 @@ const (
 	exitUsage    = 2
 	exitRejected = 3
 	exitBroken   = 4
+	exitFinal    = 5
 )
 
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {

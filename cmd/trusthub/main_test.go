@@ -67,9 +67,9 @@ func TestExitCodes(t *testing.T) {
 		stderr string
 	}{
 		"completion":       {[]string{"completion", "bash"}, 0, ""},
-		"one of two":       {[]string{"fetch", sid, unknown, "--fake"}, 1, "1 of 2 profiles could not be fetched"},
-		"malformed beside": {[]string{"fetch", "BU1", unknown, "--fake"}, 1, "2 of 2 profiles"},
-		"one malformed":    {[]string{"fetch", sid, "BU1", "--fake"}, 1, "1 of 2 profiles could not be fetched"},
+		"one of two":       {[]string{"fetch", sid, unknown, "--fake"}, 5, "1 of 2 profiles could not be fetched"},
+		"malformed beside": {[]string{"fetch", "BU1", unknown, "--fake"}, 5, "2 of 2 profiles"},
+		"one malformed":    {[]string{"fetch", sid, "BU1", "--fake"}, 5, "1 of 2 profiles could not be fetched"},
 		"malformed SID":    {[]string{"fetch", "BU1", "--fake"}, 2, "want BU and 32 hexadecimal digits"},
 		"unknown output":   {[]string{"fetch", sid, "--fake", "-o", "xml"}, 2, "use text, json, ndjson or csv"},
 		"json of many":     {[]string{"fetch", "-", "--fake", "-o", "json"}, 2, "use -o ndjson"},

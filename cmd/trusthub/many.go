@@ -10,44 +10,49 @@ import (
 	"github.com/schollz/progressbar/v3"
 
 	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/cmd/trusthub/internal/results"
 )
 
 // outcome is how many fetches went.
 type outcome struct {
-	done, failed int
-	skipped      int64
-	unfinished   bool  // there is something to go on with
-	why          error // the fetches ended, if they did not come to their end
+	fetched, failed int
+	final           int            // SIDs of the input without a profile that another run would not fetch either
+	skipped         int64          // since they have a result
+	counts          results.Counts // of the SIDs of this run and of earlier ones
+	unfinished      bool           // there is something to go on with
+	why             error          // the fetches ended, if they did not come to their end
 }
 
 func (o outcome) String() string {
-	text := fmt.Sprintf("%d done, %d failed", o.done, o.failed)
+	text := fmt.Sprintf("%d fetched, %d failed", o.fetched, o.failed)
 	if o.skipped > 0 {
 		text += fmt.Sprintf(", %d skipped", o.skipped)
 	}
 	return text
 }
 
-// err is nil when all that was asked for came.
+// err is nil when each SID of the input has a profile.
 func (o outcome) err() error {
 	switch {
 	case o.why != nil:
 		return failed(fmt.Errorf("%w: %v", o.why, o))
-	case o.failed > 0:
+	case o.unfinished:
 		return failed(errors.New(o.String()))
+	case o.final > 0:
+		return failure{exitFinal, errors.New(o.String())}
 	}
 	return nil
 }
 
 // fetchMany writes the results of many fetches as they complete.
-func fetchMany(ctx context.Context, client *trusthub.Client, source *sidSource, format resultFormat, bar *progressbar.ProgressBar, w io.Writer,
+func fetchMany(ctx context.Context, client *trusthub.Client, source *sidSource, earlier *earlier, format resultFormat, bar *progressbar.ProgressBar, w io.Writer,
 	opts ...trusthub.BatchOption,
 ) (outcome, error) {
 	out := bufio.NewWriter(w)
 	if err := format.begin(out); err != nil {
 		return outcome{}, failed(err)
 	}
-	var o outcome
+	o := outcome{counts: earlier.states.Counts()}
 	for result := range client.FetchCustomerProfiles(ctx, source.sids, opts...) {
 		if result.Index < 0 {
 			return o, inFlags(result.Err)
@@ -56,7 +61,7 @@ func fetchMany(ctx context.Context, client *trusthub.Client, source *sidSource, 
 			continue // ended, not failed
 		}
 		result.Err = withFlaw(result.SID, result.Err)
-		o.add(result.Err)
+		o.add(result, earlier)
 		err := format.write(out, result)
 		if err == nil {
 			err = out.Flush() // each as it completes
@@ -71,10 +76,23 @@ func fetchMany(ctx context.Context, client *trusthub.Client, source *sidSource, 
 	return o, failed(out.Flush())
 }
 
-func (o *outcome) add(err error) {
-	o.done++
-	if err != nil {
+func (o *outcome) add(result trusthub.FetchResult, earlier *earlier) {
+	err := result.Err
+	if before := earlier.states.Of(result.SID); before != "" {
+		o.counts[before]--
+	}
+	switch {
+	case err == nil:
+		o.fetched++
+		o.counts[results.ProfileState(result.Profile)]++
+	case isFinal(err):
 		o.failed++
+		o.final++
+		o.counts[results.Final]++
+	default:
+		o.failed++
+		o.unfinished = true
+		o.counts[results.Again]++
 	}
 	switch {
 	case errors.Is(err, trusthub.ErrOutage):
@@ -82,12 +100,12 @@ func (o *outcome) add(err error) {
 	case errors.Is(err, trusthub.ErrUnauthorized):
 		o.why = errors.New("ended by refused credentials")
 	}
-	o.unfinished = o.unfinished || err != nil && !isFinal(err)
 }
 
 // end says why the fetches are over. Whether all was read is known when nothing is pulled any more.
 func (o *outcome) end(ctx context.Context, source *sidSource) {
 	o.skipped = source.skipped.Load()
+	o.final += int(source.final.Load())
 	broken := source.broken.Load()
 	switch {
 	case ctx.Err() != nil:

@@ -8,6 +8,7 @@ import (
 	"io"
 
 	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/cmd/trusthub/internal/results"
 	"github.com/seed07fc1495/trusthub/internal/properties"
 	"github.com/seed07fc1495/trusthub/internal/text"
 )
@@ -37,20 +38,12 @@ func writeTableRow(w io.Writer, result trusthub.FetchResult) error {
 
 // failedResult is a result in JSON that has no profile.
 type failedResult struct {
-	SID   string      `json:"sid"`
-	Error resultError `json:"error"`
-}
-
-type resultError struct {
-	Status    int    `json:"status,omitempty"` // of HTTP; none when nothing was answered
-	Code      int    `json:"code,omitempty"`   // Twilio's
-	RequestID string `json:"request_id,omitempty"`
-	Message   string `json:"message"`
-	Final     bool   `json:"final"` // of this SID: asking again would not help
+	SID   string        `json:"sid"`
+	Error results.Error `json:"error"`
 }
 
 func newFailedResult(sid string, err error) failedResult {
-	failed := failedResult{SID: sid, Error: resultError{Message: err.Error(), Final: isFinal(err)}}
+	failed := failedResult{SID: sid, Error: results.Error{Message: err.Error(), Final: isFinal(err)}}
 	var apiErr *trusthub.Error
 	var decodeErr *trusthub.DecodeError
 	switch {

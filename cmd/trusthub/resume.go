@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -13,28 +12,30 @@ import (
 	"github.com/rogpeppe/go-internal/lockedfile"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/seed07fc1495/trusthub/cmd/trusthub/internal/results"
 )
 
 // earlier is the file of an earlier run, to which another one adds.
 type earlier struct {
-	file *lockedfile.File
-	done map[string]bool // SIDs in upper case that have a profile or failed for good
-	torn bool            // its last line was
-	good string          // the last SID that has a profile
+	file   *lockedfile.File
+	states results.States
+	torn   bool   // its last line was
+	good   []byte // the last SID that has a profile; nil: there is none
 
 	profiles map[string]json.RawMessage // the last one of each SID in upper case; nil: they are not wanted
-	failures map[string]resultError     // after that
+	failures map[string]results.Error   // after that
 }
 
 // openEarlier reads the results in a file, mends its end, and is ready to add to it. A file that does not exist has none. It waits
 // for another run that adds to the same file.
 func openEarlier(name string) (*earlier, error) {
-	return (&earlier{done: make(map[string]bool)}).open("--resume", name)
+	return new(earlier).open("--resume", name)
 }
 
 // openState opens such a file for its profiles.
 func openState(name string) (*earlier, error) {
-	return (&earlier{done: make(map[string]bool), profiles: make(map[string]json.RawMessage), failures: make(map[string]resultError)}).open("--state", name)
+	return (&earlier{profiles: make(map[string]json.RawMessage), failures: make(map[string]results.Error)}).open("--state", name)
 }
 
 func (e *earlier) open(flag, name string) (*earlier, error) {
@@ -52,59 +53,60 @@ func (e *earlier) open(flag, name string) (*earlier, error) {
 
 // read leaves the file at its end, after the last whole line.
 func (e *earlier) read() error {
-	lines := bufio.NewReader(e.file)
-	var end int64
+	info, err := e.file.Stat()
+	if err != nil {
+		return err
+	}
+	const sample = 1000
+	lines := results.NewReader(e.file)
 	for number := 1; ; number++ {
-		line, err := lines.ReadBytes('\n')
-		last := errors.Is(err, io.EOF)
-		if err != nil && !last {
+		var line results.Line
+		switch err := lines.Next(&line); {
+		case errors.Is(err, io.EOF):
+			_, err := e.file.Seek(0, io.SeekEnd)
+			return err
+		case err != nil:
 			return err
 		}
-		if len(line) == 0 {
-			_, err := e.file.Seek(end, io.SeekStart)
-			return err
+		if number == sample && line.Offset > 0 { // once, in place of doubling on the way
+			e.states.Grow(int(sample * info.Size() / line.Offset))
 		}
-		known := e.add(bytes.TrimPrefix(line, []byte("\ufeff"))) // an editor may have put it there
+		isResult := len(line.Text) == 0 || line.SID != nil
 		switch {
-		case last && known:
-			_, err := e.file.WriteString("\n") // all that was missing
-			return err
-		case last && !json.Valid(line) && (line[0] == '{' || line[0] == 0): // zeros are what a machine leaves that went down
-			return e.cut(end)
-		case !known:
+		case isResult:
+			e.add(&line)
+		case !line.HasEnd && !json.Valid(line.Text) && (line.Text[0] == '{' || line.Text[0] == 0): // zeros are what a machine leaves that went down
+			return e.cut(line.Offset)
+		default:
 			return fmt.Errorf("line %d is not a result: want what -o ndjson writes", number)
 		}
-		end += int64(len(line))
+		if !line.HasEnd {
+			_, err := e.file.WriteString("\n") // all that was missing
+			return err
+		}
 	}
 }
 
-// add takes in one line, and reports whether it is a result.
-func (e *earlier) add(line []byte) bool {
-	var result struct {
-		SID   string
-		Error *resultError
+// add takes in one line.
+func (e *earlier) add(line *results.Line) {
+	if line.SID == nil {
+		return
 	}
-	if len(bytes.TrimSpace(line)) == 0 {
-		return true
+	failure := line.Error()
+	e.states.Add(line.SID, results.StateOf(line))
+	if failure == nil {
+		e.good = append(e.good[:0], line.SID...)
 	}
-	if json.Unmarshal(line, &result) != nil || result.SID == "" {
-		return false
+	if e.profiles == nil {
+		return
 	}
-	if result.Error == nil || result.Error.Final {
-		e.done[strings.ToUpper(result.SID)] = true
-	}
-	if result.Error == nil {
-		e.good = result.SID
-	}
-	switch key := strings.ToUpper(result.SID); {
-	case e.profiles == nil:
-	case result.Error != nil:
-		e.failures[key] = *result.Error
+	switch key := strings.ToUpper(string(line.SID)); {
+	case failure != nil:
+		e.failures[key] = *failure
 	default:
-		e.profiles[key] = line
+		e.profiles[key] = bytes.Clone(line.Text)
 		delete(e.failures, key)
 	}
-	return true
 }
 
 // cut removes a line that was torn when the run ended.
@@ -117,7 +119,11 @@ func (e *earlier) cut(end int64) error {
 	return err
 }
 
-func (e *earlier) has(sid string) bool { return e.done[strings.ToUpper(sid)] }
+// has reports whether a SID has a profile, or failed for good.
+func (e *earlier) has(sid string) bool {
+	state := e.states.Of(sid)
+	return state != "" && state != results.Again
+}
 
 // resumeCommand is what goes on where a run has ended, in the words of a shell. RESULTS and SIDS stand for what only the
 // shell knows.

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/cmd/trusthub/internal/results"
 	"github.com/seed07fc1495/trusthub/internal/decode"
 	"github.com/seed07fc1495/trusthub/internal/properties"
 	"github.com/seed07fc1495/trusthub/internal/text"
@@ -75,20 +76,22 @@ var errApproved = errors.New("approved")
 
 // open reads what can be read once, and looks whether the rest can be.
 func (t *tracking) open() error {
-	source, err := t.in.open(t.args, t.stdin, func(string) bool { return false })
+	source, err := t.in.open(t.args, t.stdin, new(earlier))
 	if err != nil {
 		return err
 	}
-	if t.in.from == "" || t.in.from == "-" {
-		for sid := range source.sids {
-			t.read = append(t.read, sid)
+	again := t.in.from != "" && t.in.from != "-"
+	for sid := range source.sids {
+		if again {
+			break
 		}
-		if err := source.wrongInput(); err != nil {
-			return err
-		}
-		if broken := source.broken.Load(); broken != nil {
-			return failed(fmt.Errorf("reading the SIDs: %w", *broken))
-		}
+		t.read = append(t.read, sid)
+	}
+	if err := source.wrongInput(); err != nil {
+		return err
+	}
+	if broken := source.broken.Load(); broken != nil {
+		return failed(fmt.Errorf("reading the SIDs: %w", *broken))
 	}
 	source.close()
 	if t.state != "" {
@@ -103,7 +106,7 @@ func (t *tracking) sids() iter.Seq[string] {
 		return slices.Values(t.read)
 	}
 	return func(yield func(string) bool) {
-		source, err := t.in.open(nil, t.stdin, func(string) bool { return false })
+		source, err := t.in.open(nil, t.stdin, new(earlier))
 		if err != nil {
 			fmt.Fprintln(t.stderr, err)
 			return
@@ -242,7 +245,7 @@ func changeLine(change trusthub.Change) ([]byte, error) {
 		Before        json.RawMessage `json:"before"`
 		After         json.RawMessage `json:"after"`
 		FailureReason string          `json:"failure_reason,omitempty"`
-		Error         *resultError    `json:"error,omitempty"`
+		Error         *results.Error  `json:"error,omitempty"`
 	}{SID: change.SID, Fields: change.Fields}
 	if !change.PolledAt.IsZero() {
 		at := change.PolledAt.UTC()

@@ -1,0 +1,141 @@
+// Package results reads what trusthub fetch -o ndjson writes: a line for each SID, a profile or an
+// error. It is made for files of millions of lines.
+package results
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Error is why there is no profile.
+type Error struct {
+	Status    int    `json:"status,omitempty"` // of HTTP; none when there was no response
+	Code      int    `json:"code,omitempty"`   // Twilio's
+	RequestID string `json:"request_id,omitempty"`
+	Message   string `json:"message"`
+	Final     bool   `json:"final"` // of this SID: asking again would not help
+}
+
+// Line is a result. It is valid until the next one is read.
+type Line struct {
+	SID     []byte
+	Status  []byte // of a profile; nil: it has none
+	Failure []byte // the JSON of an Error; nil: the line is a profile
+	Text    []byte // without its end
+	Offset  int64  // in the file
+	HasEnd  bool   // the line ends with a line feed
+}
+
+// Error decodes the failure; nil: there is none.
+func (l *Line) Error() *Error {
+	e := new(Error)
+	if l.Failure == nil || json.Unmarshal(l.Failure, e) != nil {
+		return nil
+	}
+	return e
+}
+
+// Reader reads lines. Use NewReader.
+type Reader struct {
+	lines   *bufio.Reader
+	long    []byte // a line that does not fit the buffer
+	sid     []byte
+	status  []byte
+	text    bytes.Reader
+	decoder *jsontext.Decoder
+	end     int64
+}
+
+// NewReader returns a reader that begins at the start of a file.
+func NewReader(r io.Reader) *Reader {
+	reader := &Reader{lines: bufio.NewReaderSize(r, 1<<16)}
+	reader.decoder = jsontext.NewDecoder(&reader.text, lenient...)
+	return reader
+}
+
+// lenient is enough to find SIDs and errors.
+var lenient = []jsontext.Options{jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)}
+
+// Next reads a line into l. Of one that is no result, SID is nil. The error at the end is io.EOF.
+func (r *Reader) Next(l *Line) error {
+	text, err := r.line()
+	if err != nil && (!errors.Is(err, io.EOF) || len(text) == 0) {
+		return err
+	}
+	*l = Line{Offset: r.end, HasEnd: err == nil}
+	r.end += int64(len(text))
+	if l.Offset == 0 {
+		text = bytes.TrimPrefix(text, []byte("\ufeff")) // an editor may have put it there
+	}
+	l.Text = bytes.TrimSpace(text)
+	r.parse(l)
+	return nil
+}
+
+func (r *Reader) line() ([]byte, error) {
+	text, err := r.lines.ReadSlice('\n')
+	if !errors.Is(err, bufio.ErrBufferFull) {
+		return text, err
+	}
+	r.long = r.long[:0]
+	for errors.Is(err, bufio.ErrBufferFull) {
+		r.long = append(r.long, text...)
+		text, err = r.lines.ReadSlice('\n')
+	}
+	r.long = append(r.long, text...)
+	return r.long, err
+}
+
+// parse finds the SID and the error of a line.
+func (r *Reader) parse(l *Line) {
+	r.text.Reset(l.Text)
+	r.decoder.Reset(&r.text, lenient...)
+	if token, err := r.decoder.ReadToken(); err != nil || token.Kind() != '{' {
+		return
+	}
+	r.sid, r.status = r.sid[:0], r.status[:0]
+	var failure []byte
+	for r.decoder.PeekKind() == '"' {
+		name, err := r.decoder.ReadValue()
+		if err != nil {
+			return
+		}
+		isSID, isStatus, isError := string(name) == `"sid"`, string(name) == `"status"`, string(name) == `"error"`
+		value, err := r.decoder.ReadValue()
+		switch {
+		case err != nil:
+			return
+		case isSID:
+			r.sid = append(r.sid, value...)
+		case isStatus && value.Kind() == '"':
+			r.status = append(r.status, value[1:len(value)-1]...)
+		case isError && value.Kind() != 'n':
+			failure = bytes.Clone(value)
+		}
+	}
+	if _, err := r.decoder.ReadToken(); err != nil || len(r.sid) < 2 || r.sid[0] != '"' {
+		return
+	}
+	if _, err := r.decoder.ReadToken(); errors.Is(err, io.EOF) { // nothing follows
+		l.SID, l.Status, l.Failure = r.sid[1:len(r.sid)-1], r.status, failure
+	}
+}
+
+// Key is a well-formed SID, in any case of its digits.
+type Key [16]byte
+
+// KeyOf returns the key of a SID; false: it is malformed.
+func KeyOf(sid []byte) (key Key, ok bool) {
+	digits, found := bytes.CutPrefix(sid, []byte("BU"))
+	if !found || len(digits) != 2*len(key) {
+		return key, false
+	}
+	_, err := hex.Decode(key[:], digits)
+	return key, err == nil
+}

@@ -1,0 +1,156 @@
+package results
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/internal/text"
+)
+
+// States is what is known of many SIDs: 17 bytes for each. Of a SID that comes twice, the later state
+// counts. It is not safe for concurrent use.
+type States struct {
+	known  []known
+	sorted bool
+	names  []string       // of the states
+	others map[string]int // states of malformed SIDs, by index in names
+}
+
+type known struct {
+	key   Key
+	state uint8
+}
+
+// The states of a SID without a profile. Those of the others are the statuses of profiles.
+const (
+	Final = "failed for good"
+	Again = "to be fetched again"
+)
+
+// StateOf returns the state that a line is of.
+func StateOf(l *Line) string {
+	failure := l.Error()
+	switch {
+	case failure == nil:
+		return stateOf(trusthub.CustomerProfileStatus(l.Status))
+	case failure.Final:
+		return Final
+	}
+	return Again
+}
+
+// ProfileState returns the state of a profile. All undocumented statuses are one.
+func ProfileState(profile *trusthub.CustomerProfile) string { return stateOf(profile.Status) }
+
+func stateOf(status trusthub.CustomerProfileStatus) string {
+	switch {
+	case status == "":
+		return "without a status"
+	case !status.Valid():
+		return "with an undocumented status"
+	}
+	return string(status)
+}
+
+// Add adds the state of a SID.
+func (s *States) Add(sid []byte, state string) {
+	i := slices.Index(s.names, state)
+	if i < 0 {
+		i = len(s.names)
+		s.names = append(s.names, state)
+	}
+	if key, ok := KeyOf(sid); ok {
+		s.known, s.sorted = append(s.known, known{key, uint8(i)}), false //nolint:gosec // G115: there are nine
+		return
+	}
+	if s.others == nil {
+		s.others = make(map[string]int)
+	}
+	s.others[strings.ToUpper(string(sid))] = i
+}
+
+// Grow makes room for n more.
+func (s *States) Grow(n int) { s.known = slices.Grow(s.known, n) }
+
+// Of returns the state of a SID; "": none was added.
+func (s *States) Of(sid string) string {
+	key, ok := KeyOf([]byte(sid))
+	if !ok {
+		if i, ok := s.others[strings.ToUpper(sid)]; ok {
+			return s.names[i]
+		}
+		return ""
+	}
+	s.settle()
+	i, found := slices.BinarySearchFunc(s.known, known{key: key}, compare)
+	if !found {
+		return ""
+	}
+	return s.names[s.known[i].state]
+}
+
+// settle sorts the SIDs, and keeps the last state of each.
+func (s *States) settle() {
+	if s.sorted {
+		return
+	}
+	slices.Reverse(s.known)
+	slices.SortStableFunc(s.known, compare)
+	s.known = slices.CompactFunc(s.known, func(a, b known) bool { return a.key == b.key })
+	s.sorted = true
+}
+
+func compare(a, b known) int { return bytes.Compare(a.key[:], b.key[:]) }
+
+// Counts returns how many SIDs are in each state.
+func (s *States) Counts() Counts {
+	s.settle()
+	counts := make(Counts)
+	for _, one := range s.known {
+		counts[s.names[one.state]]++
+	}
+	for _, i := range s.others {
+		counts[s.names[i]]++
+	}
+	return counts
+}
+
+// Counts is how many SIDs are in each state.
+type Counts map[string]int
+
+// Total returns how many SIDs there are.
+func (c Counts) Total() (n int) {
+	for _, count := range c {
+		n += count
+	}
+	return n
+}
+
+// String lists the states, those without a profile last.
+func (c Counts) String() string {
+	states := slices.SortedFunc(func(yield func(string) bool) {
+		for state := range c {
+			if c[state] > 0 && !yield(state) {
+				return
+			}
+		}
+	}, func(a, b string) int { return strings.Compare(order(a), order(b)) })
+	var parts []string
+	for _, state := range states {
+		parts = append(parts, fmt.Sprintf("%d %s", c[state], text.Clean(state)))
+	}
+	return fmt.Sprintf("%d in all: %s", c.Total(), strings.Join(parts, ", "))
+}
+
+func order(state string) string {
+	switch state {
+	case Final:
+		return "~1"
+	case Again:
+		return "~2"
+	}
+	return state
+}
