@@ -1,11 +1,11 @@
 package main
 
 import (
-	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/seed07fc1495/trusthub"
 	"github.com/seed07fc1495/trusthub/cmd/trusthub/internal/results"
@@ -85,11 +85,7 @@ func writeNDJSON(w io.Writer, result trusthub.FetchResult) error {
 
 // writeCSVHeader names the documented properties, and what failures have.
 func writeCSVHeader(w io.Writer) error {
-	var header []string
-	for name := range properties.Of(trusthub.CustomerProfile{}) {
-		header = append(header, name)
-	}
-	return writeRecord(w, append(header, "failure_status", "failure_code", "failure_request_id", "failure_message"))
+	return newSheet(w, false).write(append(slices.Collect(properties.Names(trusthub.CustomerProfile{})), failureColumns...))
 }
 
 func writeCSV(w io.Writer, result trusthub.FetchResult) error {
@@ -102,20 +98,11 @@ func writeCSV(w io.Writer, result trusthub.FetchResult) error {
 	for _, value := range properties.Of(profile) {
 		record = append(record, valueText(value))
 	}
-	if result.Err == nil {
-		return writeRecord(w, append(record, "", "", "", ""))
+	var failure *results.Error
+	if result.Err != nil {
+		failure = new(newFailedResult(result.SID, result.Err).Error)
 	}
-	e := newFailedResult(result.SID, result.Err).Error
-	return writeRecord(w, append(record, numberOrNothing(e.Status), numberOrNothing(e.Code), e.RequestID, e.Message))
-}
-
-func writeRecord(w io.Writer, record []string) error {
-	records := csv.NewWriter(w)
-	if err := records.Write(record); err != nil {
-		return err
-	}
-	records.Flush()
-	return records.Error()
+	return newSheet(w, false).write(append(record, failureCells(failure)...))
 }
 
 func numberOrNothing(n int) string {

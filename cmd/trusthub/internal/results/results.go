@@ -41,6 +41,15 @@ func (l *Line) Error() *Error {
 	return e
 }
 
+// parsing is how much of a line is parsed.
+type parsing int
+
+const (
+	whole    parsing = iota // all, so that a line that is no JSON is none
+	briefly                 // up to the SID and the status or the error
+	unparsed                // nothing: SID, Status and Failure stay nil
+)
+
 // Reader reads lines. Use NewReader.
 type Reader struct {
 	lines   *bufio.Reader
@@ -50,6 +59,7 @@ type Reader struct {
 	text    bytes.Reader
 	decoder *jsontext.Decoder
 	end     int64
+	parsing parsing
 }
 
 // NewReader returns a reader that begins at the start of a file.
@@ -74,7 +84,9 @@ func (r *Reader) Next(l *Line) error {
 		text = bytes.TrimPrefix(text, []byte("\ufeff")) // an editor may have put it there
 	}
 	l.Text = bytes.TrimSpace(text)
-	r.parse(l)
+	if r.parsing != unparsed {
+		r.parse(l)
+	}
 	return nil
 }
 
@@ -117,6 +129,10 @@ func (r *Reader) parse(l *Line) {
 			r.status = append(r.status, value[1:len(value)-1]...)
 		case isError && value.Kind() != 'n':
 			failure = bytes.Clone(value)
+		}
+		if r.parsing == briefly && len(r.sid) > 2 && (len(r.status) > 0 || failure != nil) {
+			l.SID, l.Status, l.Failure = r.sid[1:len(r.sid)-1], r.status, failure
+			return
 		}
 	}
 	if _, err := r.decoder.ReadToken(); err != nil || len(r.sid) < 2 || r.sid[0] != '"' {

@@ -1,0 +1,172 @@
+package results
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/internal/decode"
+)
+
+// Result is the last line of a SID: a profile or an error, or neither when there is no line.
+type Result struct {
+	SID     string
+	Profile *trusthub.CustomerProfile
+	Error   *Error
+}
+
+// File is a file of results. It keeps the place of the last line of each SID, not the lines.
+type File struct {
+	*os.File
+	last     map[Key]place
+	others   map[string]place // of malformed SIDs
+	obsolete map[int64]bool   // offsets of lines that are not the last ones of their SIDs
+	states   []string
+}
+
+// place is the offset of a line and, in the lowest 8 bits, the index of its state.
+type place int64
+
+func (p place) offset() int64 { return int64(p >> 8) }
+
+// Open reads a file once.
+func Open(name string) (*File, error) {
+	file, err := os.Open(name) //nolint:gosec // G304: the user's own
+	if err != nil {
+		return nil, err
+	}
+	f := &File{File: file, last: make(map[Key]place), others: make(map[string]place), obsolete: make(map[int64]bool)}
+	number := 0
+	err = f.lines(func(line *Line) error {
+		number++
+		if line.SID == nil && len(line.Text) > 0 && line.HasEnd { // a line without an end may be torn: fetch --resume mends it
+			return fmt.Errorf("line %d is not a result: want what fetch -o ndjson writes", number)
+		}
+		f.add(line)
+		return nil
+	}, briefly)
+	if err != nil {
+		_ = file.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// lines calls do for each line.
+func (f *File) lines(do func(*Line) error, how parsing) error {
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	line, reader := new(Line), NewReader(f.File)
+	reader.parsing = how
+	for {
+		switch err := reader.Next(line); {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		}
+		if err := do(line); err != nil {
+			return err
+		}
+	}
+}
+
+func (f *File) add(line *Line) {
+	if line.SID == nil {
+		f.obsolete[line.Offset] = true
+		return
+	}
+	state := StateOf(line)
+	i := slices.Index(f.states, state)
+	if i < 0 {
+		i = len(f.states)
+		f.states = append(f.states, state)
+	}
+	before, ok := f.place(line.SID)
+	if ok {
+		f.obsolete[before.offset()] = true
+	}
+	here := place(line.Offset<<8 | int64(i))
+	if key, ok := KeyOf(line.SID); ok {
+		f.last[key] = here
+	} else {
+		f.others[strings.ToUpper(string(line.SID))] = here
+	}
+}
+
+func (f *File) place(sid []byte) (p place, ok bool) {
+	if key, valid := KeyOf(sid); valid {
+		p, ok = f.last[key]
+	} else {
+		p, ok = f.others[strings.ToUpper(string(sid))]
+	}
+	return p, ok
+}
+
+// Counts returns how many SIDs are in each state.
+func (f *File) Counts() Counts {
+	counts := make(Counts)
+	for _, p := range f.last {
+		counts[f.states[p&0xff]]++
+	}
+	for _, p := range f.others {
+		counts[f.states[p&0xff]]++
+	}
+	return counts
+}
+
+// Each reads the file again, and calls do for the last line of each SID, in the order of the file.
+func (f *File) Each(do func(*Result) error) error {
+	return f.lines(func(line *Line) error {
+		if f.obsolete[line.Offset] {
+			return nil
+		}
+		result, err := resultOf(line)
+		if err != nil {
+			return err
+		}
+		return do(result)
+	}, unparsed)
+}
+
+// Find returns the last line of a SID, or nil.
+func (f *File) Find(sid string) (*Result, error) {
+	p, ok := f.place([]byte(sid))
+	if !ok {
+		return nil, nil //nolint:nilnil // there is none
+	}
+	line := new(Line)
+	if err := NewReader(io.NewSectionReader(f.File, p.offset(), math.MaxInt64-p.offset())).Next(line); err != nil {
+		return nil, err
+	}
+	return resultOf(line)
+}
+
+// resultOf decodes a line as the SDK decodes a response.
+func resultOf(line *Line) (*Result, error) {
+	profile := new(trusthub.CustomerProfile)
+	_, err := decode.Object("application/json", line.Text, profile)
+	if err == nil && profile.SID != "" && !bytes.Contains(line.Text, []byte(`"error"`)) {
+		return &Result{SID: profile.SID, Profile: profile}, nil
+	}
+	var failed struct {
+		SID   string
+		Error *Error
+	}
+	switch json.Unmarshal(line.Text, &failed); { //nolint:errcheck // it was read before
+	case failed.Error != nil:
+		return &Result{SID: failed.SID, Error: failed.Error}, nil
+	case err != nil:
+		return nil, fmt.Errorf("a profile cannot be read: %s: %s", failed.SID, cmp.Or(decode.Describe(err), err.Error()))
+	}
+	return &Result{SID: failed.SID, Profile: profile}, nil
+}

@@ -1,0 +1,247 @@
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/cmd/trusthub/internal/results"
+	"github.com/seed07fc1495/trusthub/cmd/trusthub/internal/sidfile"
+	"github.com/seed07fc1495/trusthub/internal/text"
+)
+
+// reportOptions are the flags of report.
+type reportOptions struct {
+	join, column, output string
+	expiring             string
+	list, excel          bool
+}
+
+func newReportCommand() *cobra.Command {
+	var o reportOptions
+	cmd := &cobra.Command{
+		Use:   "report RESULTS",
+		Short: "Sum up the results of fetch",
+		Long: "Sum up a file of results that fetch -o ndjson or --resume has written: how many profiles have which status, why\n" +
+			"profiles are rejected, why SIDs failed, and which profiles expire. Of a SID with several lines, the last one counts.\n\n" +
+			"With -o csv it writes a row for each SID, safe to open in a spreadsheet: a text that would be a formula gets a ' in\n" +
+			"front. --join puts the columns of your own CSV file first, one row for each of its rows.\n\n" +
+			exitCodes("0 each SID has a profile", "1 some could not be fetched, and may be later", "2 wrong use", "5 all is known, and some SIDs have no profile"),
+		Example: "  trusthub report results.ndjson --list\n" +
+			"  trusthub report results.ndjson --join customers.csv --column profile_sid -o csv --excel > report.csv",
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return o.run(args[0], cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&o.join, "join", "", "a CSV file with a column of SIDs, whose columns come first (-o csv)")
+	flags.StringVar(&o.column, "column", "sid", "the name of that column")
+	flags.StringVar(&o.expiring, "expiring", "30d", "count the profiles that are valid for less time, in days (30d) or as 12h")
+	flags.BoolVar(&o.list, "list", false, "list the SIDs of each count")
+	flags.StringVarP(&o.output, "output", "o", "text", "text or csv")
+	flags.BoolVar(&o.excel, "excel", false, "CSV for Excel where a comma is the decimal mark: with a byte order mark and semicolons")
+	return cmd
+}
+
+func (o *reportOptions) run(name string, stdout, stderr io.Writer) error {
+	within, err := o.check()
+	if err != nil {
+		return err
+	}
+	file, err := results.Open(name)
+	if err != nil {
+		return fmt.Errorf("trusthub: %s: %w", name, err)
+	}
+	defer func() { _ = file.Close() }()
+	out := bufio.NewWriter(stdout)
+	if o.output == "csv" {
+		err = o.writeCSV(out, stderr, file)
+	} else {
+		s := newSummary(time.Now(), within, o.list)
+		if err = file.Each(s.add); err == nil {
+			s.write(out, file.Counts())
+		}
+	}
+	if err = cmp.Or(err, out.Flush()); err != nil {
+		return failed(err)
+	}
+	switch counts := file.Counts(); {
+	case counts[results.Again] > 0:
+		return failure{code: exitFailed}
+	case counts[results.Final] > 0:
+		return failure{code: exitFinal}
+	}
+	return nil
+}
+
+func (o *reportOptions) check() (within time.Duration, err error) {
+	if days, ok := strings.CutSuffix(o.expiring, "d"); ok {
+		n, parseErr := strconv.Atoi(days)
+		within, err = time.Duration(n)*24*time.Hour, parseErr
+	} else {
+		within, err = time.ParseDuration(o.expiring)
+	}
+	switch {
+	case err != nil || within < 0:
+		return 0, fmt.Errorf("trusthub: --expiring: %q is not a time such as 30d or 12h", o.expiring)
+	case o.output != "text" && o.output != "csv":
+		return 0, fmt.Errorf("trusthub: unknown output %q: use text or csv", o.output)
+	case o.output == "text" && (o.join != "" || o.excel):
+		return 0, errors.New("trusthub: --join and --excel are for -o csv")
+	}
+	return within, nil
+}
+
+// summary is what a report says of results.
+type summary struct {
+	now    time.Time
+	within time.Duration
+	list   bool
+
+	statuses, rejected, reasons, failures, expiring group
+	oldest                                          time.Time
+	oldestSID                                       string
+}
+
+// group is SIDs by what is said of them.
+type group struct {
+	counts map[string]int
+	sids   map[string][]string // where they are listed
+}
+
+func newSummary(now time.Time, within time.Duration, list bool) *summary {
+	s := &summary{now: now, within: within, list: list}
+	for _, g := range []*group{&s.statuses, &s.rejected, &s.reasons, &s.failures, &s.expiring} {
+		*g = group{make(map[string]int), make(map[string][]string)}
+	}
+	return s
+}
+
+func (s *summary) count(g *group, what, sid string) {
+	g.counts[what]++
+	if s.list {
+		g.sids[what] = append(g.sids[what], sid)
+	}
+}
+
+func (s *summary) add(r *results.Result) error {
+	if r.Error != nil {
+		state := results.Again
+		if r.Error.Final {
+			state = results.Final
+		}
+		s.count(&s.failures, state+": "+failureText(r.Error), r.SID)
+		return nil
+	}
+	p := r.Profile
+	s.count(&s.statuses, orDash(string(p.Status)), r.SID)
+	group := &s.reasons
+	if p.Status == trusthub.StatusTwilioRejected {
+		group = &s.rejected
+	}
+	for _, reason := range trusthub.ProfileErrorTexts(p) {
+		s.count(group, reason, r.SID)
+	}
+	if p.ValidUntil != nil && p.ValidUntil.Before(s.now.Add(s.within)) {
+		s.count(&s.expiring, p.ValidUntil.UTC().Format(time.DateOnly), r.SID)
+	}
+	if at := p.DateUpdated; p.Status == trusthub.StatusInReview && at != nil && (s.oldestSID == "" || at.Before(s.oldest)) {
+		s.oldest, s.oldestSID = *at, r.SID
+	}
+	return nil
+}
+
+// failureText is the same for SIDs that failed in the same way.
+func failureText(e *results.Error) string {
+	switch {
+	case e.Code != 0:
+		return fmt.Sprintf("status %d, code %d", e.Status, e.Code)
+	case e.Status != 0:
+		return fmt.Sprintf("status %d", e.Status)
+	case strings.Contains(e.Message, trusthub.ErrInvalidSID.Error()):
+		return "the SID is malformed"
+	}
+	return "no response"
+}
+
+func (s *summary) write(w io.Writer, counts results.Counts) {
+	fmt.Fprintf(w, "%v\n", counts)
+	for _, part := range []struct {
+		title string
+		group group
+	}{
+		{"Profiles by status", s.statuses},
+		{"Rejected, by reason", s.rejected},
+		{"Other profiles with an error, by reason", s.reasons},
+		{"Without a profile", s.failures},
+		{"Valid until", s.expiring},
+	} {
+		if len(part.group.counts) == 0 {
+			continue
+		}
+		fmt.Fprintf(w, "\n%s\n", part.title)
+		for _, what := range slices.Sorted(maps.Keys(part.group.counts)) {
+			fmt.Fprintf(w, "%7d  %s\n", part.group.counts[what], text.Clean(what))
+			for _, sid := range part.group.sids[what] {
+				fmt.Fprintf(w, "         %s\n", text.Clean(sid))
+			}
+		}
+	}
+	if s.oldestSID != "" {
+		fmt.Fprintf(w, "\nLongest in review: %s, since %s\n", text.Clean(s.oldestSID), s.oldest.UTC().Format(time.RFC3339))
+	}
+}
+
+// writeCSV writes a row for each SID, or for each row of the file to join.
+func (o *reportOptions) writeCSV(w, stderr io.Writer, file *results.File) error {
+	out := newSheet(w, o.excel)
+	if o.join == "" {
+		if err := out.write(reportHeader()); err != nil {
+			return err
+		}
+		return file.Each(func(r *results.Result) error { return out.write(reportRecord(r)) })
+	}
+	own, err := os.Open(o.join)
+	if err != nil {
+		return fmt.Errorf("--join: %w", err)
+	}
+	defer func() { _ = own.Close() }()
+	table, err := sidfile.NewTable(own, o.column)
+	if err != nil {
+		return fmt.Errorf("--join: %s: %w", o.join, err)
+	}
+	if err := out.write(append(table.Header, reportHeader()...)); err != nil {
+		return err
+	}
+	for {
+		row, err := table.Next()
+		if row == nil || err != nil {
+			for _, note := range table.Notes() {
+				fmt.Fprintln(stderr, "trusthub:", note)
+			}
+			return err
+		}
+		r := &results.Result{SID: row.SID}
+		if found, err := file.Find(row.SID); err != nil {
+			return err
+		} else if found != nil {
+			r = found
+		}
+		cells := append(row.Cells, make([]string, max(len(table.Header)-len(row.Cells), 0))...)
+		if err := out.write(append(cells[:len(table.Header)], reportRecord(r)...)); err != nil {
+			return err
+		}
+	}
+}
