@@ -91,15 +91,23 @@ func (c Client) Format(f fmt.State, _ rune) {
 // TWILIO_API_SECRET, or else TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN. TWILIO_EDGE and
 // TWILIO_REGION, if set, choose the address like [WithEdge], unless an option chooses it. An edge
 // alone means region us1, a region alone is an error. An empty variable counts as not set.
+//
+// It fails, and names the variable, when a value has quotes or blanks around it or an unexpanded ${,
+// and for an address of Twilio's own when the user name is not the SID of an account or an API key.
 func NewClientFromEnv(opts ...Option) (*Client, error) {
-	auth, err := authFromEnv()
+	auth, isSID, err := authFromEnv()
 	if err != nil {
 		return nil, err
 	}
-	return NewClient(auth, append([]Option{withEnvAddress}, opts...)...)
+	client, err := NewClient(auth, append([]Option{withEnvAddress}, opts...)...)
+	if err == nil && isSID != nil && strings.HasSuffix(client.pipeline.cfg.baseURL.Hostname(), ".twilio.com") {
+		return nil, isSID
+	}
+	return client, err
 }
 
-func authFromEnv() (Auth, error) {
+// authFromEnv also returns why the user name is none that Twilio knows; nil: it may be one.
+func authFromEnv() (auth Auth, isSID, err error) {
 	for _, pair := range [][2]string{
 		{"TWILIO_API_KEY", "TWILIO_API_SECRET"},
 		{"TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN"},
@@ -107,15 +115,40 @@ func authFromEnv() (Auth, error) {
 		username, password := os.Getenv(pair[0]), os.Getenv(pair[1])
 		switch {
 		case username != "" && password != "":
-			return BasicAuth(username, password), nil
+			return BasicAuth(username, password), checkUsername(pair, username, password), cmp.Or(checkEnv(pair[0], username), checkEnv(pair[1], password))
 		case username != "":
-			return nil, fmt.Errorf("trusthub: %s is set, but %s is not", pair[0], pair[1])
+			return nil, nil, fmt.Errorf("trusthub: %s is set, but %s is not", pair[0], pair[1])
 		case password != "":
-			return nil, fmt.Errorf("trusthub: %s is set, but %s is not", pair[1], pair[0])
+			return nil, nil, fmt.Errorf("trusthub: %s is set, but %s is not", pair[1], pair[0])
 		}
 	}
-	return nil, errors.New("trusthub: no credentials: set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN, " +
+	return nil, nil, errors.New("trusthub: no credentials: set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN, " +
 		"or TWILIO_API_KEY and TWILIO_API_SECRET")
+}
+
+// checkEnv finds what files of variables and shells leave in a value.
+func checkEnv(name, value string) error {
+	switch {
+	case strings.TrimSpace(value) != value:
+		return fmt.Errorf("trusthub: %s has blanks around its value", name)
+	case strings.Trim(value, "\"'`") != value:
+		return fmt.Errorf("trusthub: %s has quotes around its value", name)
+	case strings.Contains(value, "${"):
+		return fmt.Errorf("trusthub: %s has ${ in its value, which nothing has expanded", name)
+	}
+	return nil
+}
+
+// checkUsername quotes neither value: they may be swapped.
+func checkUsername(pair [2]string, username, password string) error {
+	isSID := func(s string) bool { return strings.HasPrefix(s, "AC") || strings.HasPrefix(s, "SK") }
+	switch {
+	case isSID(username):
+		return nil
+	case isSID(password) && len(password) == len("AC")+32:
+		return fmt.Errorf("trusthub: %s and %s are swapped", pair[0], pair[1])
+	}
+	return fmt.Errorf("trusthub: %s begins with neither AC nor SK: it is the SID of no account and no API key", pair[0])
 }
 
 func withEnvAddress(c *config) error {

@@ -350,13 +350,19 @@ func TestNewClientFromEnv(t *testing.T) {
 		"edge":               {"API_KEY=SK1 API_SECRET=s EDGE=dublin", "SK1:s", "https://trusthub.dublin.us1.twilio.com", ""},
 		"edge and region":    {"API_KEY=SK1 API_SECRET=s EDGE=dublin REGION=ie1", "SK1:s", "https://trusthub.dublin.ie1.twilio.com", ""},
 		"region alone":       {"API_KEY=SK1 API_SECRET=s REGION=ie1", "", "", "TWILIO_EDGE is not"},
+		"a profile's SID":    {"ACCOUNT_SID=BU0123456789abcdef0123456789abcdef AUTH_TOKEN=t", "", "", "TWILIO_ACCOUNT_SID begins with neither AC nor SK"},
+		"swapped":            {"API_KEY=hunter2 API_SECRET=SK0123456789abcdef0123456789abcdef", "", "", "TWILIO_API_KEY and TWILIO_API_SECRET are swapped"},
+		"quotes":             {`ACCOUNT_SID="AC1" AUTH_TOKEN=t`, "", "", "TWILIO_ACCOUNT_SID has quotes around its value"},
+		"a quote":            {"ACCOUNT_SID=AC1 AUTH_TOKEN='t", "", "", "TWILIO_AUTH_TOKEN has quotes"},
+		"a blank":            {"ACCOUNT_SID=AC1 AUTH_TOKEN=t\u00a0", "", "", "TWILIO_AUTH_TOKEN has blanks around its value"},
+		"not expanded":       {"API_KEY=SK1 API_SECRET=${SECRET}", "", "", "TWILIO_API_SECRET has ${ in its value"},
 		"edge no label":      {"API_KEY=SK1 API_SECRET=s EDGE=evil.example/", "", "", "host labels"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, key := range []string{"ACCOUNT_SID", "AUTH_TOKEN", "API_KEY", "API_SECRET", "EDGE", "REGION"} {
 				t.Setenv("TWILIO_"+key, "")
 			}
-			for _, assignment := range strings.Fields(test.env) {
+			for _, assignment := range strings.FieldsFunc(test.env, func(r rune) bool { return r == ' ' }) {
 				key, value, _ := strings.Cut(assignment, "=")
 				t.Setenv("TWILIO_"+key, value)
 			}
@@ -369,7 +375,7 @@ func TestNewClientFromEnv(t *testing.T) {
 				}),
 			}))
 			if test.complain != "" {
-				if client != nil || err == nil || !strings.Contains(err.Error(), test.complain) {
+				if client != nil || err == nil || !strings.Contains(err.Error(), test.complain) || strings.Contains(err.Error(), "hunter2") {
 					t.Errorf("got %v, %v, want %q", client, err, test.complain)
 				}
 				return
@@ -382,6 +388,15 @@ func TestNewClientFromEnv(t *testing.T) {
 				t.Errorf("sent %s to %s", user, host)
 			}
 		})
+	}
+}
+
+// Elsewhere than at Twilio's own hosts, anything may be a user name.
+func TestNewClientFromEnvForAnotherHost(t *testing.T) {
+	t.Setenv("TWILIO_API_KEY", "me")
+	t.Setenv("TWILIO_API_SECRET", "s")
+	if _, err := trusthub.NewClientFromEnv(trusthub.WithBaseURL("https://fake.example")); err != nil {
+		t.Error(err)
 	}
 }
 

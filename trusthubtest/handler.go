@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -13,7 +14,6 @@ import (
 	"time"
 
 	"github.com/seed07fc1495/trusthub"
-	"github.com/seed07fc1495/trusthub/internal/decode"
 	"github.com/seed07fc1495/trusthub/internal/properties"
 	"github.com/seed07fc1495/trusthub/internal/sid"
 )
@@ -73,7 +73,7 @@ func (h *Handler) Profile(sid string) (profile trusthub.CustomerProfile, ok bool
 	h.mu.Lock()
 	body, ok := h.profiles[strings.ToUpper(sid)]
 	h.mu.Unlock()
-	return profile, ok && decode.Model(body, &profile) == nil
+	return profile, ok && json.Unmarshal(body, &profile) == nil
 }
 
 // Remove removes a profile, so that it is answered 404, as one that was deleted. There need not be one.
