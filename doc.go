@@ -102,12 +102,12 @@
 //
 // # What an operator sees
 //
-// [WithLogger] writes one record an attempt, at Debug for a 2xx that came whole, whatever it holds,
-// and at Warn for a failure, with method, path, status, attempt, duration and request id, and for a
-// failure its [Reason] and the least time until the next attempt; and one for each outage that
-// holds a FetchCustomerProfiles, its end, and each callback. [WithHooks] tells metrics and traces
-// of each call and each attempt, in fleets and watches, too. [Client.Stats] is a snapshot of the
-// limit, the line, a pause, the quota and an outage. The module
+// [WithLogger] writes a record for each attempt: at Debug for a 2xx that arrived whole, at Warn for a
+// failure. It has method, path, status, attempt, duration and request id, and for a failure its
+// [Reason] and the least time until the next attempt. slog's JSON handler writes durations in
+// nanoseconds. The start and the end of an outage are records, too, and so is each callback.
+// [WithHooks] calls functions for each call and each attempt. [Client.Stats] is a snapshot of the
+// limit, the queue, a pause, the quota and an outage. The module
 // github.com/seed07fc1495/trusthub/trusthubotel makes OpenTelemetry spans and metrics of them.
 //
 // # Secrets and personal data

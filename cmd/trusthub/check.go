@@ -8,49 +8,81 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
+	"maps"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/seed07fc1495/trusthub"
 	"github.com/seed07fc1495/trusthub/contract"
+	"github.com/seed07fc1495/trusthub/internal/properties"
 	"github.com/seed07fc1495/trusthub/internal/text"
 )
 
+// checkOptions are the flags of check.
+type checkOptions struct {
+	connection
+	input
+	output string
+	strict bool
+}
+
 func newCheckCommand() *cobra.Command {
-	var from connection
-	var output string
+	var o checkOptions
 	cmd := &cobra.Command{
-		Use:   "check SID...",
-		Short: "Hold the API's answers against its contract",
-		Long: "Fetch Customer Profiles and hold each request and answer against the OpenAPI document.\n" +
-			"A profile that cannot be fetched fails the check, too, but with another exit code than a breach. So does an answer of a\n" +
-			"proxy, a gateway or a firewall, which bears no sign of Twilio.\n\n" +
+		Use:   "check SID... | - | --from FILE",
+		Short: "Validate the API's responses against its contract",
+		Long: "Fetch Customer Profiles and validate each request and response against the OpenAPI document.\n" +
+			"A profile that cannot be fetched fails the check, too, but with another exit code than a breach. So does a response of a\n" +
+			"proxy, a gateway or a firewall, which bears no sign of Twilio. A property that the document does not have is named; with\n" +
+			"--strict, it is a breach. A summary comes at the end on standard error.\n\n" +
 			exitCodes("0 every profile passes", "1 some could not be fetched, or something else than Twilio has answered", "2 wrong use", "4 the contract is broken"),
-		Example: "  trusthub check BUaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa --fake\n  trusthub check BUaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa -o json",
-		RunE: func(cmd *cobra.Command, sids []string) error {
-			if len(sids) == 0 {
-				return errors.New("trusthub: no SID: name those of the profiles to check")
-			}
-			write, ok := map[string]func(io.Writer, []verdict) error{"text": writeReport, "json": writeReportJSON}[output]
-			if !ok {
-				return fmt.Errorf("trusthub: unknown output %q: use text or json", output)
-			}
-			client, stop, err := from.client(cmd.ErrOrStderr(), trusthub.WithMiddleware(contract.NewTransport))
-			if err != nil {
-				return err
-			}
-			defer stop()
-			verdicts := check(cmd.Context(), client, sids)
-			out := bufio.NewWriter(cmd.OutOrStdout())
-			if err := cmp.Or(write(out, verdicts), out.Flush()); err != nil {
-				return failed(fmt.Errorf("the report could not be written: %w", err))
-			}
-			return conclude(verdicts, len(sids))
-		},
+		Example: "  trusthub check BUaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa --fake\n  trusthub check --from sids.txt --strict -o json",
+		RunE:    func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) },
 	}
-	from.addFlags(cmd)
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	o.connection.addFlags(cmd)
+	o.input.addFlags(cmd)
+	cmd.Flags().StringVarP(&o.output, "output", "o", "text", "text or json")
+	cmd.Flags().BoolVar(&o.strict, "strict", false, "fail for properties that the document does not have")
 	return cmd
+}
+
+func (o *checkOptions) run(cmd *cobra.Command, args []string) error {
+	if err := o.check(args); err != nil {
+		return err
+	}
+	write, ok := map[string]func(io.Writer, []verdict) error{"text": writeReport, "json": writeReportJSON}[o.output]
+	if !ok {
+		return fmt.Errorf("trusthub: unknown output %q: use text or json", o.output)
+	}
+	stderr := cmd.ErrOrStderr()
+	client, stop, err := o.client(stderr, trusthub.WithMiddleware(contract.NewTransport))
+	if err != nil {
+		return err
+	}
+	defer stop()
+	source, err := o.open(args, cmd.InOrStdin(), new(earlier))
+	if err != nil {
+		return err
+	}
+	defer source.close()
+	fetched := client.FetchCustomerProfiles(cmd.Context(), source.sids)
+	if !o.isMany(args) {
+		fetched = oneByOne(cmd.Context(), client, source.sids)
+	}
+	verdicts := o.verdicts(cmd.Context(), fetched)
+	for _, note := range source.notes() {
+		fmt.Fprintln(stderr, "trusthub:", note)
+	}
+	if err := source.wrongInput(); err != nil {
+		return err
+	}
+	out := bufio.NewWriter(cmd.OutOrStdout())
+	if err := cmp.Or(write(out, verdicts), out.Flush()); err != nil {
+		return failed(fmt.Errorf("the report could not be written: %w", err))
+	}
+	return conclude(stderr, verdicts, source, cmd.Context().Err() != nil)
 }
 
 // verdict is the outcome for one profile: it passes, or breaks the contract, or could not be fetched.
@@ -61,6 +93,7 @@ type verdict struct {
 	Status    int       `json:"status,omitempty"`
 	RequestID string    `json:"request_id,omitempty"`
 	Findings  []finding `json:"findings,omitempty"`
+	Unknown   []string  `json:"undocumented,omitempty"` // properties
 	Error     string    `json:"error,omitempty"`
 
 	malformed bool // the SID
@@ -71,17 +104,58 @@ type finding struct {
 	Reason  string `json:"reason"`
 }
 
-// check judges as many profiles as it can before ctx ends.
-func check(ctx context.Context, client *trusthub.Client, sids []string) []verdict {
-	verdicts := []verdict{} // a list in JSON, also when there is none
-	for _, sid := range sids {
-		_, err := client.FetchCustomerProfile(ctx, sid)
-		if err != nil && ctx.Err() != nil {
-			break
+// verdicts judges as many profiles as it can before ctx ends, in the order of the input.
+func (o *checkOptions) verdicts(ctx context.Context, fetched iter.Seq[trusthub.FetchResult]) []verdict {
+	byIndex := make(map[int]verdict)
+	for result := range fetched {
+		if result.Err != nil && ctx.Err() != nil {
+			continue
 		}
-		verdicts = append(verdicts, judge(sid, err))
+		v := judge(result.SID, withFlaw(result.SID, result.Err))
+		if result.Profile != nil {
+			v.Unknown = undocumented(result.Response.Body)
+		}
+		if o.strict && len(v.Unknown) > 0 {
+			v.Pass, v.Direction, v.Status, v.RequestID = false, "response", result.Response.StatusCode, result.Response.RequestID
+			for _, name := range v.Unknown {
+				v.Findings = append(v.Findings, finding{"/" + name, "undocumented property"})
+			}
+		}
+		byIndex[result.Index] = v
+	}
+	verdicts := []verdict{} // a list in JSON, also when there is none
+	for _, i := range slices.Sorted(maps.Keys(byIndex)) {
+		verdicts = append(verdicts, byIndex[i])
 	}
 	return verdicts
+}
+
+// oneByOne fetches a few profiles, without waiting for the end of an outage.
+func oneByOne(ctx context.Context, client *trusthub.Client, sids iter.Seq[string]) iter.Seq[trusthub.FetchResult] {
+	return func(yield func(trusthub.FetchResult) bool) {
+		index := 0
+		for sid := range sids {
+			result := trusthub.FetchResult{SID: sid, Index: index}
+			result.Profile, result.Err = client.FetchCustomerProfile(ctx, sid, trusthub.WithResponseInto(&result.Response))
+			if !yield(result) || ctx.Err() != nil {
+				return
+			}
+			index++
+		}
+	}
+}
+
+// undocumented returns the properties of a profile that the document does not have.
+func undocumented(body []byte) (names []string) {
+	var object map[string]json.RawMessage
+	_ = json.Unmarshal(body, &object) // it was read as a profile before
+	documented := slices.Collect(properties.Names(trusthub.CustomerProfile{}))
+	for _, name := range slices.Sorted(maps.Keys(object)) {
+		if !slices.Contains(documented, name) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 func judge(sid string, err error) verdict {
@@ -103,8 +177,8 @@ func judge(sid string, err error) verdict {
 	return v
 }
 
-// conclude says with what the check ends.
-func conclude(verdicts []verdict, asked int) error {
+// conclude writes the summary, and says with what the check ends.
+func conclude(stderr io.Writer, verdicts []verdict, source *sidSource, interrupted bool) error {
 	broken, missing, malformed := 0, 0, 0
 	for _, v := range verdicts {
 		switch {
@@ -116,16 +190,26 @@ func conclude(verdicts []verdict, asked int) error {
 			missing++
 		}
 	}
+	passed := len(verdicts) - broken - missing - malformed
+	summary := fmt.Errorf("%d profiles pass, %d break the contract, %d could not be fetched", passed, broken, missing+malformed)
+	if broken == 0 && !source.complete.Load() {
+		why := errors.New("ended early")
+		if interrupted {
+			why = errInterrupted
+		} else if err := source.broken.Load(); err != nil {
+			why = *err
+		}
+		return failed(fmt.Errorf("%w: %w", why, summary))
+	}
 	switch {
 	case broken > 0:
-		return failure{exitBroken, fmt.Errorf("%d of %d profiles break the contract, %d could not be fetched", broken, asked, missing+malformed)}
-	case len(verdicts) < asked:
-		return failed(fmt.Errorf("%w: %d of %d profiles checked", errInterrupted, len(verdicts), asked))
-	case malformed == asked:
-		return fmt.Errorf("trusthub: %d of %d SIDs are malformed", malformed, asked)
+		return failure{exitBroken, summary}
+	case malformed == len(verdicts) && malformed > 0:
+		return fmt.Errorf("trusthub: %d of %d SIDs are malformed", malformed, malformed)
 	case missing+malformed > 0:
-		return failed(fmt.Errorf("%d of %d profiles could not be fetched", missing+malformed, asked))
+		return failed(summary)
 	}
+	fmt.Fprintln(stderr, "trusthub:", summary)
 	return nil
 }
 
@@ -140,6 +224,9 @@ func writeReport(w io.Writer, verdicts []verdict) error {
 		switch {
 		case v.Pass:
 			fmt.Fprintf(w, "pass  %s\n", v.SID)
+			if len(v.Unknown) > 0 {
+				fmt.Fprintf(w, "      undocumented: %q\n", v.Unknown)
+			}
 		case v.Error != "":
 			fmt.Fprintf(w, "FAIL  %s\n      could not be fetched: %s\n", text.Clean(v.SID), v.Error)
 		default:

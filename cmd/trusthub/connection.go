@@ -47,6 +47,9 @@ func (c *connection) client(stderr io.Writer, opts ...trusthub.Option) (*trusthu
 		c.outage.Handler = slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelDebug})
 	}
 	opts = append(opts, trusthub.WithLogger(slog.New(c.outage)))
+	if !c.fake {
+		opts = append(opts, c.nameCredentials(stderr))
+	}
 	if c.plainHTTP {
 		opts = append(opts, trusthub.WithPlainHTTP())
 	}

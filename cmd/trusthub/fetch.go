@@ -101,7 +101,9 @@ func (o *fetchOptions) runMany(cmd *cobra.Command, args []string, client *trusth
 		return err
 	}
 	defer source.close()
-	how, err := fetchMany(cmd.Context(), client, source, earlier, format, o.bar(source.total, out, stderr), out, trusthub.WithMaxOutage(o.maxOutage))
+	bar := o.bar(source.total, out, stderr)
+	o.outage.clear = func() { _ = bar.Clear() }
+	how, err := fetchMany(cmd.Context(), client, source, earlier, format, bar, out, trusthub.WithMaxOutage(o.maxOutage))
 	if err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@ import (
 type outageReporter struct {
 	slog.Handler
 	w     io.Writer
+	clear func() // the progress bar, whose time left would be wrong; nil: there is none
 	mu    sync.Mutex
 	cause string // of the outage; "": there is none
 }
@@ -58,6 +59,9 @@ func (r *outageReporter) begin(record slog.Record) {
 	})
 	cause := causeOf(reason, int(status))
 	r.set(cause)
+	if r.clear != nil {
+		r.clear()
+	}
 	line := "trusthub: " + cause
 	switch {
 	case until.IsZero():

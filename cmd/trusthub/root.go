@@ -19,7 +19,7 @@ func newRootCommand() *cobra.Command {
 		SilenceUsage:  true,
 	}
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
-	root.AddCommand(newFetchCommand(), newWatchCommand(), newCheckCommand(), newReportCommand(), newServeCommand(), newCallbackCommand())
+	root.AddCommand(newFetchCommand(), newWatchCommand(), newCheckCommand(), newAuthCommand(), newReportCommand(), newServeCommand(), newCallbackCommand())
 	return root
 }
 

@@ -3,12 +3,14 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -31,12 +33,14 @@ func TestScripts(t *testing.T) {
 			for _, name := range []string{"ACCOUNT_SID", "AUTH_TOKEN", "API_KEY", "API_SECRET", "EDGE", "REGION", "NEXT_AUTH_TOKEN", "SHARED_KEY_ID", "SHARED_KEY_SECRET", "NEXT_SHARED_KEY_ID", "NEXT_SHARED_KEY_SECRET"} {
 				env.Setenv("TWILIO_"+name, "")
 			}
+			nightly, err := filepath.Abs("testdata/nightly.sh")
+			env.Setenv("NIGHTLY", nightly)
 			env.Setenv("SID", sid)
 			env.Setenv("UNKNOWN", unknown)
 			env.Setenv("USERNAME", trusthubtest.Username)
 			env.Setenv("PASSWORD", trusthubtest.Password)
 			env.Values[background] = make(map[string]*exec.Cmd)
-			return nil
+			return err
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":   exits,
@@ -47,6 +51,18 @@ func TestScripts(t *testing.T) {
 			"request": request,
 		},
 	})
+}
+
+// The nightly audit of the document is the one that a script runs.
+func TestDocumentHasTheNightlyAudit(t *testing.T) {
+	document, err := os.ReadFile("../../docs/COMMAND.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, err := os.ReadFile("testdata/nightly.sh")
+	if err != nil || !bytes.Contains(document, program) {
+		t.Errorf("docs/COMMAND.md does not have testdata/nightly.sh, %v", err)
+	}
 }
 
 func TestMain(m *testing.M) {
