@@ -25,8 +25,8 @@
 //
 // A call makes up to 3 attempts. Connection errors, bodies that break off, attempts that time out,
 // and the statuses 429, 500, 502, 503 and 504 are tried again. Waits start at 200 to 400 ms and
-// double, up to 10 s. A Retry-After header of up to 10 s takes the place of a wait; a longer one
-// ends the call at once, with RetryAfter set in the *[Error]. TLS errors that the next connection
+// double, up to 10 s. A Retry-After header of up to 10 s takes the place of a wait, but for 0 and a
+// date that has passed. A longer one ends the call at once, with RetryAfter set in the *[Error]. TLS errors that the next connection
 // would meet, a proxy's refusal to connect (4xx but 429), failed authentication, ended contexts and
 // other statuses are final. An error of an [Auth], a middleware or a transport that has a method
 // Retryable() bool decides for itself. [WithRetry] changes the numbers.

@@ -67,6 +67,10 @@ func WithEdge(edge, region string) Option {
 // one attempt as [WithTimeout] does. Its redirect policy and its cookie jar have no part. The
 // client itself is not changed.
 //
+// The transport must not retry by itself. Over go-retryablehttp v0.7.8 with its defaults, a call in
+// an outage sends 15 requests in 46 s in place of 3, and a batch under the limit of an account takes
+// more than twice as long.
+//
 // Without this option or without a transport in it, [http.DefaultTransport] counts, as it is when
 // [NewClient] is called: an [http.Transport] there is cloned, and the clone given room for idle
 // connections, TLS 1.2 at least and health checks; anything else, a mock or a tracer, is used as it

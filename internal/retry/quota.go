@@ -2,7 +2,7 @@ package retry
 
 import "sync"
 
-// Quota is the retry budget of a client, as in the AWS SDKs: it starts with 100 retries, each
+// Quota is the retry budget of a client, as the AWS SDKs had it with their old defaults (aws-sdk-go-v2 v1.48 has others): it starts with 100 retries, each
 // success earns a fifth of one, and once it is spent calls fail after their first attempt. It keeps
 // an outage from multiplying traffic.
 type Quota struct {

@@ -162,7 +162,8 @@ func resultOf(line *Line) (*Result, error) {
 		SID   string
 		Error *Error
 	}
-	switch json.Unmarshal(line.Text, &failed); { //nolint:errcheck // it was read before
+	_ = json.Unmarshal(line.Text, &failed) // it was read before
+	switch {
 	case failed.Error != nil:
 		return &Result{SID: failed.SID, Error: failed.Error}, nil
 	case err != nil:

@@ -71,10 +71,16 @@ func TestFilesAsTheyAre(t *testing.T) {
 		"quotes in a cell":              {"name,sid\nBob \"the builder\" Ltd," + one + "\n", "sid", []string{one}, nil},
 		"a formula":                     {"name,sid\nB,=\"" + one + "\"\n", "sid", []string{one}, nil},
 		"an address of two lines":       {"name,sid\n\"Main St\nTown\"," + one + "\n", "sid", []string{one}, nil},
-		"a SID in another cell": {"name,sid\n" + one + "\nA," + two, "sid", []string{two},
-			[]string{"rows of the CSV that were skipped, since it is not certain what they say: 1, in lines [2]"}},
-		"a quote without an end": {"sep=,\nname,sid\nA," + one + "\n\"B," + two + "\nC," + two + "\n", "sid", []string{one},
-			[]string{"rows of the CSV that were skipped, since it is not certain what they say: 1, in lines [4]"}},
+		"a SID in another cell": {
+			"name,sid\n" + one + "\nA," + two, "sid",
+			[]string{two},
+			[]string{"rows of the CSV that were skipped, since it is not certain what they say: 1, in lines [2]"},
+		},
+		"a quote without an end": {
+			"sep=,\nname,sid\nA," + one + "\n\"B," + two + "\nC," + two + "\n", "sid",
+			[]string{one},
+			[]string{"rows of the CSV that were skipped, since it is not certain what they say: 1, in lines [4]"},
+		},
 		"column in another case": {"Name, Profile_SID \nA," + one, "profile_sid", []string{one}, nil},
 	} {
 		sids, notes, err := read(t, test.content, test.column)
