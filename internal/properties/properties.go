@@ -56,7 +56,7 @@ func Marshal(model any) ([]byte, error) {
 		text := []byte("null")
 		if !value.IsZero() {
 			var err error
-			if text, err = json.Marshal(value.Interface()); err != nil {
+			if text, err = json.Marshal(written(value)); err != nil {
 				return nil, err
 			}
 		}
@@ -65,6 +65,33 @@ func Marshal(model any) ([]byte, error) {
 	}
 	buf.WriteByte('}')
 	return buf.Bytes(), nil
+}
+
+// written returns what is written of a value. In a list of objects with further properties, the
+// generated code would write each documented property, and so a zero that nobody has put there.
+func written(value reflect.Value) any {
+	if value.Kind() != reflect.Slice {
+		return value.Interface()
+	}
+	items := make([]any, value.Len())
+	for i := range items {
+		item := value.Index(i)
+		items[i] = item.Interface()
+		if item.Kind() != reflect.Struct || !item.FieldByName("AdditionalProperties").IsValid() {
+			continue
+		}
+		object := make(map[string]any)
+		for name, further := range item.FieldByName("AdditionalProperties").Seq2() {
+			object[name.String()] = further.Interface()
+		}
+		for name, property := range Of(item.Interface()) {
+			if !property.IsZero() {
+				object[name] = property.Interface()
+			}
+		}
+		items[i] = object
+	}
+	return items
 }
 
 // Label is the name of a property for people: account_sid becomes Account SID.

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/seed07fc1495/trusthub/gen"
@@ -46,6 +47,17 @@ func TestHasAny(t *testing.T) {
 func TestMarshal(t *testing.T) {
 	got, err := properties.Marshal(&gen.Error{Message: "m", Status: 404})
 	if want := `{"code":null,"message":"m","more_info":null,"status":404}`; err != nil || string(got) != want {
+		t.Errorf("got %s, %v", got, err)
+	}
+}
+
+// An item of errors has no code that nobody has put there.
+func TestMarshalItems(t *testing.T) {
+	profile := gen.CustomerProfile{Errors: []gen.CustomerProfileError{
+		{Code: 18601, AdditionalProperties: map[string]any{"a": 1}}, {AdditionalProperties: map[string]any{"message": "m"}}, {},
+	}}
+	got, err := properties.Marshal(profile)
+	if want := `"errors":[{"a":1,"code":18601},{"message":"m"},{}]`; err != nil || !strings.Contains(string(got), want) {
 		t.Errorf("got %s, %v", got, err)
 	}
 }

@@ -42,7 +42,7 @@ func TestPeersFetch(t *testing.T) {
 
 // The transport of the benchmark stands for the real one, by the rule of this SDK as by net/http's.
 func TestHeedsContext(t *testing.T) {
-	if !transport.HeedsContext(new(http2.Transport)) || !transport.HeedsContext(new(realhttp2.Transport)) {
+	if !transport.HeedsContext(new(http2.Transport)) || !transport.HeedsContext(new(realhttp2.Transport)) { //nolint:staticcheck // SA1019: programs have it
 		t.Error("the watch over bodies is on")
 	}
 }
