@@ -20,7 +20,7 @@ test-all: test $(PEER) ## also those that compile other clients and SQLite: benc
 	@cd lab && go test -tags ogen ./...
 	@cd examples/reviews && go test ./...
 
-check: check-generated check-tidy check-modules lint check-platforms check-32-bit race ## everything that CI requires besides the tests
+check: check-generated check-one-edit check-experiments check-tidy check-modules lint check-platforms check-32-bit race ## everything that CI requires besides the tests
 
 bench: $(PEER) ## compare with other clients, with the newest two versions of Go, and write RESULTS.md in lab/bench/go*
 	@set -e; cd lab; for go in 1.27.4 1.26.8; do \
@@ -77,6 +77,14 @@ drift: ## compare the contract with Twilio's own document, or with SPEC=<file or
 check-generated:
 	@before=$$(cat gen/* | cksum); $(MAKE) -s generate; [ "$$before" = "$$(cat gen/* | cksum)" ] || \
 		{ echo "The generated code was not what api/ generates. It is now: commit it (make generate)."; exit 1; }
+
+check-one-edit: # a property is one edit of the document
+	@.ci/one-edit
+
+# The other variant of encoding/json than the toolchain has by itself.
+check-experiments:
+	@case $$(go env GOVERSION) in go1.26*) variant=jsonv2;; *) variant=nojsonv2;; esac; \
+		GOEXPERIMENT=$$variant go test . ./contract ./trusthubtest ./internal/decode
 
 check-tidy: $(PEER)
 	@set -e; for module in $(MODULES) tools; do (cd $$module && go mod tidy -diff) || \
