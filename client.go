@@ -71,11 +71,11 @@ func (c *Client) Generated() *gen.ClientWithResponses {
 	return &gen.ClientWithResponses{ClientInterface: &gen.Client{Server: c.pipeline.cfg.baseURL.String(), Client: c.pipeline}}
 }
 
-// CloseIdleConnections closes the connections that wait for the next request. Call it when a client
-// is not needed any more. Calls under way continue, and later ones open new connections.
-// Connections of a transport that was given by [WithHTTPClient], or that a program has put in the
-// place of [http.DefaultTransport], stay open. Those of a [Client.CallbackHandler] close after 90 s
-// without use.
+// CloseIdleConnections closes the connections that wait for the next request, up to 256. Call it
+// when a client is not needed any more. Calls under way continue, and later ones open new
+// connections. Connections of a transport that was given by [WithHTTPClient], or that a program
+// has put in the place of [http.DefaultTransport], stay open. Those of a [Client.CallbackHandler]
+// close after 90 s without use.
 func (c *Client) CloseIdleConnections() {
 	if c.pipeline.own != nil {
 		c.pipeline.own.CloseIdleConnections()
@@ -92,8 +92,9 @@ func (c Client) Format(f fmt.State, _ rune) {
 // TWILIO_REGION, if set, choose the address like [WithEdge], unless an option chooses it. An edge
 // alone means region us1, a region alone is an error. An empty variable counts as not set.
 //
-// It fails, and names the variable, when a value has quotes or blanks around it or an unexpanded ${,
-// and for an address of Twilio's own when the user name is not the SID of an account or an API key.
+// It fails, and names the variable, when a value has quotes or blanks around it or an unexpanded
+// ${, and for an address of Twilio's own when the user name is not the SID of an account or an API
+// key.
 func NewClientFromEnv(opts ...Option) (*Client, error) {
 	auth, isSID, err := authFromEnv()
 	if err != nil {

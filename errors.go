@@ -144,8 +144,9 @@ func (e Error) LogValue() slog.Value {
 
 // DecodeError is a 2xx answer that is not what was asked for: another content type, malformed or
 // truncated JSON, a value of the wrong type, another profile, an object that has nothing of one.
-// Its text names the place and the kind of the problem, and quotes nothing of the body but the
-// names on the way there.
+// Text that is not Unicode, such as half of a surrogate pair ("\ud83d"), is one too, and not
+// replaced. Its text names the place and the kind of the problem, and quotes nothing of the body
+// but the names on the way there.
 type DecodeError struct {
 	StatusCode int    // the HTTP status
 	RequestID  string // the Twilio-Request-Id header, which Twilio's support asks for

@@ -15,7 +15,8 @@ import (
 )
 
 // CustomerProfile is one Customer Profile, generated from the OpenAPI document. Absent, null and
-// empty strings all read as ""; [WithResponseInto] keeps the difference.
+// empty strings all read as ""; the three times are nil when null or absent. [WithResponseInto]
+// keeps the difference.
 //
 // Its fields are those of [gen.CustomerProfile]:
 //
@@ -51,7 +52,8 @@ const (
 // unknown code, like [net/http.StatusText]. A code is a finding and no decision: Twilio's own
 // example has one on a draft. Whether a profile is rejected is its Status.
 //
-// See https://www.twilio.com/en-us/changelog/introducing-error-codes-for-trust-hub-customer-profiles.
+// See
+// https://www.twilio.com/en-us/changelog/introducing-error-codes-for-trust-hub-customer-profiles.
 func ProfileErrorText(code int) string {
 	switch code {
 	case 18601:

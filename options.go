@@ -64,12 +64,12 @@ func WithEdge(edge, region string) Option {
 }
 
 // WithHTTPClient sends requests by the transport of this client, within its timeout, which bounds
-// one attempt as [WithTimeout] does. Its redirect policy and its cookie jar have no part. The
-// client itself is not changed.
+// one attempt as [WithTimeout] does. Redirects are never followed, and its cookie jar has no part.
+// The client itself is not changed.
 //
-// The transport must not retry by itself. Over go-retryablehttp v0.7.8 with its defaults, a call in
-// an outage sends 15 requests in 46 s in place of 3, and a batch under the limit of an account takes
-// more than twice as long.
+// The transport must not retry by itself. Over go-retryablehttp v0.7.8 with its defaults, a call
+// in an outage sends 15 requests in 46 s in place of 3, and a batch under the limit of an account
+// takes more than twice as long.
 //
 // Without this option or without a transport in it, [http.DefaultTransport] counts, as it is when
 // [NewClient] is called: an [http.Transport] there is cloned, and the clone given room for idle
@@ -115,6 +115,16 @@ func WithUserAgent(product string) Option {
 
 // WithTimeout bounds one attempt, from its signing to the last byte of its body. The default is 30
 // s. The time of a whole call, its retries and waits included, is bounded by its context.
+//
+// The error of an attempt that takes too long is a [net.Error] whose Timeout method returns true,
+// and [context.DeadlineExceeded] by [errors.Is], like that of the deadline of the caller's
+// context. When ctx.Err() is nil, it was the attempt. When a status other than 2xx came in time
+// and its body did not, the error is the *[Error].
+//
+// A connection that died in silence, for example behind a NAT, costs a call one attempt: HTTP/2
+// connections are checked by pings at a third of the time-out, 1 to 10 s, and an attempt that
+// takes too long closes all idle connections. With HTTP/2, that needs a time-out of 2 s or more. A
+// transport of [WithHTTPClient] has its own checks.
 func WithTimeout(d time.Duration) Option {
 	return func(c *config) error {
 		if d <= 0 {
@@ -139,7 +149,12 @@ func WithRetry(policy RetryPolicy) Option {
 // WithMaxConcurrency bounds the requests that the whole client has in flight. Below the bound it
 // adapts to the limit of the account, down to one request every few round trips: it slows down when
 // Twilio answers 429, and speeds up again while it does not. Further callers wait in order, until
-// their context ends.
+// their context ends. Without this option, only [Client.FetchCustomerProfiles] has a bound, of 16.
+//
+// With it, a 429 costs no attempt while other requests of the client succeed (within the last 10
+// s, or MaxWait), up to 50 times for a call. A request that is answered 429 on and on while others
+// succeed waits on its own. A call that would have to wait longer than MaxWait fails at once with
+// a copy of the 429, whose RetryAfter is the rest of the pause.
 func WithMaxConcurrency(n int) Option {
 	return func(c *config) error {
 		if n < 1 {
@@ -151,7 +166,7 @@ func WithMaxConcurrency(n int) Option {
 }
 
 // WithMaxResponseBytes bounds what is read of a body, decompressed. The default is 1 MiB; a profile
-// has about 1 KiB.
+// has about 1 KiB. A longer body is an [ErrResponseTooLarge], or an *[Error] with its body cut.
 func WithMaxResponseBytes(n int64) Option {
 	return func(c *config) error {
 		if n < 1 {

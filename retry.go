@@ -11,8 +11,11 @@ import (
 // defaults: 3 attempts and waits from 200 ms to 10 s.
 //
 // Waits start at MinWait, with jitter up to twice as long, and double until MaxWait. A Retry-After
-// header takes their place. When it asks for more than MaxWait, the call returns its error at once,
-// with RetryAfter set.
+// header takes their place, but for 0 and a date that has passed. When it asks for more than
+// MaxWait, the call returns its error at once, with RetryAfter set.
+//
+// A 429 that costs no attempt, and [Client.FetchCustomerProfiles], which has rules of its own, take
+// nothing from the retry quota.
 type RetryPolicy struct {
 	MaxAttempts int           // including the first; 1: no retries
 	MinWait     time.Duration // 0: 200 ms, or MaxWait if that is shorter
