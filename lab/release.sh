@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Takes the steps of docs/RELEASING.md in a repository of its own, made from what git has staged, and uses
+# Takes the steps of a release in CONTRIBUTING.md in a repository of its own, made from what git has staged, and uses
 # the versions from outside.
 set -euo pipefail
 cd "$(dirname "$0")/.."
