@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"strconv"
 	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -8,7 +9,8 @@ import (
 	"github.com/seed07fc1495/trusthub/api"
 )
 
-// What linters and mocks of others stumble over: a key beside a $ref, and a header without an example that fits.
+// What linters and mocks of others stumble over: a key beside a $ref, a body without an example, and a header without one that
+// fits.
 func TestOtherToolsReadTheDocument(t *testing.T) {
 	doc, err := openapi3.NewLoader().LoadFromData(api.Spec())
 	if err != nil {
@@ -20,10 +22,32 @@ func TestOtherToolsReadTheDocument(t *testing.T) {
 	for _, path := range doc.Paths.Map() {
 		for _, operation := range path.Operations() {
 			for status, response := range operation.Responses.Map() {
+				for contentType, content := range response.Value.Content {
+					if content.Example == nil {
+						t.Errorf("%s with status %s has no example, in whose place mocks put what they like", contentType, status)
+					}
+				}
 				for name, header := range response.Value.Headers {
 					if err := header.Value.Schema.Value.VisitJSON(header.Value.Example); err != nil {
 						t.Errorf("the example of header %s with status %s: %v", name, status, err)
 					}
+				}
+			}
+		}
+	}
+}
+
+// Some tools look for a status by its number alone, and do not find the range that it is in.
+func TestUsualFailuresHaveNumbers(t *testing.T) {
+	doc, err := openapi3.NewLoader().LoadFromData(api.Spec())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range doc.Paths.Map() {
+		for id, operation := range path.Operations() {
+			for _, status := range []int{400, 401, 403, 404, 429, 500, 502, 503, 504} {
+				if operation.Responses.Value(strconv.Itoa(status)) == nil {
+					t.Errorf("%s documents no %d", id, status)
 				}
 			}
 		}
