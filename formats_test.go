@@ -2,6 +2,7 @@ package trusthub_test
 
 import (
 	"encoding/json"
+	"net/http"
 	"reflect"
 	"testing"
 
@@ -42,6 +43,18 @@ func checkArrives(t *testing.T, sent, want map[string]any) {
 		t.Errorf("sent %s: %v. A Go type that does not take null needs x-go-type-skip-optional-pointer: false", body, err)
 	} else if got, want := viaJSON(t, profile), viaJSON(t, want); !reflect.DeepEqual(got, want) {
 		t.Errorf("sent %s, got %v", body, got)
+	}
+}
+
+// A header of another type than the documented costs the generated client the whole answer, and ours nothing.
+func TestAMalformedHeaderLosesNothing(t *testing.T) {
+	header := http.Header{"Content-Type": {apitest.JSON}, "Access-Control-Allow-Credentials": {"maybe"}}
+	client := apitest.Over(t, apitest.Canned(http.StatusOK, header, `{"sid":"`+sid+`"}`))
+	if answer, err := client.Generated().FetchCustomerProfileWithResponse(t.Context(), sid); err == nil || answer != nil {
+		t.Errorf("generated: got %v, %v", answer, err)
+	}
+	if profile, err := client.FetchCustomerProfile(t.Context(), sid); err != nil || profile.SID != sid {
+		t.Errorf("got %v, %v", profile, err)
 	}
 }
 
