@@ -63,7 +63,7 @@ var valuesOfFormats = map[string]any{
 	"date": "2026-11-27", "date-time": "2026-11-27T18:37:39Z", "byte": "aGVsbG8=", "binary": "aGVsbG8=", "password": "secret",
 	"uuid": "5f0c1a51-46a9-4d0e-9b0c-9f9d5e1f7a35", "email": "a@example.com", "uri": "https://example.com/a", "hostname": "example.com",
 	"ipv4": "192.0.2.1", "ipv6": "2001:db8::1", "duration": "PT1H",
-	"int32": 1 << 30, "int64": 1 << 52, "float": 0.5, "double": 0.1,
+	"int32": 1 << 30, "int64": int64(1 << 52), "float": 0.5, "double": 0.1,
 }
 
 // valueOf returns a value that a schema permits.
