@@ -61,7 +61,7 @@ lint: $(PEER) ## vet and lint all modules
 	@set -e; for module in $(MODULES); do (cd $$module && go vet -tags ogen ./... && $(LINT) run --build-tags ogen); done
 
 # What oasdiff permits and Go does not, such as another type or name, is in the declarations of gen/.
-DECLARATIONS = go doc -all ./gen | sed -E 's,//.*,,; s/[[:space:]]+/ /g' | sort
+DECLARATIONS = go doc -all ./gen | sed -E '/^    /d; s,[[:space:]]//.*,,; s/[[:space:]]+/ /g' | sort
 breaking: SHELL := bash
 breaking: ## compare the contract with BASE=<git ref>, and fail on a breaking change
 	@test -n '$(BASE)' || { echo "usage: make breaking BASE=<git ref>"; exit 2; }
