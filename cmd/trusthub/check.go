@@ -146,16 +146,10 @@ func oneByOne(ctx context.Context, client *trusthub.Client, sids iter.Seq[string
 }
 
 // undocumented returns the properties of a profile that the document does not have.
-func undocumented(body []byte) (names []string) {
+func undocumented(body []byte) []string {
 	var object map[string]json.RawMessage
 	_ = json.Unmarshal(body, &object) // it was read as a profile before
-	documented := slices.Collect(properties.Names(trusthub.CustomerProfile{}))
-	for _, name := range slices.Sorted(maps.Keys(object)) {
-		if !slices.Contains(documented, name) {
-			names = append(names, name)
-		}
-	}
-	return names
+	return properties.Undocumented(object, properties.Names(trusthub.CustomerProfile{}))
 }
 
 func judge(sid string, err error) verdict {

@@ -8,7 +8,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
+	"maps"
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -45,6 +47,15 @@ func HasAny[V any](object map[string]V, documented iter.Seq[string]) bool {
 		}
 	}
 	return false
+}
+
+// Undocumented returns the names in an object that none of the documented properties has, sorted.
+func Undocumented[V any](object map[string]V, documented iter.Seq[string]) []string {
+	object = maps.Clone(object)
+	for name := range documented {
+		delete(object, name)
+	}
+	return slices.Sorted(maps.Keys(object))
 }
 
 // Marshal writes every documented property of a generated model, null where empty, as Twilio does;

@@ -62,6 +62,14 @@ func TestMarshalItems(t *testing.T) {
 	}
 }
 
+func TestUndocumented(t *testing.T) {
+	object := map[string]int{"sid": 1, "tier": 2, "status": 3, "risk": 4}
+	got := properties.Undocumented(object, properties.Names(gen.CustomerProfile{}))
+	if !slices.Equal(got, []string{"risk", "tier"}) || len(object) != 4 {
+		t.Errorf("got %q of %v", got, object)
+	}
+}
+
 func TestLabel(t *testing.T) {
 	for name, want := range map[string]string{
 		"sid": "SID", "account_sid": "Account SID", "friendly_name": "Friendly name", "url": "URL", "email": "Email", "": "",

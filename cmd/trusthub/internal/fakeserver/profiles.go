@@ -115,7 +115,8 @@ func ReadProfiles(r io.Reader) (profiles []trusthub.CustomerProfile, unknown []s
 	for {
 		var value json.RawMessage
 		if err := decoder.Decode(&value); errors.Is(err, io.EOF) {
-			return profiles, unknown, nil
+			slices.Sort(unknown)
+			return profiles, slices.Compact(unknown), nil
 		} else if err != nil {
 			return nil, nil, err
 		}
@@ -126,8 +127,8 @@ func ReadProfiles(r io.Reader) (profiles []trusthub.CustomerProfile, unknown []s
 			}
 		}
 		for _, one := range list {
-			var properties map[string]json.RawMessage
-			if json.Unmarshal(one, &properties) == nil && properties["error"] != nil {
+			var object map[string]json.RawMessage
+			if json.Unmarshal(one, &object) == nil && object["error"] != nil {
 				continue // a failure among the results of a fetch
 			}
 			profile, err := readProfile(one)
@@ -135,7 +136,7 @@ func ReadProfiles(r io.Reader) (profiles []trusthub.CustomerProfile, unknown []s
 				return nil, nil, fmt.Errorf("profile %d: %w", len(profiles)+1, err)
 			}
 			profiles = append(profiles, profile)
-			unknown = appendUnknown(unknown, properties)
+			unknown = append(unknown, properties.Undocumented(object, properties.Names(profile))...)
 		}
 	}
 }
@@ -147,17 +148,6 @@ func readProfile(text []byte) (profile trusthub.CustomerProfile, err error) {
 		return profile, fmt.Errorf("%s: %s", cmp.Or(pointer, "the whole"), cmp.Or(decode.Describe(err), err.Error()))
 	}
 	return profile, checkSID(profile.SID)
-}
-
-func appendUnknown(unknown []string, object map[string]json.RawMessage) []string {
-	documented := slices.Collect(properties.Names(trusthub.CustomerProfile{}))
-	for name := range object {
-		if !slices.Contains(documented, name) && !slices.Contains(unknown, name) {
-			unknown = append(unknown, name)
-		}
-	}
-	slices.Sort(unknown)
-	return unknown
 }
 
 // decodeProfile refuses unknown keys: a status that is misspelt would make a draft.
