@@ -208,10 +208,10 @@ func (s *summary) write(w io.Writer, counts results.Counts) {
 func (o *reportOptions) writeCSV(w, stderr io.Writer, file *results.File) error {
 	out := newSheet(w, o.excel)
 	if o.join == "" {
-		if err := out.write(reportHeader()); err != nil {
+		if err := out.write(columns(true)); err != nil {
 			return err
 		}
-		return file.Each(func(r *results.Result) error { return out.write(reportRecord(r)) })
+		return file.Each(func(r *results.Result) error { return out.write(cells(r, true)) })
 	}
 	own, err := os.Open(o.join)
 	if err != nil {
@@ -222,7 +222,7 @@ func (o *reportOptions) writeCSV(w, stderr io.Writer, file *results.File) error 
 	if err != nil {
 		return fmt.Errorf("--join: %s: %w", o.join, err)
 	}
-	if err := out.write(append(table.Header, reportHeader()...)); err != nil {
+	if err := out.write(append(table.Header, columns(true)...)); err != nil {
 		return err
 	}
 	for {
@@ -239,8 +239,8 @@ func (o *reportOptions) writeCSV(w, stderr io.Writer, file *results.File) error 
 		} else if found != nil {
 			r = found
 		}
-		cells := append(row.Cells, make([]string, max(len(table.Header)-len(row.Cells), 0))...)
-		if err := out.write(append(cells[:len(table.Header)], reportRecord(r)...)); err != nil {
+		own := append(row.Cells, make([]string, max(len(table.Header)-len(row.Cells), 0))...)
+		if err := out.write(append(own[:len(table.Header)], cells(r, true)...)); err != nil {
 			return err
 		}
 	}

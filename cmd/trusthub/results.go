@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 
 	"github.com/seed07fc1495/trusthub"
 	"github.com/seed07fc1495/trusthub/cmd/trusthub/internal/results"
-	"github.com/seed07fc1495/trusthub/internal/properties"
 	"github.com/seed07fc1495/trusthub/internal/text"
 )
 
@@ -83,31 +81,12 @@ func writeNDJSON(w io.Writer, result trusthub.FetchResult) error {
 	return encoder.Encode(keys)
 }
 
-// writeCSVHeader names the documented properties, and what failures have.
-func writeCSVHeader(w io.Writer) error {
-	return newSheet(w, false).write(append(slices.Collect(properties.Names(trusthub.CustomerProfile{})), failureColumns...))
-}
+func writeCSVHeader(w io.Writer) error { return newSheet(w, false).write(columns(false)) }
 
 func writeCSV(w io.Writer, result trusthub.FetchResult) error {
-	profile := trusthub.CustomerProfile{SID: result.SID}
-	if result.Profile != nil {
-		profile = *result.Profile
-		profile.SID = result.SID
-	}
-	var record []string
-	for _, value := range properties.Of(profile) {
-		record = append(record, valueText(value))
-	}
-	var failure *results.Error
+	r := &results.Result{SID: result.SID, Profile: result.Profile}
 	if result.Err != nil {
-		failure = new(newFailedResult(result.SID, result.Err).Error)
+		r.Error = new(newFailedResult(result.SID, result.Err).Error)
 	}
-	return newSheet(w, false).write(append(record, failureCells(failure)...))
-}
-
-func numberOrNothing(n int) string {
-	if n == 0 {
-		return ""
-	}
-	return fmt.Sprint(n)
+	return newSheet(w, false).write(cells(r, false))
 }

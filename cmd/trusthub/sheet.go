@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/csv"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -55,38 +56,38 @@ func harmless(cell string) string {
 	return "'" + cell
 }
 
-// reportHeader names the columns of a report: those of a profile, with the errors in words.
-func reportHeader() (header []string) {
-	for name := range properties.Of(trusthub.CustomerProfile{}) {
-		if name == "errors" {
-			name = "reasons"
-		}
-		header = append(header, name)
+// columns names the cells of a record. Its errors are called so, or reasons if they are in words.
+func columns(inWords bool) []string {
+	header := slices.Collect(properties.Names(trusthub.CustomerProfile{}))
+	if inWords {
+		header[slices.Index(header, "errors")] = "reasons"
 	}
-	return append(header, failureColumns...)
+	return append(header, "failure_status", "failure_code", "failure_request_id", "failure_message")
 }
 
-var failureColumns = []string{"failure_status", "failure_code", "failure_request_id", "failure_message"} //nolint:gochecknoglobals // constant
-
-func reportRecord(r *results.Result) (record []string) {
-	profile := trusthub.CustomerProfile{}
+// cells returns the record of a result: the properties of its profile, and what a failure has.
+func cells(r *results.Result, inWords bool) (record []string) {
+	var profile trusthub.CustomerProfile
 	if r.Profile != nil {
 		profile = *r.Profile
 	}
 	profile.SID = r.SID
 	for name, value := range properties.Of(profile) {
 		text := valueText(value)
-		if name == "errors" {
+		if inWords && name == "errors" {
 			text = strings.Join(trusthub.ProfileErrorTexts(&profile), "; ")
 		}
 		record = append(record, text)
 	}
-	return append(record, failureCells(r.Error)...)
+	if e := r.Error; e != nil {
+		return append(record, numberOrNothing(e.Status), numberOrNothing(e.Code), e.RequestID, e.Message)
+	}
+	return append(record, "", "", "", "")
 }
 
-func failureCells(e *results.Error) []string {
-	if e == nil {
-		return make([]string, len(failureColumns))
+func numberOrNothing(n int) string {
+	if n == 0 {
+		return ""
 	}
-	return []string{numberOrNothing(e.Status), numberOrNothing(e.Code), e.RequestID, e.Message}
+	return strconv.Itoa(n)
 }
