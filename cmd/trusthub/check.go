@@ -72,10 +72,7 @@ func (o *checkOptions) run(cmd *cobra.Command, args []string) error {
 		fetched = oneByOne(cmd.Context(), client, source.sids)
 	}
 	verdicts := o.verdicts(cmd.Context(), fetched)
-	for _, note := range source.notes() {
-		fmt.Fprintln(stderr, "trusthub:", note)
-	}
-	if err := source.wrongInput(); err != nil {
+	if err := source.report(stderr); err != nil {
 		return err
 	}
 	out := bufio.NewWriter(cmd.OutOrStdout())

@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/seed07fc1495/trusthub"
-	"github.com/seed07fc1495/trusthub/cmd/trusthub/internal/sidfile"
 )
 
 // fetchOptions are the flags of fetch.
@@ -107,10 +106,7 @@ func (o *fetchOptions) runMany(cmd *cobra.Command, args []string, client *trusth
 	if err != nil {
 		return err
 	}
-	for _, note := range source.notes() {
-		fmt.Fprintln(stderr, "trusthub:", note)
-	}
-	if err := source.wrongInput(); err != nil {
+	if err := source.report(stderr); err != nil {
 		return err
 	}
 	if cause := o.outage.now(); cause != "" && how.why != nil {
@@ -156,14 +152,11 @@ func (o *fetchOptions) formats(args []string) (*singleFormat, resultFormat, erro
 // fetch prints every profile that it can and reports the others.
 func fetch(ctx context.Context, client *trusthub.Client, sids []string, format *singleFormat, stdout, stderr io.Writer) error {
 	missing, malformed, final := 0, 0, 0
-	for i, arg := range sids {
-		var response trusthub.Response
-		sid, _ := sidfile.Trim(arg)
-		profile, err := client.FetchCustomerProfile(ctx, sid, trusthub.WithResponseInto(&response))
-		err = withFlaw(sid, err)
+	for result := range oneByOne(ctx, client, trimmed(sids)) {
+		err := withFlaw(result.SID, result.Err)
 		switch {
 		case err != nil && ctx.Err() != nil:
-			return failed(fmt.Errorf("%w: %d of %d profiles fetched", errInterrupted, i-missing, len(sids)))
+			return failed(fmt.Errorf("%w: %d of %d profiles fetched", errInterrupted, result.Index-missing, len(sids)))
 		case err != nil:
 			missing++
 			if isFinal(err) {
@@ -172,9 +165,9 @@ func fetch(ctx context.Context, client *trusthub.Client, sids []string, format *
 			if errors.Is(err, trusthub.ErrInvalidSID) {
 				malformed++
 			}
-			format.writeError(stderr, sid, err)
+			format.writeError(stderr, result.SID, err)
 		default:
-			if err := format.write(stdout, i, profile, response.Body); err != nil {
+			if err := format.write(stdout, result.Index, result.Profile, result.Response.Body); err != nil {
 				return failed(err)
 			}
 		}

@@ -59,15 +59,7 @@ type sidSource struct {
 // open returns the SIDs but for those that have a result. Those of a file are counted first.
 func (in *input) open(args []string, stdin io.Reader, earlier *earlier) (*sidSource, error) {
 	source := &sidSource{total: len(args), close: func() {}, notes: func() []string { return nil }}
-	each := func(yield func(string) bool) error { //nolint:unparam // as those that read
-		for _, arg := range args {
-			sid, _ := sidfile.Trim(arg)
-			if !yield(sid) {
-				break
-			}
-		}
-		return nil
-	}
+	each := func(yield func(string) bool) error { trimmed(args)(yield); return nil }
 	if in.isMany(args) {
 		r := stdin
 		if in.from != "" && in.from != "-" {
@@ -90,15 +82,15 @@ func (in *input) open(args []string, stdin io.Reader, earlier *earlier) (*sidSou
 	source.sids = func(yield func(string) bool) {
 		left := false
 		err := each(func(sid string) bool {
-			if earlier.has(sid) {
-				source.skipped.Add(1)
-				if earlier.states.Of(sid) == results.Final {
-					source.final.Add(1)
-				}
-				return true
+			switch earlier.states.Of(sid) {
+			case "", results.Again:
+				left = !yield(sid)
+				return !left
+			case results.Final:
+				source.final.Add(1)
 			}
-			left = !yield(sid)
-			return !left
+			source.skipped.Add(1)
+			return true
 		})
 		if err != nil {
 			source.broken.Store(&err)
@@ -106,6 +98,17 @@ func (in *input) open(args []string, stdin io.Reader, earlier *earlier) (*sidSou
 		source.complete.Store(!left && err == nil)
 	}
 	return source, nil
+}
+
+// trimmed yields the SIDs of a command line.
+func trimmed(args []string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, arg := range args {
+			if sid, _ := sidfile.Trim(arg); !yield(sid) {
+				return
+			}
+		}
+	}
 }
 
 // count returns -1 for what cannot be read twice.
@@ -142,16 +145,17 @@ func (in *input) reader(r io.Reader) (*sidfile.Reader, error) {
 	return sidfile.NewList(r)
 }
 
-// wrongInput returns the error that ends a command whose input is of the wrong kind; nil: it is not.
-func (s *sidSource) wrongInput() error {
-	broken := s.broken.Load()
-	if broken == nil {
-		return nil
+// report prints the notes about the input. It returns an error for input of the wrong kind.
+func (s *sidSource) report(stderr io.Writer) error {
+	for _, note := range s.notes() {
+		fmt.Fprintln(stderr, "trusthub:", note)
 	}
-	if _, ok := errors.AsType[*sidfile.NoSIDError](*broken); !ok {
-		return nil
+	if broken := s.broken.Load(); broken != nil {
+		if _, ok := errors.AsType[*sidfile.NoSIDError](*broken); ok {
+			return fmt.Errorf("trusthub: reading the SIDs: %w", *broken)
+		}
 	}
-	return fmt.Errorf("trusthub: reading the SIDs: %w", *broken)
+	return nil
 }
 
 // withFlaw names what is wrong with a malformed SID and cannot be seen.

@@ -84,7 +84,7 @@ func (o *outcome) add(result trusthub.FetchResult, earlier *earlier) {
 	switch {
 	case err == nil:
 		o.fetched++
-		o.counts[results.ProfileState(result.Profile)]++
+		o.counts[results.StateOf(result.Profile.Status, nil)]++
 	case isFinal(err):
 		o.failed++
 		o.final++

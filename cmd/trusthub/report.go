@@ -138,11 +138,7 @@ func (s *summary) count(g *group, what, sid string) {
 
 func (s *summary) add(r *results.Result) error {
 	if r.Error != nil {
-		state := results.Again
-		if r.Error.Final {
-			state = results.Final
-		}
-		s.count(&s.failures, state+": "+failureText(r.Error), r.SID)
+		s.count(&s.failures, results.StateOf("", r.Error)+": "+failureText(r.Error), r.SID)
 		return nil
 	}
 	p := r.Profile

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/seed07fc1495/trusthub"
 	"github.com/seed07fc1495/trusthub/cmd/trusthub/internal/results"
 )
 
@@ -93,7 +94,7 @@ func (e *earlier) add(line *results.Line) {
 		return
 	}
 	failure := line.Error()
-	e.states.Add(line.SID, results.StateOf(line))
+	e.states.Add(line.SID, results.StateOf(trusthub.CustomerProfileStatus(line.Status), failure))
 	if failure == nil {
 		e.good = append(e.good[:0], line.SID...)
 	}

@@ -87,7 +87,7 @@ func (t *tracking) open() error {
 		}
 		t.read = append(t.read, sid)
 	}
-	if err := source.wrongInput(); err != nil {
+	if err := source.report(t.stderr); err != nil {
 		return err
 	}
 	if broken := source.broken.Load(); broken != nil {

@@ -85,7 +85,7 @@ func (f *File) add(line *Line) {
 		f.obsolete[line.Offset] = true
 		return
 	}
-	state := StateOf(line)
+	state := StateOf(trusthub.CustomerProfileStatus(line.Status), line.Error())
 	i := slices.Index(f.states, state)
 	if i < 0 {
 		i = len(f.states)

@@ -30,23 +30,14 @@ const (
 	Again = "to be fetched again"
 )
 
-// StateOf returns the state that a line is of.
-func StateOf(l *Line) string {
-	failure := l.Error()
+// StateOf returns the state of a SID: that of its failure, or that of its profile if failure is nil.
+// All undocumented statuses are one state.
+func StateOf(status trusthub.CustomerProfileStatus, failure *Error) string {
 	switch {
-	case failure == nil:
-		return stateOf(trusthub.CustomerProfileStatus(l.Status))
-	case failure.Final:
+	case failure != nil && failure.Final:
 		return Final
-	}
-	return Again
-}
-
-// ProfileState returns the state of a profile. All undocumented statuses are one.
-func ProfileState(profile *trusthub.CustomerProfile) string { return stateOf(profile.Status) }
-
-func stateOf(status trusthub.CustomerProfileStatus) string {
-	switch {
+	case failure != nil:
+		return Again
 	case status == "":
 		return "without a status"
 	case !status.Valid():
