@@ -3,6 +3,7 @@ package sidfile_test
 import (
 	"encoding/binary"
 	"errors"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -25,19 +26,52 @@ func wide(order binary.AppendByteOrder, text string) string {
 	return string(all)
 }
 
+func open(r io.Reader, column string) (*sidfile.Reader, error) {
+	if column == "" {
+		return sidfile.NewList(r)
+	}
+	return sidfile.NewColumn(r, column)
+}
+
 func read(t *testing.T, content, column string) (sids, notes []string, err error) {
 	t.Helper()
-	var reader *sidfile.Reader
-	if column == "" {
-		reader, err = sidfile.NewList(strings.NewReader(content))
-	} else {
-		reader, err = sidfile.NewColumn(strings.NewReader(content), column)
-	}
+	reader, err := open(strings.NewReader(content), column)
 	if err != nil {
 		return nil, nil, err
 	}
 	err = reader.Each(func(sid string) bool { sids = append(sids, sid); return true })
 	return sids, reader.Notes(), err
+}
+
+// A SID is yielded before the next one is written: a program may write them slowly.
+func TestSlowPipe(t *testing.T) {
+	for column, lines := range map[string][]string{
+		"":    {one + "\n", two + "\n"},
+		"sid": {"name,sid\nAcme," + one + "\n", "Jürgen," + two + "\n"},
+	} {
+		r, w := io.Pipe()
+		yielded := make(chan struct{})
+		go func() {
+			for _, line := range lines {
+				_, _ = io.WriteString(w, line)
+				<-yielded
+			}
+			_ = w.Close()
+		}()
+		reader, err := open(r, column)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		err = reader.Each(func(sid string) bool {
+			got = append(got, sid)
+			yielded <- struct{}{}
+			return true
+		})
+		if err != nil || !slices.Equal(got, []string{one, two}) {
+			t.Errorf("column %q: got %q, %v", column, got, err)
+		}
+	}
 }
 
 // Files as PowerShell, Excel, editors, pages and chats leave them.

@@ -14,8 +14,7 @@ import (
 // Table reads a CSV file that has a column of SIDs. Its delimiter is the most frequent one of the
 // header, or what a first line such as "sep=;" says.
 type Table struct {
-	Header    []string
-	Delimiter rune
+	Header []string
 
 	records *csv.Reader
 	column  int
@@ -37,19 +36,20 @@ func NewTable(r io.Reader, column string) (*Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Table{Delimiter: ','}
+	t := new(Table)
+	var delimiter rune
 	first, err := peekLine(lines)
 	if err != nil {
 		return nil, err
 	}
 	if said, ok := strings.CutPrefix(strings.ToLower(first), "sep="); ok && said != "" {
-		t.Delimiter, t.first = []rune(said)[0], 1
+		delimiter, t.first = []rune(said)[0], 1
 		_, _ = lines.ReadString('\n')
 	} else {
-		t.Delimiter = delimiterOf(first)
+		delimiter = delimiterOf(first)
 	}
 	t.records = csv.NewReader(lines)
-	t.records.Comma, t.records.LazyQuotes, t.records.FieldsPerRecord = t.Delimiter, true, -1
+	t.records.Comma, t.records.LazyQuotes, t.records.FieldsPerRecord = delimiter, true, -1
 	if t.Header, err = t.records.Read(); err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("reading the header of the CSV: %w", err)
 	}
@@ -65,12 +65,17 @@ func NewTable(r io.Reader, column string) (*Table, error) {
 
 // peekLine returns the first line, or what of it fits the buffer.
 func peekLine(r *bufio.Reader) (string, error) {
-	sample, err := r.Peek(r.Size())
-	if err != nil && !errors.Is(err, io.EOF) {
-		return "", err
+	for read := 0; ; {
+		sample, err := r.Peek(max(read+1, r.Buffered()))
+		line, _, whole := strings.Cut(string(sample), "\n")
+		switch {
+		case whole, errors.Is(err, io.EOF), errors.Is(err, bufio.ErrBufferFull):
+			return strings.TrimSpace(line), nil
+		case err != nil:
+			return "", err
+		}
+		read = len(sample)
 	}
-	line, _, _ := strings.Cut(string(sample), "\n")
-	return strings.TrimSpace(line), nil
 }
 
 func delimiterOf(header string) rune {

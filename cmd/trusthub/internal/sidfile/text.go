@@ -19,7 +19,8 @@ import (
 // newText returns the text of a file in UTF-8. It fails when the file is no text.
 func newText(r io.Reader) (*bufio.Reader, error) {
 	raw := bufio.NewReaderSize(r, 4096)
-	sample, _ := raw.Peek(512)
+	_, _ = raw.Peek(4) // waits for the first bytes, and for no more: a pipe may be slow
+	sample, _ := raw.Peek(min(raw.Buffered(), 512))
 	if e := encodingOf(sample); e != nil {
 		return bufio.NewReader(transform.NewReader(raw, encodings.BOMOverride(e.NewDecoder()))), nil
 	}
