@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -54,10 +53,8 @@ type CallbackStyle struct {
 func (h *Handler) store(profile trusthub.CustomerProfile, body []byte) (callBack func()) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	key := strings.ToUpper(profile.SID)
-	var before trusthub.CustomerProfile
-	known := json.Unmarshal(h.profiles[key], &before) == nil
-	h.profiles[key] = body
+	before, known := h.find(profile.SID)
+	h.profiles[strings.ToUpper(profile.SID)] = body
 	if !known || before.Status == profile.Status || profile.StatusCallback == "" || h.caller == nil {
 		return nil
 	}

@@ -71,8 +71,12 @@ func (h *Handler) Put(profile trusthub.CustomerProfile) {
 // Profile returns a profile as it is now; false: there is none with this SID.
 func (h *Handler) Profile(sid string) (profile trusthub.CustomerProfile, ok bool) {
 	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.find(sid)
+}
+
+func (h *Handler) find(sid string) (profile trusthub.CustomerProfile, ok bool) {
 	body, ok := h.profiles[strings.ToUpper(sid)]
-	h.mu.Unlock()
 	return profile, ok && json.Unmarshal(body, &profile) == nil
 }
 

@@ -16,17 +16,6 @@ import (
 	"github.com/seed07fc1495/trusthub"
 )
 
-func newAuthCommand() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "auth",
-		Short: "Find out about credentials",
-		Args:  cobra.NoArgs,
-		RunE:  func(*cobra.Command, []string) error { return errors.New("trusthub: auth has one command: status") },
-	}
-	cmd.AddCommand(newAuthStatusCommand())
-	return cmd
-}
-
 func newAuthStatusCommand() *cobra.Command {
 	var from connection
 	cmd := &cobra.Command{

@@ -18,17 +18,6 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/webhook"
 )
 
-func newCallbackCommand() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "callback",
-		Short: "Find out about status callbacks",
-		Args:  cobra.NoArgs,
-		RunE:  func(*cobra.Command, []string) error { return errors.New("trusthub: callback has one command: explain") },
-	}
-	cmd.AddCommand(newExplainCommand())
-	return cmd
-}
-
 func newExplainCommand() *cobra.Command {
 	var c capture
 	cmd := &cobra.Command{

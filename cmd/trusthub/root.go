@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
@@ -19,8 +20,24 @@ func newRootCommand() *cobra.Command {
 		SilenceUsage:  true,
 	}
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
-	root.AddCommand(newFetchCommand(), newWatchCommand(), newCheckCommand(), newAuthCommand(), newReportCommand(), newServeCommand(), newCallbackCommand())
+	root.AddCommand(newFetchCommand(), newWatchCommand(), newCheckCommand(), newReportCommand(), newServeCommand(),
+		newGroup("auth", "Find out about credentials", newAuthStatusCommand()),
+		newGroup("callback", "Find out about status callbacks", newExplainCommand()))
 	return root
+}
+
+// newGroup returns a command that only groups others: so far, one.
+func newGroup(name, short string, only *cobra.Command) *cobra.Command {
+	group := &cobra.Command{
+		Use:   name,
+		Short: short,
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			return fmt.Errorf("trusthub: %s has one command: %s", name, only.Name())
+		},
+	}
+	group.AddCommand(only)
+	return group
 }
 
 // exitCodes is what the help of a command says of them.

@@ -17,8 +17,7 @@ import (
 // fault is a [trusthubtest.Fault] that happens to the next requests, or to the next ones for one profile.
 type fault struct {
 	trusthubtest.Fault
-	sid  string // "": any
-	left int    // times; negative: always
+	sid string // "": any
 }
 
 // decodeFault reads a fault as JSON has it: times are words such as "250ms", and the body is a string, or JSON to send.
@@ -37,7 +36,7 @@ func decodeFault(r io.Reader) (*fault, error) {
 	if err := decodeJSON(r, &written); err != nil {
 		return nil, err
 	}
-	f := &fault{sid: written.SID, left: written.Times}
+	f := &fault{sid: written.SID}
 	if written.Preset != "" {
 		if written.Status != 0 || len(written.Body) > 0 || !slices.Contains(trusthubtest.Gateways(), written.Preset) {
 			return nil, fmt.Errorf("the preset is one of %s, and takes neither status nor body", strings.Join(trusthubtest.Gateways(), ", "))
@@ -46,14 +45,14 @@ func decodeFault(r io.Reader) (*fault, error) {
 	} else {
 		f.Status, f.Body, f.Empty, f.Header = written.Status, bodyOf(written.Body), string(written.Body) == `""`, make(http.Header)
 	}
-	f.Delay, f.Truncate, f.Reset = time.Duration(written.Delay), written.Truncate, written.Reset
+	f.Delay, f.Truncate, f.Reset, f.Times = time.Duration(written.Delay), written.Truncate, written.Reset, written.Times
 	for name, values := range written.Header {
 		f.Header[http.CanonicalHeaderKey(name)] = values
 	}
 	switch {
 	case f.Status != 0 && (f.Status < 200 || f.Status > 999):
 		return nil, fmt.Errorf("the status %d is not one of 200 to 999", f.Status)
-	case written.Times == 0:
+	case f.Times == 0:
 		return nil, errors.New("times is a number of requests, -1 for all")
 	case f.sid == "":
 		return f, nil
@@ -76,7 +75,7 @@ func (s *Server) nextFault(r *http.Request) (trusthubtest.Fault, bool) {
 		return trusthubtest.Fault{}, false
 	}
 	found := s.faults[i]
-	if found.left--; found.left == 0 {
+	if found.Times--; found.Times == 0 {
 		s.faults = slices.Delete(s.faults, i, i+1)
 	}
 	return found.Fault, true
