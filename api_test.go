@@ -128,7 +128,8 @@ func difference(before, after []string) string {
 
 const module = "github.com/seed07fc1495/trusthub"
 
-// Who may import whom inside this module, tests aside. A program that only fetches must not carry a validator.
+// Who may import whom inside this module, tests aside. A program that only fetches must not carry a
+// validator.
 func TestImports(t *testing.T) {
 	allowed := map[string][]string{
 		"":                  {"/gen", "/internal/address", "/internal/apierror", "/internal/attempt", "/internal/decode", "/internal/fanout", "/internal/limiter", "/internal/opaque", "/internal/outage", "/internal/properties", "/internal/retry", "/internal/sid", "/internal/sleep", "/internal/text", "/internal/tracker", "/internal/transport", "/internal/webhook"},

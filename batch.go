@@ -142,7 +142,8 @@ func (b *batch) newGuard(cfg batchConfig) *outage.Guard {
 	}
 	return outage.New(outage.Config{
 		Limiter: p.limiter, Scope: p.limiter.NewBatch(window), Retry: p.cfg.retry, MaxOutage: cfg.maxOutage,
-		Places:    cmp.Or(cfg.places, max(2*cfg.concurrency, leastPlaces)), // so that calls that wait to try again leave no slot unused
+		// so that calls that wait to try again leave no slot unused
+		Places:    cmp.Or(cfg.places, max(2*cfg.concurrency, leastPlaces)),
 		CanReauth: !static, Stop: b.stream.Stop, Ask: b.ask,
 		NewError: newEndOfBatch, Canaries: p.health.recent(),
 		OnChange: p.logOutage,
@@ -206,7 +207,8 @@ const (
 type batchConfig struct {
 	concurrency int
 	maxOutage   time.Duration
-	places      int // for SIDs that were pulled; 0: more than there are requests, so that no slot is unused
+	// for SIDs that were pulled; 0: more than there are requests, so that no slot is unused
+	places int
 }
 
 func (p *pipeline) newBatchConfig(opts []BatchOption) (batchConfig, error) {

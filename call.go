@@ -176,7 +176,8 @@ func (c *call) try() (a *answer) {
 		return nil
 	}
 	var learned *attempt.Outcome
-	defer func() { c.throttling = c.limiter.Release(c.ticket, learned) }() // also when middleware panics
+	// also when middleware panics
+	defer func() { c.throttling = c.limiter.Release(c.ticket, learned) }()
 	if c.ctx.Err() != nil {
 		c.outcome = classify(nil, c.ctx.Err(), c.origin(), 0)
 		return nil

@@ -36,7 +36,8 @@ func TestRetriedStatuses(t *testing.T) {
 	})
 }
 
-// A reset connection and a torn body are retried like a refusal, and the answer that comes in the end counts.
+// A reset connection and a torn body are retried like a refusal, and the answer that comes in the
+// end counts.
 func TestRecovery(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for name, failure := range map[string]http.HandlerFunc{"reset": apitest.Reset, "torn": apitest.BreakOff, "503": apitest.Answer(503, apitest.Text, "")} {
@@ -94,7 +95,8 @@ func TestNeverRetried(t *testing.T) {
 	})
 }
 
-// The end of the context ends a wait, and the error tells both that and why the call was still waiting.
+// The end of the context ends a wait, and the error tells both that and why the call was still
+// waiting.
 func TestContextEndsWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := apitest.NewScript(apitest.Throttle("5"))
@@ -192,7 +194,8 @@ func TestEndedContextSendsNothing(t *testing.T) {
 	}
 }
 
-// One attempt, its body included, takes no longer than WithTimeout or the time-out of the http.Client; the call goes on.
+// One attempt, its body included, takes no longer than WithTimeout or the time-out of the
+// http.Client; the call goes on.
 func TestTimeouts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for name, test := range map[string]struct {
@@ -221,7 +224,8 @@ func TestTimeouts(t *testing.T) {
 	})
 }
 
-// However many calls fail at a time, they retry 100 times in all, and again once for five successes.
+// However many calls fail at a time, they retry 100 times in all, and again once for five
+// successes.
 func TestQuota(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var down atomic.Bool
@@ -288,8 +292,8 @@ func TestWaits(t *testing.T) {
 	})
 }
 
-// Whatever the status is that may pass, a Retry-After of MaxWait is heeded, and one beyond ends the call at once. What cannot
-// be read is ignored.
+// Whatever the status is that may pass, a Retry-After of MaxWait is heeded, and one beyond ends the
+// call at once. What cannot be read is ignored.
 func TestRetryAfter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, status := range []int{429, 500, 502, 503, 504} {
@@ -302,7 +306,8 @@ func TestRetryAfter(t *testing.T) {
 				s := apitest.NewScript(apitest.Asking(status, value), apitest.Answer(200, apitest.JSON, apitest.Profile))
 				start := time.Now()
 				got, err := fetch(t.Context(), apitest.Over(t, apitest.InMemory(t, s.ServeHTTP), apitest.Defaults()))
-				if took := time.Since(start); took > want || took < want-time.Second { // dates have whole seconds
+				// dates have whole seconds
+				if took := time.Since(start); took > want || took < want-time.Second {
 					t.Errorf("%d, Retry-After %s: took %v", status, value, took)
 				}
 				apiErr, failed := errors.AsType[*trusthub.Error](err)
@@ -333,8 +338,8 @@ func TestContextEndsAfterAnotherFailure(t *testing.T) {
 	})
 }
 
-// A malformed SID never leaves the program, neither through the facade nor through the generated client. A good one is sent
-// as it is.
+// A malformed SID never leaves the program, neither through the facade nor through the generated
+// client. A good one is sent as it is.
 func TestMalformedSIDsAreNotSent(t *testing.T) {
 	sent := ""
 	client := apitest.Over(t, apitest.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
@@ -374,7 +379,8 @@ func TestMalformedSIDsAreNotSent(t *testing.T) {
 	}
 }
 
-// Credentials go to the configured host alone, and only to read, even when a request editor aims elsewhere.
+// Credentials go to the configured host alone, and only to read, even when a request editor aims
+// elsewhere.
 func TestRequestEditorsCannotRedirect(t *testing.T) {
 	elsewhere := strings.TrimPrefix(apitest.Serve(t, func(http.ResponseWriter, *http.Request) { t.Error("reached another host") }), "http://")
 	client := apitest.At(t, apitest.Serve(t, func(_ http.ResponseWriter, r *http.Request) { t.Errorf("sent %s %s%s", r.Method, r.Host, r.URL) }))
@@ -471,7 +477,8 @@ func TestResponseIntoWithoutAnswer(t *testing.T) {
 	}
 }
 
-// A body whose Read ignores the context ends with the attempt, and its place under the limit is free again.
+// A body whose Read ignores the context ends with the attempt, and its place under the limit is
+// free again.
 func TestBodiesThatIgnoreTheContext(t *testing.T) {
 	switching := func(w http.ResponseWriter, _ *http.Request) {
 		conn, _, err := w.(http.Hijacker).Hijack()
@@ -530,7 +537,8 @@ func TestResponseOfACallWithinACall(t *testing.T) {
 	}
 }
 
-// fetched is a profile of the documented size. It stays as it is when the document gains a property.
+// fetched is a profile of the documented size. It stays as it is when the document gains a
+// property.
 const fetched = `{"sid":"` + sid + `","account_sid":"ACaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","policy_sid":"RNaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",` +
 	`"friendly_name":"friendly_name","status":"draft","valid_until":null,"email":"email","status_callback":"http://www.example.com",` +
 	`"date_created":"2019-07-30T22:29:24Z","date_updated":"2019-07-31T01:09:00Z","url":"https://trusthub.twilio.com/v1/CustomerProfiles/` + sid + `",` +

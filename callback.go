@@ -24,8 +24,8 @@ const (
 	callbackAttempt = 3 * time.Second
 )
 
-// CallbackConfig is what [Client.CallbackHandler] needs. All of its fields are required, except that
-// Handle is nil for [Tracker.CallbackHandler].
+// CallbackConfig is what [Client.CallbackHandler] needs. All of its fields are required, except
+// that Handle is nil for [Tracker.CallbackHandler].
 type CallbackConfig struct {
 	// PublicURL is where Twilio reaches the handler, such as "https://app.example.com", which
 	// behind a proxy a request does not say. It may have a user and a password, which are never
@@ -77,9 +77,11 @@ func isPublicURL(s string) bool {
 // it can come late, twice, or in another order than the changes: use FailureReason only when Status
 // is that of the fetched profile. It prints no values, since they may be personal data.
 type CallbackEvent struct {
-	AccountSID    string // the parameter AccountSid; "" when absent, as of the others
-	BundleSID     string // BundleSid: the SID of the profile, or of another bundle that the URL is used for
-	Status        string // Status: of the profile when the callback was sent, such as "twilio-rejected"
+	AccountSID string // the parameter AccountSid; "" when absent, as of the others
+	// BundleSid: the SID of the profile, or of another bundle that the URL is used for
+	BundleSID string
+	// Status: of the profile when the callback was sent, such as "twilio-rejected"
+	Status        string
 	FailureReason string // FailureReason: why the profile was rejected
 	// Values are the form of a POST, the query of a GET, or the texts of a JSON object, these and
 	// all others.

@@ -174,14 +174,16 @@ func baseURLFromEnv() (*url.URL, error) {
 
 // Stats is a snapshot of a client's limiter, its retry quota and its batches.
 type Stats struct {
-	Limit       float64       // requests that may be in flight, as found so far; below 1: one every few round trips; 0: no limit
+	// requests that may be in flight, as found so far; below 1: one every few round trips; 0: no limit
+	Limit       float64
 	InFlight    int           // requests
 	Waiting     int           // calls that wait for a slot, or in a batch for another attempt
 	RetriesLeft int           // in the retry quota, at most 100
 	Paused      time.Duration // the rest of a pause after a 429
 	Holding     bool          // a FetchCustomerProfiles waits for the API
 
-	LastSuccess  time.Time // the last final verdict of Twilio's on a request, a 404 included; zero: none yet
+	// the last final verdict of Twilio's on a request, a 404 included; zero: none yet
+	LastSuccess  time.Time
 	FailingSince time.Time // the first failed request since then; zero: none
 }
 

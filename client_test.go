@@ -1,6 +1,7 @@
 package trusthub_test
 
-// The contract tests: the generated client, the facade and the fake server, each held against api/openapi.yaml.
+// The contract tests: the generated client, the facade and the fake server, each held against
+// api/openapi.yaml.
 
 import (
 	"context"
@@ -105,7 +106,8 @@ var models = map[string]any{
 	"Problem":              gen.Problem{},
 }
 
-// Every property of every schema has a field, from which the command, the fake and the watch learn of it.
+// Every property of every schema has a field, from which the command, the fake and the watch learn
+// of it.
 func TestEveryPropertyHasAField(t *testing.T) {
 	var schemas []string
 	for name, schema := range loadSpec(t).Components.Schemas {
@@ -132,7 +134,8 @@ func TestEveryPropertyIsDecoded(t *testing.T) {
 		t.Fatal(err)
 	}
 	sent := unmarshal(t, response.Body)
-	maps.DeleteFunc(sent, func(_ string, value any) bool { return value == nil }) // the model leaves these out
+	// the model leaves these out
+	maps.DeleteFunc(sent, func(_ string, value any) bool { return value == nil })
 	if got := viaJSON(t, profile); !reflect.DeepEqual(got, any(sent)) {
 		t.Errorf("decoded\n%v, sent\n%v", got, sent)
 	}
@@ -203,8 +206,8 @@ func checkTraffic(t *testing.T, server *trusthubtest.Server, operation, sid, pas
 	}
 }
 
-// The validation bites, through facade and generated client: each answer breaks the contract in one way, which the client
-// by itself may well forgive.
+// The validation bites, through facade and generated client: each answer breaks the contract in one
+// way, which the client by itself may well forgive.
 func TestBrokenAnswersAreReported(t *testing.T) {
 	example := `{"sid":"` + sid + `","status":"draft","errors":[{"code":1}],"links":{"a":"https://a"}}`
 	good := http.Header{"Content-Type": {apitest.JSON}, "Access-Control-Allow-Credentials": {"true"}}
@@ -238,8 +241,9 @@ func TestBrokenAnswersAreReported(t *testing.T) {
 	}
 }
 
-// Client and contract take the same answers for profiles. The contract alone objects to what the client passes on as it is: a
-// new status, a malformed SID or URI, an odd item of errors, null where none is documented.
+// Client and contract take the same answers for profiles. The contract alone objects to what the
+// client passes on as it is: a new status, a malformed SID or URI, an odd item of errors, null
+// where none is documented.
 func TestContractAndClientAgree(t *testing.T) {
 	date := func(value string) string { return `{"date_created":"` + value + `"}` }
 	for body, good := range map[string]bool{
@@ -312,7 +316,8 @@ func documentedExample(t *testing.T) map[string]any {
 	return profileContent(loadSpec(t)).Example.(map[string]any)
 }
 
-// compareNames fails for what is documented and not covered, and for what is covered and no longer documented.
+// compareNames fails for what is documented and not covered, and for what is covered and no longer
+// documented.
 func compareNames(t *testing.T, kind string, documented, covered []string) {
 	t.Helper()
 	for _, name := range documented {

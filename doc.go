@@ -56,13 +56,13 @@
 //
 // # Many profiles, and changes
 //
-//   - [Client.FetchCustomerProfiles] fetches a batch of any length in constant memory, and waits for
-//     the end of an outage.
+//   - [Client.FetchCustomerProfiles] fetches a batch of any length in constant memory, and waits
+//     for the end of an outage.
 //   - [Client.WatchCustomerProfile] polls one profile, and yields it whenever it has changed.
 //   - [Tracker] does both for thousands of profiles: its handler gets each change once, across
 //     restarts and outages.
-//   - [Client.CallbackHandler] receives the status_callback of profiles, verifies its signature, and
-//     fetches the profile.
+//   - [Client.CallbackHandler] receives the status_callback of profiles, verifies its signature,
+//     and fetches the profile.
 //
 // # Logs and metrics
 //

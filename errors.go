@@ -69,17 +69,23 @@ func IsRetryable(err error) bool {
 //
 // See https://www.twilio.com/docs/usage/twilios-response.
 type Error struct {
-	StatusCode int           // the HTTP status
-	Code       int           // Twilio's code, explained at https://www.twilio.com/docs/api/errors/{code}; 0 when the body had none
-	Message    string        // Twilio's message as received, for people
-	MoreInfo   string        // the address of the code's documentation
-	RequestID  string        // the Twilio-Request-Id header, which Twilio's support asks for
-	RetryAfter time.Duration // how long the response asked to wait; 0 when it did not; calls, batches and watches wait an hour at most
-	Body       Body          // as received, cut at the limit
+	StatusCode int // the HTTP status
+	// Twilio's code, explained at https://www.twilio.com/docs/api/errors/{code}; 0 when the body had
+	// none
+	Code      int
+	Message   string // Twilio's message as received, for people
+	MoreInfo  string // the address of the code's documentation
+	RequestID string // the Twilio-Request-Id header, which Twilio's support asks for
+	// how long the response asked to wait; 0 when it did not; calls, batches and watches wait an hour
+	// at most
+	RetryAfter time.Duration
+	Body       Body // as received, cut at the limit
 
 	from    origin
-	twilios bool   // the body is evidence for Twilio
-	gateway string // who has answered in place of Twilio, as far as can be seen; "" for Twilio, and for an Error made by hand
+	twilios bool // the body is evidence for Twilio
+	// who has answered in place of Twilio, as far as can be seen; "" for Twilio, and for an Error made
+	// by hand
+	gateway string
 	detail  string // of the body, beside Message
 }
 
@@ -221,8 +227,9 @@ type Reason string
 
 // The reasons.
 const (
-	ReasonStatus   Reason = "status"    // a status other than 2xx, which is recorded beside it
-	ReasonGateway  Reason = "gateway"   // a status other than 2xx, not sent by Twilio: see [Error.FromTwilio]
+	ReasonStatus Reason = "status" // a status other than 2xx, which is recorded beside it
+	// a status other than 2xx, not sent by Twilio: see [Error.FromTwilio]
+	ReasonGateway  Reason = "gateway"
 	ReasonTimeout  Reason = "timeout"   // no complete response in the time of an attempt
 	ReasonCanceled Reason = "canceled"  // the caller's context was canceled
 	ReasonDeadline Reason = "deadline"  // the deadline of the caller's context passed
@@ -234,9 +241,10 @@ const (
 	ReasonProxy    Reason = "proxy"     // a proxy refused to connect
 	ReasonTooLarge Reason = "too_large" // the body is larger than the limit
 	ReasonAuth     Reason = "auth"      // the Auth failed, and nothing was sent
-	ReasonDecode   Reason = "decode"    // a complete 2xx that is not the profile asked for; of calls alone
-	ReasonPanic    Reason = "panic"     // middleware or a transport panicked
-	ReasonOther    Reason = "other"     // an error of middleware, for example
+	// a complete 2xx that is not the profile asked for; of calls alone
+	ReasonDecode Reason = "decode"
+	ReasonPanic  Reason = "panic" // middleware or a transport panicked
+	ReasonOther  Reason = "other" // an error of middleware, for example
 )
 
 // reasonOfEnd is the reason of a call whose context ended with err.

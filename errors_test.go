@@ -121,8 +121,9 @@ func TestErrorTextsOfTheNetworkAreShort(t *testing.T) {
 	}
 }
 
-// A 2xx answer that is not the profile asked for is a *DecodeError that names the field and keeps the evidence. The tables of
-// what cannot be decoded are those of internal/decode: here is one of each kind.
+// A 2xx answer that is not the profile asked for is a *DecodeError that names the field and keeps
+// the evidence. The tables of what cannot be decoded are those of internal/decode: here is one of
+// each kind.
 func TestBadAnswers(t *testing.T) {
 	for name, test := range map[string]struct {
 		status      int
@@ -166,7 +167,8 @@ func TestBadAnswers(t *testing.T) {
 	}
 }
 
-// A SID in another case is the same, one that is absent is not looked for, and what is not documented is passed through.
+// A SID in another case is the same, one that is absent is not looked for, and what is not
+// documented is passed through.
 func TestAcceptedAnswers(t *testing.T) {
 	for body, want := range map[string]string{
 		`{"sid":"BU` + strings.ToUpper(sid[2:]) + `"}`: "BU" + strings.ToUpper(sid[2:]),
@@ -244,7 +246,8 @@ func TestResponseTooLarge(t *testing.T) {
 	}
 }
 
-// WithMaxResponseBytes sets the limit, of which the largest is none. A body of exactly the limit is not too large.
+// WithMaxResponseBytes sets the limit, of which the largest is none. A body of exactly the limit is
+// not too large.
 func TestResponseLimits(t *testing.T) {
 	for limit, tooLarge := range map[int64]bool{
 		int64(len(apitest.Profile)): false, int64(len(apitest.Profile)) - 1: true, 1: true, math.MaxInt64: false,
@@ -528,7 +531,8 @@ func TestAnswersWorthAnotherCall(t *testing.T) {
 	}
 }
 
-// However far a call has come when its caller's context ends: a deadline may be met by the same call later, a cancellation was meant.
+// However far a call has come when its caller's context ends: a deadline may be met by the same
+// call later, a cancellation was meant.
 func TestEndedContexts(t *testing.T) {
 	hang := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 	stall := func(w http.ResponseWriter, r *http.Request) {
@@ -570,7 +574,8 @@ func TestEndedContexts(t *testing.T) {
 	})
 }
 
-// The time-out of an attempt is the same by either protocol, and cannot be taken for the end of the caller's context.
+// The time-out of an attempt is the same by either protocol, and cannot be taken for the end of the
+// caller's context.
 func TestTimeoutsLookTheSame(t *testing.T) {
 	late := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 	lateBody := func(w http.ResponseWriter, r *http.Request) {
@@ -683,7 +688,8 @@ func TestOtherErrorsAreNotRetryable(t *testing.T) {
 	}
 }
 
-// A middleware may return the named error: "errors.Is(err, trusthub.ErrTooManyRequests)" is how programs tell.
+// A middleware may return the named error: "errors.Is(err, trusthub.ErrTooManyRequests)" is how
+// programs tell.
 func TestNamedRefusalOfMiddleware(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client := apitest.Over(t, apitest.Broken(fmt.Errorf("budget is used up: %w", trusthub.ErrTooManyRequests)), apitest.Defaults())
@@ -792,7 +798,8 @@ func TestProfileErrorText(t *testing.T) {
 	}
 }
 
-// checkText checks that the text of an error is fit for a log: short, on one line, and of this package.
+// checkText checks that the text of an error is fit for a log: short, on one line, and of this
+// package.
 func checkText(t *testing.T, err error) {
 	t.Helper()
 	if text := err.Error(); len(text) >= 500 || strings.ContainsFunc(text, unicode.IsControl) || !strings.HasPrefix(text, "trusthub: ") ||

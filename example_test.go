@@ -24,7 +24,8 @@ func ExampleClient_FetchCustomerProfile() {
 	url, stop := exampleServer()
 	defer stop()
 	client, err := trusthub.NewClient(
-		trusthub.BasicAuth(trusthubtest.Username, trusthubtest.Password), // an Account SID and its auth token
+		// an Account SID and its auth token
+		trusthub.BasicAuth(trusthubtest.Username, trusthubtest.Password),
 		trusthub.WithBaseURL(url), // not needed for Twilio itself
 	)
 	if err != nil {
@@ -51,7 +52,8 @@ func ExampleError() {
 	switch {
 	case err == nil:
 		fmt.Println(profile.Status)
-	case errors.Is(err, trusthub.ErrNotFound): // also ErrUnauthorized, ErrForbidden, ErrTooManyRequests
+	// also ErrUnauthorized, ErrForbidden, ErrTooManyRequests
+	case errors.Is(err, trusthub.ErrNotFound):
 		fmt.Println("no such profile")
 	case errors.As(err, &apiErr):
 		fmt.Println("refused:", apiErr.StatusCode, apiErr.Code, apiErr.Message, apiErr.RequestID)
@@ -88,7 +90,8 @@ func ExampleNewClientFromEnv() {
 		}
 		defer func() { _ = os.Unsetenv(key) }()
 	}
-	client, err := trusthub.NewClientFromEnv(trusthub.WithBaseURL(url)) // options go before the environment
+	// options go before the environment
+	client, err := trusthub.NewClientFromEnv(trusthub.WithBaseURL(url))
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -171,7 +174,8 @@ func ExampleWithMiddleware() {
 	defer stop()
 	attempts := 0
 	count := func(next http.RoundTripper) http.RoundTripper {
-		return roundTripFunc(func(req *http.Request) (*http.Response, error) { // a func type that implements RoundTrip
+		// a func type that implements RoundTrip
+		return roundTripFunc(func(req *http.Request) (*http.Response, error) {
 			attempts++
 			return next.RoundTrip(req)
 		})
@@ -215,7 +219,8 @@ func ExampleWithLogger() {
 func ExampleClient_FetchCustomerProfiles() {
 	client, stop := exampleClient()
 	defer stop()
-	sids := []string{sid, "BU00000000000000000000000000000000"} // or the lines of a file, or the rows of a query
+	// or the lines of a file, or the rows of a query
+	sids := []string{sid, "BU00000000000000000000000000000000"}
 	approved, missing := 0, 0
 	for result := range client.FetchCustomerProfiles(context.Background(), slices.Values(sids),
 		trusthub.WithBatchConcurrency(32), trusthub.WithMaxOutage(5*time.Minute)) {
@@ -238,14 +243,16 @@ func ExampleClient_FetchCustomerProfiles() {
 	// 0 approved, 1 missing
 }
 
-// A run that was cut short is resumed by leaving out what it has done: the SIDs with a profile, and those that have none. All else
-// is for the next run, whatever ended this one. What is done is known before the loop begins, since the input runs at the same time
-// as the loop body, so that neither may change what the other one reads.
+// A run that was cut short is resumed by leaving out what it has done: the SIDs with a profile, and
+// those that have none. All else is for the next run, whatever ended this one. What is done is
+// known before the loop begins, since the input runs at the same time as the loop body, so that
+// neither may change what the other one reads.
 func ExampleClient_FetchCustomerProfiles_resume() {
 	client, stop := exampleClient()
 	defer stop()
 	sids := []string{sid, "BU00000000000000000000000000000000"}
-	done := map[string]bool{"BU00000000000000000000000000000000": true} // read from the output of the earlier run
+	// read from the output of the earlier run
+	done := map[string]bool{"BU00000000000000000000000000000000": true}
 	rest := slices.DeleteFunc(slices.Clone(sids), func(sid string) bool { return done[sid] })
 	left := len(rest)
 	for result := range client.FetchCustomerProfiles(context.Background(), slices.Values(rest)) {
@@ -263,7 +270,8 @@ func ExampleClient_FetchCustomerProfiles_resume() {
 func ExampleWithHooks() {
 	client, stop := exampleClient(trusthub.WithHooks(trusthub.Hooks{
 		AttemptDone: func(_ context.Context, info trusthub.AttemptInfo) {
-			fmt.Println("attempt", info.Number, info.StatusCode, info.Reason) // count by reason, observe info.Duration and info.Waited
+			// count by reason, observe info.Duration and info.Waited
+			fmt.Println("attempt", info.Number, info.StatusCode, info.Reason)
 		},
 		CallDone: func(_ context.Context, info trusthub.CallInfo) {
 			fmt.Println(info.Method, info.Route, "after", info.Attempts, "attempts:", info.Reason)
@@ -279,7 +287,8 @@ func ExampleWithHooks() {
 func ExampleClient_Stats() {
 	client, stop := exampleClient(trusthub.WithMaxConcurrency(64))
 	defer stop()
-	stats := client.Stats() // to be scraped: a line that grows means that the account is the bottleneck
+	// to be scraped: a line that grows means that the account is the bottleneck
+	stats := client.Stats()
 	fmt.Println("limit", stats.Limit, "waiting", stats.Waiting, "retries left", stats.RetriesLeft)
 	// Output: limit 4 waiting 0 retries left 100
 }
@@ -294,7 +303,8 @@ func ExampleClient_WatchCustomerProfile() {
 			continue
 		}
 		fmt.Println(profile.Status)
-		if profile.Status == trusthub.StatusDraft { // StatusTwilioApproved or StatusTwilioRejected, more likely
+		// StatusTwilioApproved or StatusTwilioRejected, more likely
+		if profile.Status == trusthub.StatusDraft {
 			break
 		}
 	}
@@ -348,7 +358,8 @@ func ExampleClient_CallbackHandler() {
 	// 204
 }
 
-// Many accounts are one handler a path, each with the client and the keys of its account. An account is added while the server runs.
+// Many accounts are one handler a path, each with the client and the keys of its account. An
+// account is added while the server runs.
 func ExampleClient_CallbackHandler_accounts() {
 	fake := trusthubtest.NewHandler()
 	var handlers sync.Map // of http.Handler by account SID
@@ -383,7 +394,8 @@ func ExampleClient_CallbackHandler_accounts() {
 	if err := add(customer, token); err != nil {
 		log.Fatal(err)
 	}
-	r := httptest.NewRequest(http.MethodPost, "/trusthub/"+customer+"/"+"BU00000000000000000000000000000001", nil) // as Twilio calls
+	// as Twilio calls
+	r := httptest.NewRequest(http.MethodPost, "/trusthub/"+customer+"/"+"BU00000000000000000000000000000001", nil)
 	trusthubtest.SignCallbackWith(r, "https://app.example.com/trusthub/"+customer+"/"+"BU00000000000000000000000000000001", trusthub.AuthToken(token))
 	answer := httptest.NewRecorder()
 	mux.ServeHTTP(answer, r)
@@ -430,12 +442,13 @@ func ExampleTracker() {
 	})
 	fmt.Println(err)
 	// Output:
-	// BUaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa is draft [the business name and the website cannot be associated with each other (18601)]
-	// BU00000000000000000000000000000000 does not exist
-	// context canceled
+	// BUaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa is draft [the business name and the website cannot be
+	// associated with each other (18601)] BU00000000000000000000000000000000 does not exist context
+	// canceled
 }
 
-// Several accounts have a client and a tracker each, whose callbacks are served below the account's path.
+// Several accounts have a client and a tracker each, whose callbacks are served below the account's
+// path.
 func ExampleTracker_CallbackHandler_accounts() {
 	const public = "https://app.example.com"
 	fake := trusthubtest.NewHandler()
@@ -476,7 +489,8 @@ func ExampleTracker_CallbackHandler_accounts() {
 	}
 	for _, account := range accounts {
 		fake.Put(trusthub.CustomerProfile{SID: account.profile, AccountSID: account.sid, Status: trusthub.StatusInReview})
-		url := public + "/trusthub/" + account.sid + "/" + account.profile // the status_callback of that profile
+		// the status_callback of that profile
+		url := public + "/trusthub/" + account.sid + "/" + account.profile
 		r := httptest.NewRequest(http.MethodPost, url, nil)
 		trusthubtest.SignCallbackWith(r, url, trusthub.AuthToken(account.token))
 		mux.ServeHTTP(httptest.NewRecorder(), r)

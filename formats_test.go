@@ -46,7 +46,8 @@ func checkArrives(t *testing.T, sent, want map[string]any) {
 	}
 }
 
-// A header of another type than the documented costs the generated client the whole answer, and ours nothing.
+// A header of another type than the documented costs the generated client the whole answer, and
+// ours nothing.
 func TestAMalformedHeaderLosesNothing(t *testing.T) {
 	header := http.Header{"Content-Type": {apitest.JSON}, "Access-Control-Allow-Credentials": {"maybe"}}
 	client := apitest.Over(t, apitest.Canned(http.StatusOK, header, `{"sid":"`+sid+`"}`))
@@ -58,7 +59,8 @@ func TestAMalformedHeaderLosesNothing(t *testing.T) {
 	}
 }
 
-// valuesOfFormats has a value of each format of OpenAPI 3.0 and of the further ones that generators know.
+// valuesOfFormats has a value of each format of OpenAPI 3.0 and of the further ones that generators
+// know.
 var valuesOfFormats = map[string]any{
 	"date": "2026-11-27", "date-time": "2026-11-27T18:37:39Z", "byte": "aGVsbG8=", "binary": "aGVsbG8=", "password": "secret",
 	"uuid": "5f0c1a51-46a9-4d0e-9b0c-9f9d5e1f7a35", "email": "a@example.com", "uri": "https://example.com/a", "hostname": "example.com",

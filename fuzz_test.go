@@ -12,7 +12,8 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/apitest"
 )
 
-// Whatever a server answers, a call returns a profile or an error of a documented type that keeps the evidence.
+// Whatever a server answers, a call returns a profile or an error of a documented type that keeps
+// the evidence.
 func FuzzFetch(f *testing.F) {
 	profile := `{"sid":"` + sid + `","status":"draft","valid_until":null,"date_created":"2019-07-30T22:29:24Z",` +
 		`"links":{"a":"https://a"},"errors":[{"code":18601,"message":"m"}]}`

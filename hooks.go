@@ -82,7 +82,8 @@ type AttemptInfo struct {
 	Duration   time.Duration // from AttemptStart to the end of the body
 	RetryIn    time.Duration // the least time until the next attempt, as far as known
 	Final      bool          // no further attempt follows
-	Err        error         // for errors.Is, and for errors.As with *Error, which has no body and no message; nil for success
+	// for errors.Is, and for errors.As with *Error, which has no body and no message; nil for success
+	Err error
 }
 
 type hooks []Hooks

@@ -50,7 +50,8 @@ func TestHooks(t *testing.T) {
 	})
 }
 
-// How a call of the facade ends is known when its answer is decoded; generated code decodes by itself.
+// How a call of the facade ends is known when its answer is decoded; generated code decodes by
+// itself.
 func TestHooksOfAnAnswerThatIsNoProfile(t *testing.T) {
 	for body, want := range map[string]string{`{"sid":"BUbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"}`: "decode", "<html>": "decode", apitest.Profile: ""} {
 		var d apitest.Diary
@@ -444,7 +445,8 @@ func expectStats(t *testing.T, client *trusthub.Client, want trusthub.Stats) {
 }
 
 // Stats is "safe to call at any time", so that a log handler may add it to its records.
-func TestStatsFromTheLogger(t *testing.T) { // in real time: a bubble does not see who waits for a mutex
+// in real time: a bubble does not see who waits for a mutex
+func TestStatsFromTheLogger(t *testing.T) {
 	var client *trusthub.Client
 	logger := slog.New(statsHandler{slog.NewTextHandler(new(bytes.Buffer), nil), func() { client.Stats() }})
 	var sent atomic.Int64

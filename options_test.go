@@ -18,7 +18,8 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/apitest"
 )
 
-// The tables of addresses are those of internal/address. An error quotes nothing of an address that may have a secret in it.
+// The tables of addresses are those of internal/address. An error quotes nothing of an address that
+// may have a secret in it.
 func TestBaseURLs(t *testing.T) {
 	auth := trusthub.BasicAuth("AC1", "p")
 	for url, want := range map[string]string{
@@ -37,7 +38,8 @@ func TestBaseURLs(t *testing.T) {
 	}
 }
 
-// Plain HTTP takes an option of its own beyond loopback, in whatever order they are given; its name is in the error.
+// Plain HTTP takes an option of its own beyond loopback, in whatever order they are given; its name
+// is in the error.
 func TestPlainHTTP(t *testing.T) {
 	auth := trusthub.BasicAuth("AC1", "p")
 	fake, permit := trusthub.WithBaseURL("http://fake:8080"), trusthub.WithPlainHTTP()

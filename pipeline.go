@@ -31,15 +31,16 @@ import (
 // One attempt is all from the limiter on, so that a body torn in the middle is retried like a
 // refused connection.
 type pipeline struct {
-	cfg      *config
-	next     http.RoundTripper
-	own      *http.Transport // behind next; nil: the caller's
-	heeds    bool            // next ends the reading of a body with the context
-	server   string          // the path of the base URL: all that the generated builder of requests needs
-	profiles string          // the path that a SID follows
-	template *http.Request   // by the generated builder, for no SID
-	header   http.Header     // of every request
-	timeout  error           // of an attempt that takes too long
+	cfg   *config
+	next  http.RoundTripper
+	own   *http.Transport // behind next; nil: the caller's
+	heeds bool            // next ends the reading of a body with the context
+	// the path of the base URL: all that the generated builder of requests needs
+	server   string
+	profiles string        // the path that a SID follows
+	template *http.Request // by the generated builder, for no SID
+	header   http.Header   // of every request
+	timeout  error         // of an attempt that takes too long
 	limiter  *limiter.Limiter
 	quota    *retry.Quota
 	batches  *batches // that are running

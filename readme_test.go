@@ -21,7 +21,8 @@ import (
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
-// The Go of the README, and of what it leads to, is that of the files named above it, which other tests compile and run.
+// The Go of the README, and of what it leads to, is that of the files named above it, which other
+// tests compile and run.
 func TestREADMEShowsRealCode(t *testing.T) {
 	pages, err := filepath.Glob("docs/*.md")
 	if err != nil {
@@ -49,7 +50,8 @@ func TestREADMEShowsRealCode(t *testing.T) {
 	}
 }
 
-// The programs of the README run as they are, against a fake that the environment puts in Twilio's place.
+// The programs of the README run as they are, against a fake that the environment puts in Twilio's
+// place.
 func TestREADMEProgramsRun(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("SSL_CERT_FILE, by which the programs trust the fake, is not heeded here")
@@ -69,8 +71,8 @@ func TestREADMEProgramsRun(t *testing.T) {
 	}
 }
 
-// impersonateTwilio serves the fake as https://trusthub.twilio.com behind a proxy, and returns the environment in which
-// a program reaches it.
+// impersonateTwilio serves the fake as https://trusthub.twilio.com behind a proxy, and returns the
+// environment in which a program reaches it.
 func impersonateTwilio(t *testing.T) []string {
 	t.Helper()
 	certificate, err := selfsigned.New("trusthub.twilio.com", time.Now().Add(time.Hour))

@@ -186,7 +186,8 @@ func (r *trackerRun) fetch() (ended error) {
 	defer b.end()
 	endless := func(c *batchConfig) error {
 		c.maxOutage = outage.Forever
-		c.places = r.cfg.Concurrency // so that a poll has none in front of it that was pulled before and waits
+		// so that a poll has none in front of it that was pulled before and waits
+		c.places = r.cfg.Concurrency
 		return nil
 	}
 	for result := range r.client.FetchCustomerProfiles(b.ctx, b.sids, WithBatchConcurrency(r.cfg.Concurrency), endless) {

@@ -65,8 +65,9 @@ type Change struct {
 
 // TrackerStats is what a tracker is doing at a moment.
 type TrackerStats struct {
-	Profiles     int           // that are tracked
-	Pending      int           // SIDs that wait to be fetched ahead of the sweep, or whose change is not handled yet
+	Profiles int // that are tracked
+	// SIDs that wait to be fetched ahead of the sweep, or whose change is not handled yet
+	Pending      int
 	LastSweep    time.Time     // when the last complete sweep ended; zero: none has
 	SweepTime    time.Duration // how long it took
 	LastSuccess  time.Time     // as in [Stats]: of the whole client

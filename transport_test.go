@@ -97,7 +97,8 @@ func countConnections(t *testing.T, handler http.Handler) (url string, opened *a
 	return server.URL, opened
 }
 
-// A mock or a tracer in the place of http.DefaultTransport gets what is sent, and the real API does not.
+// A mock or a tracer in the place of http.DefaultTransport gets what is sent, and the real API does
+// not.
 func TestReplacedDefaultTransportIsUsed(t *testing.T) {
 	for name, opts := range map[string][]trusthub.Option{
 		"no HTTP client":               nil,
@@ -126,7 +127,8 @@ func TestWarningOfAReplacedTransport(t *testing.T) {
 		var out bytes.Buffer
 		logger := trusthub.WithLogger(slog.New(slog.NewTextHandler(&out, nil)))
 		apitest.ReplaceDefaultTransport(t, transport)
-		_, _ = apitest.At(t, "https://h", logger).CallbackHandler(trusthub.CallbackConfig{ // which has a transport of its own
+		// which has a transport of its own
+		_, _ = apitest.At(t, "https://h", logger).CallbackHandler(trusthub.CallbackConfig{
 			PublicURL: "https://h", Keys: []trusthub.SigningKey{trusthub.AuthToken("token")},
 			Handle: func(context.Context, *trusthub.CustomerProfile, trusthub.CallbackEvent) error { return nil },
 		})
@@ -231,7 +233,8 @@ func TestGivenTransportIsLeftAlone(t *testing.T) {
 	})
 }
 
-// A connection that has died in silence, and all that are idle with it, cost the first call a retry and no more.
+// A connection that has died in silence, and all that are idle with it, cost the first call a retry
+// and no more.
 func TestFirstCallAfterTheConnectionsDied(t *testing.T) {
 	apitest.InBothProtocols(t, func(t *testing.T, protocols *http.Protocols) {
 		client, line := apitest.OnFreezableLine(t, protocols)
@@ -290,7 +293,8 @@ func TestCallsRecoverFromDeadConnections(t *testing.T) {
 	})
 }
 
-// A caller's deadline, too, makes the idle connections suspect, and a caller that has lost interest does not.
+// A caller's deadline, too, makes the idle connections suspect, and a caller that has lost interest
+// does not.
 func TestDeadlinesMakeIdleConnectionsSuspect(t *testing.T) {
 	deadline := func(ctx context.Context) (context.Context, context.CancelFunc) {
 		return context.WithTimeout(ctx, time.Second)
@@ -319,7 +323,8 @@ func TestDeadlinesMakeIdleConnectionsSuspect(t *testing.T) {
 	})
 }
 
-// The transport that a client makes for itself is tuned for the time-out of its attempts; package transport shows how.
+// The transport that a client makes for itself is tuned for the time-out of its attempts; package
+// transport shows how.
 func TestHealthChecksFollowTheTimeout(t *testing.T) {
 	for timeout, want := range map[time.Duration]time.Duration{30 * time.Second: 10 * time.Second, 12 * time.Second: 4 * time.Second} {
 		if got := ownTransport(t, trusthub.WithTimeout(timeout)).HTTP2.SendPingTimeout; got != want {

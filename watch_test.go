@@ -95,7 +95,8 @@ func TestWatchComparesDocumentedAttributes(t *testing.T) {
 	}
 }
 
-// Whatever an item of errors is, its change is one of the profile; another way to write the same code is none.
+// Whatever an item of errors is, its change is one of the profile; another way to write the same
+// code is none.
 func TestWatchSeesChangesOfOddErrorItems(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var handlers []http.HandlerFunc

@@ -1,4 +1,5 @@
-// Package api holds the OpenAPI document that the SDK is generated from and its traffic is validated against.
+// Package api holds the OpenAPI document that the SDK is generated from and its traffic is
+// validated against.
 package api
 
 import _ "embed"

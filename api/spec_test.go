@@ -9,8 +9,8 @@ import (
 	"github.com/seed07fc1495/trusthub/api"
 )
 
-// What linters and mocks of others stumble over: a key beside a $ref, a body without an example, and a header without one that
-// fits.
+// What linters and mocks of others stumble over: a key beside a $ref, a body without an example,
+// and a header without one that fits.
 func TestOtherToolsReadTheDocument(t *testing.T) {
 	doc, err := openapi3.NewLoader().LoadFromData(api.Spec())
 	if err != nil {

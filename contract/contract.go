@@ -67,7 +67,8 @@ const maxFindings = 100
 
 // Finding is one breach of the contract. It never quotes a value of a body or a header.
 type Finding struct {
-	Pointer string // JSON pointer into the body; "" for its whole and for what is outside of it, which Reason names
+	// JSON pointer into the body; "" for its whole and for what is outside of it, which Reason names
+	Pointer string
 	Reason  string
 }
 

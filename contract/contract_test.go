@@ -31,7 +31,8 @@ const (
 	good     = `{"sid":"` + sid + `","status":"draft","errors":[{"code":1,"new":[]}],"links":{"a":"https://a"},"valid_until":null}`
 )
 
-// Each answer breaks the contract in one way, and is reported in these words, which quote nothing of it.
+// Each answer breaks the contract in one way, and is reported in these words, which quote nothing
+// of it.
 func TestBrokenAnswers(t *testing.T) {
 	const secret = "s3cret"
 	doc, err := openapi3.NewLoader().LoadFromData(api.Spec())
@@ -243,7 +244,8 @@ func TestBrokenBodyIsByteForByte(t *testing.T) {
 	}
 }
 
-// What a gateway or the API itself refuses for the moment reaches the SDK, which waits and tries again.
+// What a gateway or the API itself refuses for the moment reaches the SDK, which waits and tries
+// again.
 func TestPassingRefusalsAreRetried(t *testing.T) {
 	for _, status := range []int{429, 500, 502, 503, 504} {
 		for contentType, body := range map[string]string{
@@ -287,8 +289,8 @@ func TestIncompleteAnswers(t *testing.T) {
 	checkAnswer(t, answer, err, 503, "")
 }
 
-// A body that waits for more, as one of 101 Switching Protocols does, holds nobody longer than the context,
-// and is closed once.
+// A body that waits for more, as one of 101 Switching Protocols does, holds nobody longer than the
+// context, and is closed once.
 func TestBodyThatIgnoresTheContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		silent := apitest.RoundTripFunc(func(*http.Request) (*http.Response, error) {
@@ -389,8 +391,8 @@ func TestURIs(t *testing.T) {
 	}
 }
 
-// The formats of the contract are its own: those that the program gave to kin-openapi do not change what is judged here,
-// nor the other way round.
+// The formats of the contract are its own: those that the program gave to kin-openapi do not change
+// what is judged here, nor the other way round.
 func TestFormatsAreIsolated(t *testing.T) {
 	previous, had := openapi3.SchemaStringFormats["uri"]
 	defer func() {

@@ -15,8 +15,8 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/apitest"
 )
 
-// Whatever a server answers, contract passes it on byte for byte or fails with a short violation that quotes nothing of it, and
-// says the same whether it fails calls or only reports.
+// Whatever a server answers, contract passes it on byte for byte or fails with a short violation
+// that quotes nothing of it, and says the same whether it fails calls or only reports.
 func FuzzContractAnswer(f *testing.F) {
 	f.Add(200, jsonType, "true", `{"sid":"`+sid+`","status":"draft","errors":[{"code":18601}],"links":{"a":"https://a"}}`)
 	f.Add(200, "text/html", "maybe", "<html>")

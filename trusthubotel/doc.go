@@ -4,7 +4,8 @@
 //	...
 //	_, err = trusthubotel.ObserveStats(client)
 //
-// The providers are the global ones, unless [WithTracerProvider] or [WithMeterProvider] names others.
+// The providers are the global ones, unless [WithTracerProvider] or [WithMeterProvider] names
+// others.
 //
 // # Spans
 //
@@ -16,8 +17,8 @@
 // which it waited for its turn before, and the header Twilio-Request-Id, which Twilio's support
 // asks for.
 //
-// The conventions also want url.full. It is left out on purpose, since it holds the SID of a profile, and SIDs lead to people. No
-// credential, body or other header is recorded either.
+// The conventions also want url.full. It is left out on purpose, since it holds the SID of a
+// profile, and SIDs lead to people. No credential, body or other header is recorded either.
 //
 // # Metrics
 //
@@ -32,8 +33,8 @@
 // The gauges trusthub.client.limit, .in_flight, .waiting, .retries_left, .paused, .failing and
 // .holding are the fields of [trusthub.Stats].
 //
-// [ObserveTracker] shows a [trusthub.Tracker]: trusthub.tracker.profiles, .pending, .sweep.duration, .sweep.age,
-// .success.age and .changes.
+// [ObserveTracker] shows a [trusthub.Tracker]: trusthub.tracker.profiles, .pending,
+// .sweep.duration, .sweep.age, .success.age and .changes.
 //
 // # Errors
 //
@@ -60,9 +61,9 @@
 //
 // # Trace context
 //
-// Nothing is sent to Twilio: requests have no traceparent header, since what third parties learn is for the program to decide. One
-// that has a gateway of its own in between adds the header in a middleware, where the context is that of the request's span, as the
-// example of Hooks does.
+// Nothing is sent to Twilio: requests have no traceparent header, since what third parties learn is
+// for the program to decide. One that has a gateway of its own in between adds the header in a
+// middleware, where the context is that of the request's span, as the example of Hooks does.
 //
 // # Prometheus
 //

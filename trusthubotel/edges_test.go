@@ -161,7 +161,8 @@ func TestNested(t *testing.T) {
 	}
 }
 
-// The same hooks given twice, as by a default and by a program, neither leak spans nor end one twice.
+// The same hooks given twice, as by a default and by a program, neither leak spans nor end one
+// twice.
 func TestTwice(t *testing.T) {
 	o := newObserver()
 	h := o.hooks()

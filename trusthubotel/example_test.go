@@ -13,7 +13,8 @@ import (
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
-// A program with a gateway of its own in between may tell it of the trace. Twilio has no use for that.
+// A program with a gateway of its own in between may tell it of the trace. Twilio has no use for
+// that.
 func ExampleHooks_traceContext() {
 	inject := func(next http.RoundTripper) http.RoundTripper {
 		return roundTripper(func(req *http.Request) (*http.Response, error) {

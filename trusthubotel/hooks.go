@@ -16,8 +16,9 @@ import (
 	"github.com/seed07fc1495/trusthub"
 )
 
-// Hooks returns hooks for [trusthub.WithHooks] that make spans and metrics of what a client does. They may serve several clients.
-// Instruments that cannot be made are reported to OpenTelemetry's error handler.
+// Hooks returns hooks for [trusthub.WithHooks] that make spans and metrics of what a client does.
+// They may serve several clients. Instruments that cannot be made are reported to OpenTelemetry's
+// error handler.
 func Hooks(opts ...Option) trusthub.Hooks {
 	c := newConfig(opts)
 	r := &recorder{tracer: c.tracer(), instruments: newInstruments(c.meter()), attributes: c.attributes}
@@ -33,7 +34,8 @@ type recorder struct {
 	targets    kept[endpoint, *target]
 }
 
-// part is a call or a request that has begun. Its span is kept here, since that of the context may be another hook's by its end.
+// part is a call or a request that has begun. Its span is kept here, since that of the context may
+// be another hook's by its end.
 type part struct {
 	target *target
 	span   trace.Span
@@ -111,7 +113,8 @@ func (r *recorder) callDone(ctx context.Context, info trusthub.CallInfo) {
 	call.end(kind, description, info.Duration)
 }
 
-// callbackDone counts the callbacks by status and reason. A span is the business of the server around the handler.
+// callbackDone counts the callbacks by status and reason. A span is the business of the server
+// around the handler.
 func (r *recorder) callbackDone(ctx context.Context, info trusthub.CallbackInfo) {
 	all := append(slices.Clip(r.attributes), semconv.HTTPResponseStatusCode(info.Status))
 	if info.Reason != "" {

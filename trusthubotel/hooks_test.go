@@ -159,7 +159,8 @@ func TestPanic(t *testing.T) {
 	}
 }
 
-// A span that another hook begins in ours is that hook's to end, and a context that it drops costs no more than the spans.
+// A span that another hook begins in ours is that hook's to end, and a context that it drops costs
+// no more than the spans.
 func TestOtherHooks(t *testing.T) {
 	first, second, other := newObserver(), newObserver(), newObserver()
 	tracer := other.tracers.Tracer("other")
@@ -235,7 +236,8 @@ func TestNothingIsGivenAway(t *testing.T) {
 	}
 }
 
-// Callbacks are counted by status and reason, with the attributes of the program and nothing of the request.
+// Callbacks are counted by status and reason, with the attributes of the program and nothing of the
+// request.
 func TestCallbacks(t *testing.T) {
 	const token, url = "an auth token", "https://app.example.com"
 	o := newObserver()

@@ -21,8 +21,8 @@ func WithMeterProvider(provider metric.MeterProvider) Option {
 	return func(c *config) { c.meters = provider }
 }
 
-// WithAttributes adds attributes to all spans and metrics. A program with several clients needs them for [ObserveStats], whose
-// gauges are the same for all clients otherwise.
+// WithAttributes adds attributes to all spans and metrics. A program with several clients needs
+// them for [ObserveStats], whose gauges are the same for all clients otherwise.
 func WithAttributes(attributes ...attribute.KeyValue) Option {
 	return func(c *config) { c.attributes = append(c.attributes, attributes...) }
 }

@@ -77,7 +77,8 @@ func TestCallBackOnAChangeOfStatus(t *testing.T) {
 	}
 }
 
-// What becomes of a call is of no consequence: not a failure, not an answer that never comes, not another change meanwhile.
+// What becomes of a call is of no consequence: not a failure, not an answer that never comes, not
+// another change meanwhile.
 func TestCallBackGoesWrong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		handler, app := trusthubtest.NewHandler(), new(listener)

@@ -39,8 +39,8 @@ func (h *Handler) Fail(faults ...Fault) {
 	}
 }
 
-// ClearFaults takes back the faults of Fail that have not happened yet. Profiles, limit, and FailFunc
-// stay.
+// ClearFaults takes back the faults of Fail that have not happened yet. Profiles, limit, and
+// FailFunc stay.
 func (h *Handler) ClearFaults() {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -80,7 +80,8 @@ func (h *Handler) find(sid string) (profile trusthub.CustomerProfile, ok bool) {
 	return profile, ok && json.Unmarshal(body, &profile) == nil
 }
 
-// Remove removes a profile, so that it is answered 404, as one that was deleted. There need not be one.
+// Remove removes a profile, so that it is answered 404, as one that was deleted. There need not be
+// one.
 func (h *Handler) Remove(sid string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -15,7 +15,8 @@ var example []byte
 
 func exampleProfile() (profile trusthub.CustomerProfile) {
 	if err := json.Unmarshal(example, &profile); err != nil {
-		panic(fmt.Sprintf("trusthubtest: example.json: %v", err)) // a test of the document holds the two together
+		// a test of the document holds the two together
+		panic(fmt.Sprintf("trusthubtest: example.json: %v", err))
 	}
 	return profile
 }

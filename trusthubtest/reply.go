@@ -22,7 +22,8 @@ type reply struct {
 
 // handle decides on the answer to one request, and takes the time for it.
 func (h *Handler) handle(r *http.Request) *reply {
-	kept := r.Clone(context.Background()) // not the server's context, which would keep the connection alive
+	// not the server's context, which would keep the connection alive
+	kept := r.Clone(context.Background())
 	kept.Body = http.NoBody
 	number, delay, admitted := h.enter(kept)
 	reply := errorReply(http.StatusTooManyRequests, 20429, "Too many requests")

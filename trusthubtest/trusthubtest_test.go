@@ -25,7 +25,8 @@ const otherSID = "BU0123456789abcdefABCDEF0123456789"
 
 var usual trusthubtest.Fault // none
 
-// Every answer to a valid request keeps the contract, and the bodies of the others fit its error schema.
+// Every answer to a valid request keeps the contract, and the bodies of the others fit its error
+// schema.
 func TestAnswers(t *testing.T) {
 	server := trusthubtest.NewServer(t)
 	server.Put(trusthub.CustomerProfile{SID: otherSID})
@@ -89,7 +90,8 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// Every documented key is there, null where empty; a status, which the API never leaves out, is a draft.
+// Every documented key is there, null where empty; a status, which the API never leaves out, is a
+// draft.
 func TestEmptyProfile(t *testing.T) {
 	server := trusthubtest.NewServer(t)
 	server.Put(trusthub.CustomerProfile{SID: otherSID})

@@ -88,7 +88,8 @@ func readHeader(name string) (method string, header http.Header, err error) {
 	content = append(bytes.TrimSpace(content), "\r\n\r\n"...)
 	lines, err := textproto.NewReader(bufio.NewReader(bytes.NewReader(content))).ReadMIMEHeader()
 	if err != nil {
-		return "", nil, fmt.Errorf("%s has no line a header, as in %s: …", name, webhook.SignatureHeader) // the text of err quotes the line
+		// the text of err quotes the line
+		return "", nil, fmt.Errorf("%s has no line a header, as in %s: …", name, webhook.SignatureHeader)
 	}
 	return method, http.Header(lines), nil
 }

@@ -82,7 +82,8 @@ func (o *checkOptions) run(cmd *cobra.Command, args []string) error {
 	return conclude(stderr, verdicts, source, cmd.Context().Err() != nil)
 }
 
-// verdict is the outcome for one profile: it passes, or breaks the contract, or could not be fetched.
+// verdict is the outcome for one profile: it passes, or breaks the contract, or could not be
+// fetched.
 type verdict struct {
 	SID       string    `json:"sid"`
 	Pass      bool      `json:"pass"`
@@ -159,7 +160,8 @@ func judge(sid string, err error) verdict {
 		for _, f := range violation.Findings {
 			v.Findings = append(v.Findings, finding(f))
 		}
-	case errors.As(err, &decodeErr) && !trusthub.IsRetryable(err): // Twilio's: another profile, or more than is read
+	// Twilio's: another profile, or more than is read
+	case errors.As(err, &decodeErr) && !trusthub.IsRetryable(err):
 		v.Direction, v.Status, v.RequestID = "response", decodeErr.StatusCode, decodeErr.RequestID
 		v.Findings = []finding{{decodeErr.Pointer, err.Error()}}
 	case err != nil:

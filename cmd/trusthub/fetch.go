@@ -91,7 +91,8 @@ func (o *fetchOptions) runMany(cmd *cobra.Command, args []string, client *trusth
 			fmt.Fprintf(stderr, "trusthub: the last line of %s was torn and is gone\n", o.resume)
 		}
 		out = earlier.file
-		if earlier.good != nil { // what is left may be bad SIDs alone, which look like an outage without one that is answered
+		// what is left may be bad SIDs alone, which look like an outage without one that is answered
+		if earlier.good != nil {
 			_, _ = client.FetchCustomerProfile(cmd.Context(), string(earlier.good))
 		}
 	}
@@ -192,7 +193,8 @@ func fetch(ctx context.Context, client *trusthub.Client, sids []string, format *
 
 // singleFormat is how single profiles are written, and why they could not be fetched.
 type singleFormat struct {
-	write      func(w io.Writer, i int, profile *trusthub.CustomerProfile, body trusthub.Body) error // the i-th of the output
+	// the i-th of the output
+	write      func(w io.Writer, i int, profile *trusthub.CustomerProfile, body trusthub.Body) error
 	writeError func(w io.Writer, sid string, err error)
 	quiet      bool // besides that, nothing is told of errors
 }
@@ -203,7 +205,8 @@ func writeJSON(w io.Writer, _ int, _ *trusthub.CustomerProfile, body trusthub.Bo
 }
 
 func writeErrorJSON(w io.Writer, sid string, err error) {
-	_ = json.NewEncoder(w).Encode(newFailedResult(sid, err)) // to standard error: there is nowhere else to tell
+	// to standard error: there is nowhere else to tell
+	_ = json.NewEncoder(w).Encode(newFailedResult(sid, err))
 }
 
 func writeText(w io.Writer, i int, profile *trusthub.CustomerProfile, _ trusthub.Body) error {

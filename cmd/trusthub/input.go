@@ -49,11 +49,12 @@ type sidSource struct {
 	sids     iter.Seq[string]
 	total    int // -1 when it is not known
 	skipped  atomic.Int64
-	final    atomic.Int64          // of those, without a profile
-	complete atomic.Bool           // it was read to its end
-	broken   atomic.Pointer[error] // why reading ended early; it runs at the same time as what reads the results
-	notes    func() []string       // about what was left out
-	close    func()
+	final    atomic.Int64 // of those, without a profile
+	complete atomic.Bool  // it was read to its end
+	// why reading ended early; it runs at the same time as what reads the results
+	broken atomic.Pointer[error]
+	notes  func() []string // about what was left out
+	close  func()
 }
 
 // open returns the SIDs but for those that have a result. Those of a file are counted first.

@@ -1,7 +1,9 @@
-// Command trusthub fetches and watches Twilio Trust Hub Customer Profiles, checks what the API answers, and serves a fake of it.
+// Command trusthub fetches and watches Twilio Trust Hub Customer Profiles, checks what the API
+// answers, and serves a fake of it.
 //
-// It exits with 0 on success, 1 when something could not be fetched, 2 on wrong use, 3 when a profile that it watches is
-// rejected, 4 when an answer breaks the contract, and 5 when some SIDs have no profile for good. SIGINT and SIGTERM end it by themselves, which a shell shows as 130 and
+// It exits with 0 on success, 1 when something could not be fetched, 2 on wrong use, 3 when a
+// profile that it watches is rejected, 4 when an answer breaks the contract, and 5 when some SIDs
+// have no profile for good. SIGINT and SIGTERM end it by themselves, which a shell shows as 130 and
 // 143, after what it had to say.
 package main
 
@@ -48,7 +50,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	return end.code
 }
 
-// failure ends a command with an exit code. Its error is nil when all has been told. Every other error is wrong use.
+// failure ends a command with an exit code. Its error is nil when all has been told. Every other
+// error is wrong use.
 type failure struct {
 	code int
 	err  error

@@ -16,11 +16,12 @@ import (
 // outcome is how many fetches went.
 type outcome struct {
 	fetched, failed int
-	final           int            // SIDs of the input without a profile that another run would not fetch either
-	skipped         int64          // since they have a result
-	counts          results.Counts // of the SIDs of this run and of earlier ones
-	unfinished      bool           // there is something to go on with
-	why             error          // the fetches ended, if they did not come to their end
+	// SIDs of the input without a profile that another run would not fetch either
+	final      int
+	skipped    int64          // since they have a result
+	counts     results.Counts // of the SIDs of this run and of earlier ones
+	unfinished bool           // there is something to go on with
+	why        error          // the fetches ended, if they did not come to their end
 }
 
 func (o outcome) String() string {
@@ -113,7 +114,8 @@ func (o *outcome) end(ctx context.Context, source *sidSource) {
 	case broken != nil:
 		o.why = fmt.Errorf("reading the SIDs: %w", *broken)
 	case o.why == nil && !source.complete.Load():
-		o.why = errors.New("ended by what no other SID would fare better with") // a certificate, for example
+		// a certificate, for example
+		o.why = errors.New("ended by what no other SID would fare better with")
 	}
 	o.unfinished = o.unfinished || o.why != nil
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/seed07fc1495/trusthub"
 )
 
-// outageReporter writes a line when a batch begins to wait for the API, and one when it continues. It
-// reads the records that the SDK logs about that, and passes all records on to the next handler.
+// outageReporter writes a line when a batch begins to wait for the API, and one when it continues.
+// It reads the records that the SDK logs about that, and passes all records on to the next handler.
 type outageReporter struct {
 	slog.Handler
 	w     io.Writer

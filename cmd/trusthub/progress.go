@@ -19,7 +19,8 @@ func (p *progressFlags) addFlags(cmd *cobra.Command) {
 	cmd.MarkFlagsMutuallyExclusive("progress", "no-progress")
 }
 
-// bar shows the rate and, if the total is known, the time left, where somebody looks at it and no results run through it.
+// bar shows the rate and, if the total is known, the time left, where somebody looks at it and no
+// results run through it.
 func (p *progressFlags) bar(total int, results, stderr io.Writer) *progressbar.ProgressBar {
 	shown := p.always || !p.never && isTerminal(stderr) && !isTerminal(results)
 	return progressbar.NewOptions(total,

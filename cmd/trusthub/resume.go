@@ -24,12 +24,13 @@ type earlier struct {
 	torn   bool   // its last line was
 	good   []byte // the last SID that has a profile; nil: there is none
 
-	profiles map[string]json.RawMessage // the last one of each SID in upper case; nil: they are not wanted
-	failures map[string]results.Error   // after that
+	// the last one of each SID in upper case; nil: they are not wanted
+	profiles map[string]json.RawMessage
+	failures map[string]results.Error // after that
 }
 
-// openEarlier reads the results in a file, mends its end, and is ready to add to it. A file that does not exist has none. It waits
-// for another run that adds to the same file.
+// openEarlier reads the results in a file, mends its end, and is ready to add to it. A file that
+// does not exist has none. It waits for another run that adds to the same file.
 func openEarlier(name string) (*earlier, error) {
 	return new(earlier).open("--resume", name)
 }
@@ -76,7 +77,8 @@ func (e *earlier) read() error {
 		switch {
 		case isResult:
 			e.add(&line)
-		case !line.HasEnd && !json.Valid(line.Text) && (line.Text[0] == '{' || line.Text[0] == 0): // zeros are what a machine leaves that went down
+		// zeros are what a machine leaves that went down
+		case !line.HasEnd && !json.Valid(line.Text) && (line.Text[0] == '{' || line.Text[0] == 0):
 			return e.cut(line.Offset)
 		default:
 			return fmt.Errorf("line %d is not a result: want what -o ndjson writes", number)
@@ -126,8 +128,8 @@ func (e *earlier) has(sid string) bool {
 	return state != "" && state != results.Again
 }
 
-// resumeCommand is what goes on where a run has ended, in the words of a shell. RESULTS and SIDS stand for what only the
-// shell knows.
+// resumeCommand is what goes on where a run has ended, in the words of a shell. RESULTS and SIDS
+// stand for what only the shell knows.
 func resumeCommand(cmd *cobra.Command, args []string, in *input, results string) string {
 	words := []string{cmd.CommandPath()}
 	for _, arg := range args {

@@ -27,7 +27,8 @@ func rows(model any) (all []row) {
 	return all
 }
 
-// rowsOf gives each element of a map or a list a row of its own: Links becomes Link evaluations, Errors becomes Error 1.
+// rowsOf gives each element of a map or a list a row of its own: Links becomes Link evaluations,
+// Errors becomes Error 1.
 func rowsOf(label string, value reflect.Value) (all []row) {
 	element := strings.TrimSuffix(label, "s") + " "
 	switch value.Kind() {
@@ -46,7 +47,8 @@ func rowsOf(label string, value reflect.Value) (all []row) {
 	return all
 }
 
-// valueText is the JSON of a value, without the quotes of a string; nothing when the value is empty.
+// valueText is the JSON of a value, without the quotes of a string; nothing when the value is
+// empty.
 func valueText(value reflect.Value) string {
 	if value.IsZero() {
 		return ""

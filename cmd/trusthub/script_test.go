@@ -125,7 +125,8 @@ func start(ts *testscript.TestScript, _ bool, args []string) {
 	processes(ts)[args[0]] = cmd
 }
 
-// line FILE PATTERN [VARIABLE] waits until a file has a line, and keeps what the pattern's first group matched.
+// line FILE PATTERN [VARIABLE] waits until a file has a line, and keeps what the pattern's first
+// group matched.
 func line(ts *testscript.TestScript, _ bool, args []string) {
 	pattern := regexp.MustCompile("(?m)" + args[1])
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
@@ -158,7 +159,8 @@ func ended(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// request METHOD URL [BODY] sends a request and prints the answer; it must be a success, or with ! must not.
+// request METHOD URL [BODY] sends a request and prints the answer; it must be a success, or with !
+// must not.
 func request(ts *testscript.TestScript, fails bool, args []string) {
 	req, err := http.NewRequestWithContext(context.Background(), args[0], args[1], strings.NewReader(strings.Join(args[2:], "")))
 	ts.Check(err)

@@ -8,7 +8,8 @@ import (
 	"syscall"
 )
 
-// untilSignal returns a context that ends at the first SIGINT or SIGTERM. A second one kills, as if nobody had cared.
+// untilSignal returns a context that ends at the first SIGINT or SIGTERM. A second one kills, as if
+// nobody had cared.
 func untilSignal() context.Context {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	caught := make(chan os.Signal, 1)
@@ -26,7 +27,8 @@ type signalled struct{ os.Signal }
 
 func (s signalled) Error() string { return s.String() }
 
-// exit ends the process, by the signal that ended ctx if one did: only then does a shell end the loop that the command runs in.
+// exit ends the process, by the signal that ended ctx if one did: only then does a shell end the
+// loop that the command runs in.
 func exit(ctx context.Context, code int) {
 	var by signalled
 	if errors.As(context.Cause(ctx), &by) {

@@ -15,11 +15,12 @@ import (
 	"github.com/seed07fc1495/trusthub"
 )
 
-// TokenURL is where Twilio issues tokens: https://www.twilio.com/docs/iam/oauth-apps/oauth-access-token.
+// TokenURL is where Twilio issues tokens:
+// https://www.twilio.com/docs/iam/oauth-apps/oauth-access-token.
 const TokenURL = "https://oauth.twilio.com/v2/token" // #nosec G101 -- an address
 
-// Auth fetches a token by client when it is first needed, and again when it is about to expire. The context of the call that
-// needs it bounds the fetch, as WithTimeout does.
+// Auth fetches a token by client when it is first needed, and again when it is about to expire. The
+// context of the call that needs it bounds the fetch, as WithTimeout does.
 func Auth(client *http.Client, clientID, clientSecret, tokenURL string) trusthub.Auth {
 	t := &tokens{
 		client: client,
@@ -41,7 +42,8 @@ func Auth(client *http.Client, clientID, clientSecret, tokenURL string) trusthub
 	})
 }
 
-// tokens is in place of an oauth2.TokenSource, which knows the context of no call and has all callers wait for one request.
+// tokens is in place of an oauth2.TokenSource, which knows the context of no call and has all
+// callers wait for one request.
 type tokens struct {
 	client  *http.Client
 	config  clientcredentials.Config
@@ -49,7 +51,8 @@ type tokens struct {
 	turn    chan struct{} // held by who fetches a token, so that others wait for it
 }
 
-// patience is how long a caller waits for the token that another one fetches, before it fetches one itself.
+// patience is how long a caller waits for the token that another one fetches, before it fetches one
+// itself.
 const patience = time.Second
 
 func (t *tokens) token(ctx context.Context) (*oauth2.Token, error) {
@@ -87,7 +90,8 @@ func (f *failure) Error() string {
 
 func (f *failure) Unwrap() error { return f.err }
 
-// Retryable tells trusthub that a token server may be well again soon, and that a client that it refuses stays refused.
+// Retryable tells trusthub that a token server may be well again soon, and that a client that it
+// refuses stays refused.
 func (f *failure) Retryable() bool {
 	if refusal, ok := errors.AsType[*oauth2.RetrieveError](f.err); ok {
 		return refusal.Response.StatusCode == http.StatusTooManyRequests || refusal.Response.StatusCode >= 500

@@ -98,7 +98,8 @@ func (p *program) run(ctx context.Context, database, listen string) error {
 		return err
 	}
 	p.log.Info("listening", "address", listener.Addr().String())
-	server := &http.Server{Handler: mux, ReadTimeout: 5 * time.Second} // for callers that send slowly, or nothing
+	// for callers that send slowly, or nothing
+	server := &http.Server{Handler: mux, ReadTimeout: 5 * time.Second}
 	running.Go(func() {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			cancel(err)

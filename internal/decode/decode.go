@@ -168,8 +168,8 @@ func parseInteger(text string) (int, bool) {
 	return int(number), err == nil && math.Abs(number) < exactIntegers && float64(int(number)) == number
 }
 
-// decodeUntyped keeps the numbers that a float64 could change. It decides by the kind of each value:
-// an error that asks for the usual way is not the same in all variants of the library.
+// decodeUntyped keeps the numbers that a float64 could change. It decides by the kind of each
+// value: an error that asks for the usual way is not the same in all variants of the library.
 func decodeUntyped(dec *jsontext.Decoder, value *any) (err error) {
 	switch dec.PeekKind() {
 	case jsontext.KindNumber:

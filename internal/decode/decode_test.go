@@ -93,7 +93,8 @@ func TestNullAbsentAndEmptyAreTheSame(t *testing.T) {
 	}
 }
 
-// An item of errors may have any shape: the profile arrives, with the code where there is one, and with all else in the item.
+// An item of errors may have any shape: the profile arrives, with the code where there is one, and
+// with all else in the item.
 func TestErrorItemsOfAnyShape(t *testing.T) {
 	for item, want := range map[string]struct {
 		code int

@@ -174,7 +174,8 @@ func TestBatchRunsInConstantMemory(t *testing.T) {
 	}
 }
 
-// Leaving the loop ends the requests in flight, and no goroutine is left: the bubble would complain.
+// Leaving the loop ends the requests in flight, and no goroutine is left: the bubble would
+// complain.
 func TestBatchLeftEarly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var started, ended atomic.Int64
@@ -198,8 +199,8 @@ func TestBatchLeftEarly(t *testing.T) {
 	})
 }
 
-// When the context ends, what is in flight yields its error, what is not pulled yields nothing, and a pull under way is
-// not waited for.
+// When the context ends, what is in flight yields its error, what is not pulled yields nothing, and
+// a pull under way is not waited for.
 func TestBatchContextEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hang := apitest.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
@@ -277,7 +278,8 @@ func TestBatchUnderAnAccountsLimit(t *testing.T) {
 	})
 }
 
-// A panic of the input is raised again where the loop runs, after the results in hand, and can be recovered there.
+// A panic of the input is raised again where the loop runs, after the results in hand, and can be
+// recovered there.
 func TestBatchWhoseInputPanics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := apitest.NewAccount(100, time.Second)
@@ -361,7 +363,8 @@ func TestBatchResults(t *testing.T) {
 	})
 }
 
-// Programs that share an account share its slots, also when they outnumber them, and none loses a profile.
+// Programs that share an account share its slots, also when they outnumber them, and none loses a
+// profile.
 func TestBatchesShareAnAccount(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -402,8 +405,10 @@ func TestBatchesShareAnAccount(t *testing.T) {
 	}
 }
 
-// A transport that ends its goroutine, as a mock that calls t.Fatal does, costs one result and not the loop.
-func TestGoexitInATransport(t *testing.T) { // in real time: a bubble would end the whole test binary
+// A transport that ends its goroutine, as a mock that calls t.Fatal does, costs one result and not
+// the loop.
+// in real time: a bubble would end the whole test binary
+func TestGoexitInATransport(t *testing.T) {
 	server := apitest.NewScene(0, func(_ time.Duration, sid string) apitest.RoundTripFunc {
 		if apitest.Number(sid) == 3 {
 			runtime.Goexit()

@@ -1,4 +1,5 @@
-// Package e2e_test tries whole clients against APIs that fail, throttle and come back, in virtual time.
+// Package e2e_test tries whole clients against APIs that fail, throttle and come back, in virtual
+// time.
 package e2e_test
 
 import (

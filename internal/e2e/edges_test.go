@@ -18,7 +18,8 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/apitest"
 )
 
-// A probe that gets a 401, as when a token expired in the outage, is signed and sent once more, and opens no gate.
+// A probe that gets a 401, as when a token expired in the outage, is signed and sent once more, and
+// opens no gate.
 func TestProbeThatIsUnauthorized(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		unauthorized := new(atomic.Bool)
@@ -39,7 +40,8 @@ func TestProbeThatIsUnauthorized(t *testing.T) {
 	})
 }
 
-// When all that is in hand ends by what is neither an answer nor a failure that may pass, the batch goes on with the next SID.
+// When all that is in hand ends by what is neither an answer nor a failure that may pass, the batch
+// goes on with the next SID.
 func TestBatchWithNobodyLeftToProbe(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -47,7 +49,8 @@ func TestBatchWithNobodyLeftToProbe(t *testing.T) {
 			switch {
 			case after > 5*time.Second && after < 15*time.Second:
 				return apitest.Unavailable()
-			case after > 15*time.Second && after < 60*time.Second: // a gateway's page, which contract refuses
+			// a gateway's page, which contract refuses
+			case after > 15*time.Second && after < 60*time.Second:
 				return apitest.Handled(apitest.Answer(200, apitest.Text, "welcome"))
 			}
 			return nil
@@ -81,7 +84,8 @@ func TestFailuresBeforeAnyResponse(t *testing.T) {
 	})
 }
 
-// Requests that were in flight at the onset and hang until after the outage are not held against their SIDs.
+// Requests that were in flight at the onset and hang until after the outage are not held against
+// their SIDs.
 func TestWhatAnOutageLeavesHanging(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := apitest.NewScene(0, func(at time.Duration, _ string) apitest.RoundTripFunc {
@@ -132,7 +136,8 @@ func TestBatchInAPauseOfOthers(t *testing.T) {
 	})
 }
 
-// A batch that ends before its input says so in a result, also when a probe is under way as MaxOutage is over.
+// A batch that ends before its input says so in a result, also when a probe is under way as
+// MaxOutage is over.
 func TestBatchDoesNotEndInSilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := apitest.NewScene(0, func(at time.Duration, sid string) apitest.RoundTripFunc {
@@ -178,7 +183,8 @@ func TestTwoBadSIDsInABatchOfOne(t *testing.T) {
 	}
 }
 
-// After a time of refusals, when the limit is below one, an outage is still seen by more than one SID.
+// After a time of refusals, when the limit is below one, an outage is still seen by more than one
+// SID.
 func TestRetriesOfOneHideNoOutage(t *testing.T) {
 	t.Parallel()
 	for range 20 {
@@ -375,7 +381,8 @@ func TestOutageIsNotOver(t *testing.T) {
 	}
 }
 
-// While a batch holds, a second SID is pulled when only one is in hand, also when the others have ended meanwhile.
+// While a batch holds, a second SID is pulled when only one is in hand, also when the others have
+// ended meanwhile.
 func TestSecondSIDIsPulled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		violation := &contract.Violation{Direction: "response", StatusCode: 200}
@@ -415,7 +422,8 @@ func TestSecondSIDIsPulled(t *testing.T) {
 	})
 }
 
-// Time in which nothing is asked does not count, also when MaxOutage had run out with a request in flight.
+// Time in which nothing is asked does not count, also when MaxOutage had run out with a request in
+// flight.
 func TestExpiredIsForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		violation := &contract.Violation{Direction: "response", StatusCode: 200}
@@ -425,7 +433,8 @@ func TestExpiredIsForgotten(t *testing.T) {
 			case i == 0 && at < 9*time.Second:
 				return apitest.After(10*time.Millisecond, apitest.Unavailable())
 			case i == 0:
-				return apitest.After(10*time.Second, apitest.Broken(violation)) // in flight when MaxOutage is over
+				// in flight when MaxOutage is over
+				return apitest.After(10*time.Second, apitest.Broken(violation))
 			case failed.CompareAndSwap(false, true):
 				return apitest.After(time.Millisecond, apitest.Unavailable()) // one hiccup, an hour later
 			}

@@ -53,8 +53,9 @@ func TestMaxConcurrencyIsNeverExceeded(t *testing.T) {
 	})
 }
 
-// The limit of the account is found: nothing is lost, few requests are refused, and the account is kept busy. Attempts
-// that a 429 ends do not count, since others succeed: two would not do otherwise.
+// The limit of the account is found: nothing is lost, few requests are refused, and the account is
+// kept busy. Attempts that a 429 ends do not count, since others succeed: two would not do
+// otherwise.
 func TestLimiterFindsTheAccountsLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := apitest.NewAccount(10, 10*time.Millisecond)
@@ -114,7 +115,8 @@ func TestWaitingCallersEndWithTheirContext(t *testing.T) {
 		if _, err := fetch(ctx, client); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != time.Second || a.Stats().Highest != 1 {
 			t.Errorf("got %v after %v", err, time.Since(start))
 		}
-		if status, err := fetch(t.Context(), client); status != 200 || err != nil { // the turn was not lost
+		// the turn was not lost
+		if status, err := fetch(t.Context(), client); status != 200 || err != nil {
 			t.Errorf("got %d, %v", status, err)
 		}
 	})
@@ -158,7 +160,8 @@ func TestBackingOffHoldsNoTurn(t *testing.T) {
 	})
 }
 
-// A Retry-After is heard by all callers. When it is over one goes first, and the others follow its success.
+// A Retry-After is heard by all callers. When it is over one goes first, and the others follow its
+// success.
 func TestRetryAfterPausesAllCallers(t *testing.T) {
 	for name, opt := range map[string]trusthub.Option{"bounded": trusthub.WithMaxConcurrency(50), "not bounded": apitest.Defaults()} {
 		t.Run(name, func(t *testing.T) {
@@ -221,7 +224,8 @@ func TestLongPauseEndsWaiting(t *testing.T) {
 	})
 }
 
-// One SID that is always refused, with a Retry-After or not, neither holds up the others nor is asked for ever.
+// One SID that is always refused, with a Retry-After or not, neither holds up the others nor is
+// asked for ever.
 func TestOneRefusedAmongOthers(t *testing.T) {
 	for _, retryAfter := range []string{"", "5"} {
 		synctest.Test(t, func(t *testing.T) {
@@ -235,7 +239,8 @@ func TestOneRefusedAmongOthers(t *testing.T) {
 				}
 				apitest.Answer(200, apitest.JSON, apitest.Profile)(w, r)
 			}), trusthub.WithMaxConcurrency(4), apitest.Defaults())
-			_, _ = client.FetchCustomerProfile(t.Context(), apitest.UnknownSID) // so that the first refusal comes while others succeed
+			// so that the first refusal comes while others succeed
+			_, _ = client.FetchCustomerProfile(t.Context(), apitest.UnknownSID)
 			ctx, cancel := context.WithCancel(t.Context())
 			var others sync.WaitGroup
 			var served atomic.Int64
@@ -350,7 +355,8 @@ func TestRefusalsAreForgivenForMaxWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for idle, want := range map[time.Duration]int{9 * time.Second: 200, 11 * time.Second: 429} {
 			s := apitest.NewScript(apitest.Answer(200, apitest.JSON, apitest.Profile), apitest.Answer(429, apitest.JSON, "{}"), apitest.Answer(200, apitest.JSON, apitest.Profile))
-			client := apitest.Over(t, apitest.InMemory(t, s.ServeHTTP), trusthub.WithMaxConcurrency(4)) // one attempt
+			// one attempt
+			client := apitest.Over(t, apitest.InMemory(t, s.ServeHTTP), trusthub.WithMaxConcurrency(4))
 			_, _ = fetch(t.Context(), client)
 			time.Sleep(idle)
 			if status, err := fetch(t.Context(), client); status != want {
@@ -386,7 +392,8 @@ func TestPauseWithoutRetryAfterIsShort(t *testing.T) {
 	})
 }
 
-// After a Retry-After, callers wait for the one that goes first, but not one after another behind requests that hang.
+// After a Retry-After, callers wait for the one that goes first, but not one after another behind
+// requests that hang.
 func TestFirstThatHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var calls atomic.Int64

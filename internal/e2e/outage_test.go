@@ -76,7 +76,8 @@ func TestBatchProbes(t *testing.T) {
 		}
 		probes := server.Sent()[10:]
 		for i := 7; i < len(probes)-10; i++ {
-			if wait := probes[i+1].After - probes[i].After; wait < 5*time.Second || wait > 10*time.Second+time.Millisecond { // which a probe takes
+			// which a probe takes
+			if wait := probes[i+1].After - probes[i].After; wait < 5*time.Second || wait > 10*time.Second+time.Millisecond {
 				t.Errorf("probe %d after %v", i, wait)
 			}
 			if probes[i].SID == probes[i+1].SID {
@@ -116,7 +117,8 @@ func TestPullsInAnOutage(t *testing.T) {
 	})
 }
 
-// After MaxOutage the batch gives up: what is in hand is yielded with its own error, which is ErrOutage, too.
+// After MaxOutage the batch gives up: what is in hand is yielded with its own error, which is
+// ErrOutage, too.
 func TestBatchGivesUpAfterMaxOutage(t *testing.T) {
 	for name, down := range map[string]http.HandlerFunc{"503": apitest.Answer(503, apitest.Text, ""), "429": apitest.Throttle("")} {
 		for attempts, most := range map[int]time.Duration{0: 15 * time.Minute, 1: time.Minute} {
@@ -151,8 +153,8 @@ func TestBatchGivesUpAfterMaxOutage(t *testing.T) {
 	}
 }
 
-// The SIDs that failed by themselves are fetched again, and no other. A client that has fetched others
-// before knows that the API is up.
+// The SIDs that failed by themselves are fetched again, and no other. A client that has fetched
+// others before knows that the API is up.
 func TestBatchOfBadSIDs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := apitest.NewScene(100*time.Millisecond, func(_ time.Duration, asked string) apitest.RoundTripFunc {
@@ -221,7 +223,8 @@ func TestBatchWaitsOutAPause(t *testing.T) {
 	})
 }
 
-// A SID that fails while others succeed ends with its own error, wherever it is in the input, and holds up nothing.
+// A SID that fails while others succeed ends with its own error, wherever it is in the input, and
+// holds up nothing.
 func TestBatchWithBadSIDs(t *testing.T) {
 	for _, attempts := range []int{1, 3} {
 		for name, bad := range map[string]func(i int) bool{

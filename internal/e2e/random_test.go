@@ -17,7 +17,8 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/apitest"
 )
 
-// Outages of any pattern that hit all requests lose nothing, and take neither many requests nor much time after them.
+// Outages of any pattern that hit all requests lose nothing, and take neither many requests nor
+// much time after them.
 func TestBatchesInAnyOutage(t *testing.T) {
 	for seed := range uint64(seeds) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
@@ -29,7 +30,9 @@ func TestBatchesInAnyOutage(t *testing.T) {
 				n, attempts, bound, timeout := pick(1, 2, 3, 10, 100, 1000), pick(1, 3), pick(0, 1, 2, 8, 64), pick(2, 30)
 				input, body := pick(0, 0, 1, 30, 300), pick(0, 0, 0, 1, 50)
 				if slices.ContainsFunc(w.Windows, func(d apitest.Downtime) bool { return d.Kind == "hang" || strings.HasPrefix(d.Kind, "429") }) {
-					attempts = 3 // when one request at a time is the only one in a short outage, nobody can tell that it was one
+					// when one request at a time is the only one in a short outage, nobody can tell that it was
+					// one
+					attempts = 3
 				}
 				opts := []trusthub.Option{
 					trusthub.WithRetry(trusthub.RetryPolicy{MaxAttempts: attempts}), trusthub.WithTimeout(time.Duration(timeout) * time.Second),
@@ -72,7 +75,8 @@ func TestBatchesInAnyOutage(t *testing.T) {
 					t.Errorf("%d in flight, at most %d", w.Highest(), most)
 				}
 				for _, pause := range w.Pauses() {
-					if sent := w.Between(pause.From+1, pause.To); sent > most { // what had stepped aside before is not heard until another is refused
+					// what had stepped aside before is not heard until another is refused
+					if sent := w.Between(pause.From+1, pause.To); sent > most {
 						t.Errorf("%d sent in the pause from %v to %v", sent, pause.From, pause.To)
 						break
 					}
@@ -98,8 +102,9 @@ func TestBatchesInAnyOutage(t *testing.T) {
 
 const seeds = 40
 
-// Several batches and single calls on one client, some left early, some whose context ends, some whose input panics: the bound
-// holds, all ends, and no goroutine is left, or else the bubble complains.
+// Several batches and single calls on one client, some left early, some whose context ends, some
+// whose input panics: the bound holds, all ends, and no goroutine is left, or else the bubble
+// complains.
 func TestBatchesAndCallsOnOneClient(t *testing.T) {
 	for seed := range uint64(seeds) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {

@@ -164,7 +164,8 @@ func TestMemoryIsConstant(t *testing.T) {
 	}
 }
 
-// Leaving the loop ends the work in progress, waits for nobody, and leaves no goroutine: the bubble would complain.
+// Leaving the loop ends the work in progress, waits for nobody, and leaves no goroutine: the bubble
+// would complain.
 func TestLoopIsLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var started, ended atomic.Int64
@@ -189,8 +190,8 @@ func TestLoopIsLeft(t *testing.T) {
 	})
 }
 
-// When the context ends, what is in progress yields its result, what is not pulled yields nothing, and a pull under way is
-// not waited for.
+// When the context ends, what is in progress yields its result, what is not pulled yields nothing,
+// and a pull under way is not waited for.
 func TestContextEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -223,7 +224,8 @@ func TestContextEnds(t *testing.T) {
 	})
 }
 
-// An item that comes while the last ones are finished, after the end of the context, still yields its result.
+// An item that comes while the last ones are finished, after the end of the context, still yields
+// its result.
 func TestLateItem(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slow := stream(func(ctx context.Context, item int) int { <-ctx.Done(); time.Sleep(2 * time.Second); return item })
@@ -278,7 +280,8 @@ func TestStop(t *testing.T) {
 	})
 }
 
-// A panic of the input or of the work is raised where the loop runs, after the results in hand, and can be recovered there.
+// A panic of the input or of the work is raised where the loop runs, after the results in hand, and
+// can be recovered there.
 func TestPanics(t *testing.T) {
 	broken := errors.New("broken")
 	for name, test := range map[string]struct {
@@ -324,8 +327,8 @@ func TestPanics(t *testing.T) {
 	}
 }
 
-// Work that ends its goroutine, as a mock that calls t.Fatal does, costs one result and not the loop: it counts what was
-// filled in before.
+// Work that ends its goroutine, as a mock that calls t.Fatal does, costs one result and not the
+// loop: it counts what was filled in before.
 func TestGoexit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := fanout.New(func(_ context.Context, _ int, item string, out *string) {

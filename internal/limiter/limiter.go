@@ -46,7 +46,8 @@ type Ticket struct {
 	index    int        // in the heap of its scope
 	queued   bool       // it is in that heap
 	admitted chan error // for the outcome of the wait
-	cuts     [2]int     // of the windows when it was admitted, so that the 429s of one round trip cut once
+	// of the windows when it was admitted, so that the 429s of one round trip cut once
+	cuts [2]int
 
 	throttled    int // 429s while others succeeded
 	inARow       int // 429s since the last other outcome

@@ -260,8 +260,8 @@ func TestContextEndsTheWait(t *testing.T) {
 	})
 }
 
-// A queue of thousands costs a request no more than a short one: those that wait are of batches that
-// are held or full.
+// A queue of thousands costs a request no more than a short one: those that wait are of batches
+// that are held or full.
 func BenchmarkLimiter(b *testing.B) {
 	for _, waiting := range []int{10, 1000, 10_000} {
 		b.Run(fmt.Sprint(waiting), func(b *testing.B) {

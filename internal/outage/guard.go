@@ -19,10 +19,13 @@ type Config struct {
 	CanReauth bool          // whether signing once more may help against a 401
 	Canaries  []string      // SIDs that succeeded before the batch
 
-	Stop     func()                                         // ends the pulling; called once
-	Ask      func(canary *Call, sid string)                 // fetches a SID once more, on another goroutine
-	NewError func(err error, outage bool) error             // of calls that the end of the batch cuts short
-	OnChange func(begun bool, cause error, until time.Time) // called when an outage is confirmed, which ends the batch then, and when it is over
+	Stop func() // ends the pulling; called once
+	// fetches a SID once more, on another goroutine
+	Ask func(canary *Call, sid string)
+	// of calls that the end of the batch cuts short
+	NewError func(err error, outage bool) error
+	// called when an outage is confirmed, which ends the batch then, and when it is over
+	OnChange func(begun bool, cause error, until time.Time)
 }
 
 // Guard puts a lock, the clock and the waiting around the rules of one batch. It is safe for

@@ -10,14 +10,15 @@ import (
 
 // The constants come from a simulation, see docs/BATCH.md.
 const (
-	enough         = 8           // SIDs in a row that fail for the first time: the API counts as down
-	maxWaiting     = 256         // calls that wait for another attempt, beside the places
-	maxCanaries    = 3           // SIDs that succeeded last, to probe with
-	unansweredWait = time.Minute // when no request was ever answered, and few fail or the cause seems local
+	enough      = 8   // SIDs in a row that fail for the first time: the API counts as down
+	maxWaiting  = 256 // calls that wait for another attempt, beside the places
+	maxCanaries = 3   // SIDs that succeeded last, to probe with
+	// when no request was ever answered, and few fail or the cause seems local
+	unansweredWait = time.Minute
 )
 
-// Forever is a MaxOutage by which a batch waits as long as an outage takes, whatever its cause seems
-// to be.
+// Forever is a MaxOutage by which a batch waits as long as an outage takes, whatever its cause
+// seems to be.
 const Forever time.Duration = math.MaxInt64
 
 // machine decides for one batch. It has no lock, clock or timer and knows neither HTTP nor
@@ -40,10 +41,11 @@ type machine struct {
 	pulled     int            // SIDs, without those that are yielded
 	inputEnded bool           // nothing more will be pulled
 	count      [spent + 1]int // calls by state
-	fresh      *Call          // a list of those not sent yet; behind the first one also calls that were
-	last       *Call          // of that list
-	parked     []*Call        // in the order of their failures
-	canaries   []string       // SIDs that succeeded last, the next one to ask in front
+	// a list of those not sent yet; behind the first one also calls that were
+	fresh    *Call
+	last     *Call    // of that list
+	parked   []*Call  // in the order of their failures
+	canaries []string // SIDs that succeeded last, the next one to ask in front
 
 	probe     *Call     // the one in progress
 	probeAt   time.Time // the next one; zero: none is needed

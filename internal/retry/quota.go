@@ -3,8 +3,8 @@ package retry
 import "sync"
 
 // Quota is the retry budget of a client: it starts with 100 retries, each success earns a fifth of
-// one, and once it is spent calls fail after their first attempt. It keeps an outage from multiplying
-// traffic. The AWS SDKs had these numbers; aws-sdk-go-v2 v1.48 has others.
+// one, and once it is spent calls fail after their first attempt. It keeps an outage from
+// multiplying traffic. The AWS SDKs had these numbers; aws-sdk-go-v2 v1.48 has others.
 type Quota struct {
 	mu     sync.Mutex
 	tokens int

@@ -10,7 +10,8 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/retry"
 )
 
-// Waits double, spread from once to twice their least, and stay between the minimum and the maximum.
+// Waits double, spread from once to twice their least, and stay between the minimum and the
+// maximum.
 func TestBackoff(t *testing.T) {
 	for name, test := range map[string]struct{ minimum, maximum time.Duration }{
 		"default": {200 * time.Millisecond, 10 * time.Second},
@@ -92,11 +93,12 @@ func TestFirstFailure(t *testing.T) {
 		again      bool
 		from, to   time.Duration // of the wait
 	}{
-		"transient":                      {attempt.Outcome{Kind: attempt.Transient}, limiter.Throttling{}, true, time.Second, 2 * time.Second},
-		"transient, asks":                {attempt.Outcome{Kind: attempt.Transient, RetryAfter: 10 * time.Second}, limiter.Throttling{}, true, 10 * time.Second, 10 * time.Second},
-		"transient, asks for too much":   {attempt.Outcome{Kind: attempt.Transient, RetryAfter: 11 * time.Second}, limiter.Throttling{}, false, 0, 0},
-		"throttled":                      {attempt.Outcome{Kind: attempt.Throttled}, limiter.Throttling{Paused: true}, true, time.Second, 2 * time.Second},
-		"throttled, asks":                {attempt.Outcome{Kind: attempt.Throttled, RetryAfter: 5 * time.Second}, limiter.Throttling{Paused: true}, true, 0, 0}, // the limiter waits
+		"transient":                    {attempt.Outcome{Kind: attempt.Transient}, limiter.Throttling{}, true, time.Second, 2 * time.Second},
+		"transient, asks":              {attempt.Outcome{Kind: attempt.Transient, RetryAfter: 10 * time.Second}, limiter.Throttling{}, true, 10 * time.Second, 10 * time.Second},
+		"transient, asks for too much": {attempt.Outcome{Kind: attempt.Transient, RetryAfter: 11 * time.Second}, limiter.Throttling{}, false, 0, 0},
+		"throttled":                    {attempt.Outcome{Kind: attempt.Throttled}, limiter.Throttling{Paused: true}, true, time.Second, 2 * time.Second},
+		// the limiter waits
+		"throttled, asks":                {attempt.Outcome{Kind: attempt.Throttled, RetryAfter: 5 * time.Second}, limiter.Throttling{Paused: true}, true, 0, 0},
 		"throttled, asks and is alone":   {attempt.Outcome{Kind: attempt.Throttled, RetryAfter: 5 * time.Second}, limiter.Throttling{}, true, 5 * time.Second, 5 * time.Second},
 		"throttled, asks for too much":   {attempt.Outcome{Kind: attempt.Throttled, RetryAfter: 11 * time.Second}, limiter.Throttling{Paused: true}, false, 0, 0},
 		"succeeded":                      {attempt.Outcome{Kind: attempt.Succeeded}, limiter.Throttling{}, false, 0, 0},
@@ -141,7 +143,8 @@ func TestCallGivesUp(t *testing.T) {
 	}
 }
 
-// While requests succeed, a 429 is no failure of the call, for as long as MaxWait after the last success. It ends after 50.
+// While requests succeed, a 429 is no failure of the call, for as long as MaxWait after the last
+// success. It ends after 50.
 func TestThrottledWhileOthersSucceed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := limiter.New(16, time.Second)

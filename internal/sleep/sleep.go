@@ -8,7 +8,9 @@ import (
 
 // For waits for d or the end of ctx, whose error it returns.
 func For(ctx context.Context, d time.Duration) error {
-	if d <= 0 { // such timers can crash a synctest bubble under the race detector: Go 1.26 runs them on several threads at a time
+	// such timers can crash a synctest bubble under the race detector: Go 1.26 runs them on several
+	// threads at a time
+	if d <= 0 {
 		return ctx.Err()
 	}
 	timer := time.NewTimer(d)

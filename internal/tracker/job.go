@@ -13,8 +13,9 @@ const (
 
 // Seen is what a request has found out: a state, or an error of the SID.
 type Seen struct {
-	SentAt  time.Time
-	State   []byte // the profile, in a form that is equal for equal profiles; nil when there is an error
+	SentAt time.Time
+	// the profile, in a form that is equal for equal profiles; nil when there is an error
+	State   []byte
 	Status  string // of the profile
 	Account string // of the profile
 	Err     error

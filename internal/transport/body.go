@@ -39,7 +39,8 @@ func ReadBody(ctx context.Context, answer *http.Response, heedsContext bool, lim
 	if expected < 0 { // not announced, or compressed
 		expected = usualBody
 	}
-	read := make([]byte, 0, min(expected, limit, 1<<20)+1) // with room to see the end, not to grow again
+	// with room to see the end, not to grow again
+	read := make([]byte, 0, min(expected, limit, 1<<20)+1)
 	for {
 		read = slices.Grow(read, 1)
 		n, err := body.Read(read[len(read):cap(read)])

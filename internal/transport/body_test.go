@@ -78,7 +78,9 @@ type stuck struct {
 }
 
 func (b *stuck) Read([]byte) (int, error) { <-b.unblock; return 0, errors.New("read on closed body") }
-func (b *stuck) Close() error             { close(b.unblock); return b.body.Close() } // twice panics
+
+// twice panics
+func (b *stuck) Close() error { close(b.unblock); return b.body.Close() }
 
 // A body whose Read ignores the context ends with it, and the error is the context's cause. Of
 // transports that heed contexts only the body after a switch of protocols does so.

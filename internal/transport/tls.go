@@ -24,7 +24,8 @@ func IsLastingTLS(err error) bool {
 	record, noTLS := errors.AsType[tls.RecordHeaderError](err)
 	operation, isNet := errors.AsType[*net.OpError](err)
 	switch {
-	case certificate, errors.Is(err, http.ErrSchemeMismatch), noTLS && record.Conn != nil: // the first record was none
+	// the first record was none
+	case certificate, errors.Is(err, http.ErrSchemeMismatch), noTLS && record.Conn != nil:
 		return true
 	case isNet && isAlert(operation):
 		return slices.ContainsFunc(lastingAlerts(), func(alert tls.AlertError) bool { return operation.Err.Error() == alert.Error() })

@@ -19,8 +19,8 @@ func replaceDefaultTransport(t *testing.T, transport http.RoundTripper) {
 	t.Cleanup(func() { http.DefaultTransport = standard })
 }
 
-// Whatever http.Transport a program has put in the place of http.DefaultTransport, its settings are kept, itself is not
-// changed, and HTTP/2 and modern TLS are spoken.
+// Whatever http.Transport a program has put in the place of http.DefaultTransport, its settings are
+// kept, itself is not changed, and HTTP/2 and modern TLS are spoken.
 func TestDefaultSpeaksHTTP2AndModernTLS(t *testing.T) {
 	var protocol string
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { protocol = r.Proto }))
@@ -103,8 +103,8 @@ func TestDefaultThatWasReplaced(t *testing.T) {
 	}
 }
 
-// The pings follow the time-out of an attempt: both times at most half of it, within bounds that no server objects to. What
-// a program has set itself is kept.
+// The pings follow the time-out of an attempt: both times at most half of it, within bounds that no
+// server objects to. What a program has set itself is kept.
 func TestHealthChecksFollowTheTimeout(t *testing.T) {
 	for _, test := range []struct{ timeout, send, wait time.Duration }{
 		{30 * time.Second, 10 * time.Second, 5 * time.Second}, // the default

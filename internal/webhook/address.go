@@ -26,7 +26,8 @@ func ParseAddress(address string) (a Address, ok bool) {
 		a.UserInfo, authority = authority[:at+1], authority[at+1:]
 	}
 	a.Host = authority
-	if colon := strings.LastIndex(authority, ":"); colon > strings.LastIndex(authority, "]") { // of an IPv6 address
+	// of an IPv6 address
+	if colon := strings.LastIndex(authority, ":"); colon > strings.LastIndex(authority, "]") {
 		a.Host, a.Port = authority[:colon], authority[colon:]
 	}
 	a.Path, a.Query = cutBefore(rest, "?#")
@@ -90,7 +91,8 @@ func (a Address) otherPort() string {
 // public.
 func CalledURL(public string, u *url.URL) string {
 	called := public
-	if path := cmp.Or(u.RawPath, u.EscapedPath()); path != "" { // as it came, also where that is not as it should be escaped
+	// as it came, also where that is not as it should be escaped
+	if path := cmp.Or(u.RawPath, u.EscapedPath()); path != "" {
 		called = strings.TrimSuffix(called, "/") + "/" + strings.TrimPrefix(path, "/")
 	}
 	if u.RawQuery != "" || u.ForceQuery {

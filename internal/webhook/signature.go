@@ -57,8 +57,9 @@ func (a Algorithm) length() int {
 
 // Key is a secret that Twilio signs with. The zero Key signs and verifies nothing.
 type Key struct {
-	id  string                           // of a SharedKey; "" for an auth token
-	mac func(func() hash.Hash) hash.Hash // a closure, into which neither fmt nor reflection looks; nil: no secret
+	id string // of a SharedKey; "" for an auth token
+	// a closure, into which neither fmt nor reflection looks; nil: no secret
+	mac func(func() hash.Hash) hash.Hash
 }
 
 // AuthToken returns the key that is an account's auth token; the zero Key when it is blank.

@@ -31,7 +31,8 @@ func Verify(r *http.Request, address string, keys []Key) (*Message, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case len(signature) != algorithm.length(): // says nothing about the content, and spares the reading of the body
+	// says nothing about the content, and spares the reading of the body
+	case len(signature) != algorithm.length():
 		return nil, errors.New("the header " + SignatureHeader + " does not hold a signature by " + string(algorithm))
 	}
 	message, err := Read(r, address)

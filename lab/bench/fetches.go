@@ -39,7 +39,8 @@ func measureMemory(_ *server, turns int) (*table, error) {
 	return t, nil
 }
 
-// measureLoopback is the client's processor time a fetch over loopback, by a connection that is kept.
+// measureLoopback is the client's processor time a fetch over loopback, by a connection that is
+// kept.
 func measureLoopback(s *server, turns int) (*table, error) {
 	t := newTable("b", "Over loopback with keep-alive, server in another process: the client's processor time a fetch")
 	for _, protocol := range []struct{ name, address string }{{"HTTP/1.1", s.HTTP}, {"HTTP/1.1 over TLS", s.HTTP1}, {"HTTP/2 over TLS", s.HTTP2}} {
@@ -56,8 +57,8 @@ func measureLoopback(s *server, turns int) (*table, error) {
 	return t, nil
 }
 
-// measureConcurrency is throughput and connections at 64 goroutines over TLS. Each turn begins with a new client and no open
-// connection, and counts one second.
+// measureConcurrency is throughput and connections at 64 goroutines over TLS. Each turn begins with
+// a new client and no open connection, and counts one second.
 func measureConcurrency(s *server, turns int) (*table, error) {
 	const goroutines = 64
 	t := newTable("c", fmt.Sprintf("%d goroutines over TLS, each request held %v: throughput and connections opened", goroutines, hold))

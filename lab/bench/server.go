@@ -31,7 +31,8 @@ type server struct {
 func startServer() (*server, error) {
 	s := &server{process: exec.Command(os.Args[0], "-serve")} //nolint:gosec // G204: itself
 	s.process.Stderr = os.Stderr
-	if _, err := s.process.StdinPipe(); err != nil { // which ends with this process, and the server with it
+	// which ends with this process, and the server with it
+	if _, err := s.process.StdinPipe(); err != nil {
 		return nil, err
 	}
 	out, err := s.process.StdoutPipe()

@@ -1,4 +1,5 @@
-// Package official tries the fake with Twilio's own client: what that reads correctly is served as Twilio serves it.
+// Package official tries the fake with Twilio's own client: what that reads correctly is served as
+// Twilio serves it.
 package official
 
 import (

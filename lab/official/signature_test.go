@@ -17,10 +17,11 @@ import (
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
-// The two differ where TestDifferences says so, and those cases are left out of the comparison here.
+// The two differ where TestDifferences says so, and those cases are left out of the comparison
+// here.
 
-// Twilio's own library and this one agree on what is signed and what is not, in thousands of requests that are signed, and then
-// called as they are or changed in one place.
+// Twilio's own library and this one agree on what is signed and what is not, in thousands of
+// requests that are signed, and then called as they are or changed in one place.
 func TestSignaturesAgree(t *testing.T) {
 	const rounds = 5000
 	valid := 0
@@ -44,7 +45,8 @@ func TestSignaturesAgree(t *testing.T) {
 	}
 }
 
-// The example of Twilio's documentation: https://www.twilio.com/docs/usage/webhooks/webhooks-security.
+// The example of Twilio's documentation:
+// https://www.twilio.com/docs/usage/webhooks/webhooks-security.
 func TestPublishedSignature(t *testing.T) {
 	const address = "https://example.com/myapp.php?foo=1&bar=2"
 	const body = "CallSid=CA1234567890ABCDE&Caller=%2B14158675310&Digits=1234&From=%2B14158675310&To=%2B18005551212"
@@ -183,7 +185,8 @@ func repeats(form string) bool {
 	return false
 }
 
-// isPlain reports whether Go writes an address as it is, and it has a path, no user info, no IPv6 address and one bodySHA256 at most.
+// isPlain reports whether Go writes an address as it is, and it has a path, no user info, no IPv6
+// address and one bodySHA256 at most.
 func isPlain(address string) bool {
 	u, err := url.Parse(address)
 	return err == nil && u.String() == address && u.User == nil && u.Path != "" && u.Host != "" && strings.Count(u.Host, ":") < 2 && len(u.Query()["bodySHA256"]) < 2

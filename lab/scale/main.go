@@ -1,5 +1,5 @@
-// Command scale measures what one machine does with FetchCustomerProfiles against a server on loopback. Server and client are
-// processes of their own, so that the memory is the client's alone.
+// Command scale measures what one machine does with FetchCustomerProfiles against a server on
+// loopback. Server and client are processes of their own, so that the memory is the client's alone.
 //
 //	go run ./scale
 package main

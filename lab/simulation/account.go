@@ -1,9 +1,10 @@
-// Package simulation runs real clients in virtual time. Clients that share an account chose the constants of the limiter; their
-// table and their picture are in docs/SCALE.md:
+// Package simulation runs real clients in virtual time. Clients that share an account chose the
+// constants of the limiter; their table and their picture are in docs/SCALE.md:
 //
 //	make simulate
 //
-// Batches against APIs with faults chose the rules of FetchCustomerProfiles and their constants; their table is in docs/BATCH.md:
+// Batches against APIs with faults chose the rules of FetchCustomerProfiles and their constants;
+// their table is in docs/BATCH.md:
 //
 //	make grid
 package simulation
@@ -16,7 +17,8 @@ import (
 	"time"
 )
 
-// account is a transport to an account that permits some requests at a time and refuses the others at once.
+// account is a transport to an account that permits some requests at a time and refuses the others
+// at once.
 type account struct {
 	travel, service time.Duration // both ways together; on average
 	retryAfter      time.Duration // said by a refusal; 0: nothing

@@ -1,9 +1,10 @@
 package simulation
 
-// The loss formulas tell how many requests a system with so many slots refuses when it is used to a share and nobody adapts:
-// refusals for each request that is served.
+// The loss formulas tell how many requests a system with so many slots refuses when it is used to a
+// share and nobody adapts: refusals for each request that is served.
 
-// erlang is for requests that arrive independently of each other, from any number of sources (Erlang B).
+// erlang is for requests that arrive independently of each other, from any number of sources
+// (Erlang B).
 func erlang(slots int, used float64) float64 {
 	return refusals(slots, used, func(load float64) (carried, blocked float64) {
 		b := 1.
@@ -23,7 +24,8 @@ func engset(slots, sources int, used float64) float64 {
 	})
 }
 
-// refusals finds the load that uses the slots to this share, and returns the refusals a request served.
+// refusals finds the load that uses the slots to this share, and returns the refusals a request
+// served.
 func refusals(slots int, used float64, at func(load float64) (carried, blocked float64)) float64 {
 	low, high := 0., 1e4
 	for range 200 {
@@ -38,8 +40,8 @@ func refusals(slots int, used float64, at func(load float64) (carried, blocked f
 	return blocked / (1 - blocked)
 }
 
-// weights sums up the states of Engset's system, for sources that offer so much when they rest: all, by the slots in use, and
-// the one in which all slots are.
+// weights sums up the states of Engset's system, for sources that offer so much when they rest:
+// all, by the slots in use, and the one in which all slots are.
 func weights(slots, sources int, load float64) (all, weighted, full float64) {
 	w := 1.
 	for k := range min(slots, sources) + 1 {

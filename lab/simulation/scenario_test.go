@@ -80,7 +80,8 @@ func (s scenario) run(t *testing.T, seed, stream uint64) (o tally) {
 
 // world returns the API and a client of it.
 func (s scenario) world(t *testing.T, seed, stream uint64) (*world, *trusthub.Client) {
-	w := &world{outage: s.outage, start: time.Now(), random: rand.New(rand.NewPCG(seed, ^stream))} // not those that chose the bad SIDs
+	// not those that chose the bad SIDs
+	w := &world{outage: s.outage, start: time.Now(), random: rand.New(rand.NewPCG(seed, ^stream))}
 	w.rules = append(append(w.rules, s.rules...), always(s.bad, s.fault))
 	opts := []trusthub.Option{apitest.Defaults()}
 	if s.bound > 0 {

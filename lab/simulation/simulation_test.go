@@ -65,8 +65,9 @@ type outcome struct {
 
 func TestLossFormulas(t *testing.T) {
 	for name, got := range map[string]struct{ got, want float64 }{
-		"Erlang, two slots and a load of one":        {erlang(2, 0.4), 0.25},  // B = 1/5
-		"Engset, one slot and two sources":           {engset(1, 2, 2./3), 1}, // each rests as long as it is served
+		"Erlang, two slots and a load of one": {erlang(2, 0.4), 0.25}, // B = 1/5
+		// each rests as long as it is served
+		"Engset, one slot and two sources":           {engset(1, 2, 2./3), 1},
 		"Engset, no more sources than slots":         {engset(3, 3, 0.5), 0},
 		"Engset with many sources is Erlang, almost": {engset(2, 100_000, 0.4), 0.25},
 	} {
@@ -76,7 +77,8 @@ func TestLossFormulas(t *testing.T) {
 	}
 }
 
-// TestTable prints the table of docs/SCALE.md. Its limits hold for the medians of RUNS runs; of a single one only that none is lost.
+// TestTable prints the table of docs/SCALE.md. Its limits hold for the medians of RUNS runs; of a
+// single one only that none is lost.
 func TestTable(t *testing.T) {
 	runs, err := strconv.Atoi(os.Getenv("RUNS"))
 	if err != nil {
@@ -164,7 +166,8 @@ func (r row) run(t *testing.T, seed uint64, watch func(*account)) (o outcome) {
 	return o
 }
 
-// fetch is one client, which fetches until ctx ends. It counts the profiles of each second, and returns how many were lost.
+// fetch is one client, which fetches until ctx ends. It counts the profiles of each second, and
+// returns how many were lost.
 func fetch(ctx context.Context, t *testing.T, a *account, fetched []int) (lost int) {
 	start := time.Now()
 	client := apitest.Over(t, a, apitest.Defaults(), trusthub.WithMaxConcurrency(128))
@@ -192,7 +195,8 @@ func (a *account) outcome(fetched [][]int, seconds int) outcome {
 	return o
 }
 
-// fairness is Jain's, from a second to another: 1 when all clients got the same, 1/n when one of n got all.
+// fairness is Jain's, from a second to another: 1 when all clients got the same, 1/n when one of n
+// got all.
 func fairness(fetched [][]int, from, to int) float64 {
 	var sum, squares float64
 	for _, client := range fetched {

@@ -11,7 +11,8 @@ import (
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
-// Whoever calls while all connections die in silence has a profile again soon, by either protocol and over real sockets.
+// Whoever calls while all connections die in silence has a profile again soon, by either protocol
+// and over real sockets.
 func TestSilentDeath(t *testing.T) {
 	for name, start := range map[string]func(*testing.T, *rand.Rand, http.Handler) *world{
 		"HTTP/1.1": func(t *testing.T, _ *rand.Rand, handler http.Handler) *world { return newPlain(t, handler) },

@@ -60,8 +60,8 @@ func seed(t *testing.T) uint64 {
 
 func sid(i int) string { return fmt.Sprintf("BU%032x", i) }
 
-// Whatever happens on the way, a call ends within its deadline with the exact profile or an error of a documented type, and
-// leaves nothing behind.
+// Whatever happens on the way, a call ends within its deadline with the exact profile or an error
+// of a documented type, and leaves nothing behind.
 func TestTorture(t *testing.T) {
 	s := seed(t)
 	t.Logf("SEED=%d", s)
@@ -97,7 +97,8 @@ type world struct {
 	stop    func()
 }
 
-// newClient returns a client of the world that has a transport of its own making, and the line that this goes over.
+// newClient returns a client of the world that has a transport of its own making, and the line that
+// this goes over.
 func newClient(t *testing.T, world *world, opts ...trusthub.Option) (*trusthub.Client, *freeze.Line) {
 	t.Helper()
 	line := new(freeze.Line)
@@ -191,7 +192,8 @@ func fetchAll(ctx context.Context, t *testing.T, client *trusthub.Client, outcom
 	}
 }
 
-// expectRecovery has the client get over it all: the faults that are left use themselves up, and then calls succeed.
+// expectRecovery has the client get over it all: the faults that are left use themselves up, and
+// then calls succeed.
 func expectRecovery(t *testing.T, client *trusthub.Client, name string) {
 	t.Helper()
 	const left = 2 * callers * 20 // more than failServer can have queued in the last moments

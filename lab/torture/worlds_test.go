@@ -80,8 +80,8 @@ func newBadLine(t *testing.T, random *rand.Rand, handler http.Handler) *world {
 	}
 }
 
-// newGoAway is a server that is shut down gracefully and started again, at the same address, so that HTTP/2 connections get
-// GOAWAY.
+// newGoAway is a server that is shut down gracefully and started again, at the same address, so
+// that HTTP/2 connections get GOAWAY.
 func newGoAway(t *testing.T, _ *rand.Rand, handler http.Handler) *world {
 	t.Helper()
 	certificate, roots := selfSigned(t, time.Now().Add(time.Hour), "127.0.0.1")
@@ -122,7 +122,8 @@ func newGoAway(t *testing.T, _ *rand.Rand, handler http.Handler) *world {
 	}
 }
 
-// A certificate for another name, or one that has expired, is an error at once, and nothing is sent.
+// A certificate for another name, or one that has expired, is an error at once, and nothing is
+// sent.
 func TestBadCertificates(t *testing.T) {
 	for name, certificate := range map[string]func() (tls.Certificate, *x509.CertPool){
 		"wrong name": func() (tls.Certificate, *x509.CertPool) {
@@ -145,7 +146,8 @@ func TestBadCertificates(t *testing.T) {
 			client, err := trusthub.NewClient(trusthub.BasicAuth(trusthubtest.Username, trusthubtest.Password),
 				trusthub.WithBaseURL(fmt.Sprint("https://", listener.Addr())),
 				trusthub.WithHTTPClient(&http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}}),
-				trusthub.WithRetry(trusthub.RetryPolicy{MinWait: time.Hour, MaxWait: time.Hour})) // one retry, and the test hangs
+				// one retry, and the test hangs
+				trusthub.WithRetry(trusthub.RetryPolicy{MinWait: time.Hour, MaxWait: time.Hour}))
 			if err != nil {
 				t.Fatal(err)
 			}

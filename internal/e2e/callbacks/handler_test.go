@@ -31,7 +31,8 @@ const (
 	otherSID  = "BU00000000000000000000000000000001"
 )
 
-// The whole loop: a status changes, Twilio calls, the call is verified, and the profile fetched and handed over.
+// The whole loop: a status changes, Twilio calls, the call is verified, and the profile fetched and
+// handed over.
 func TestCallbackHandlerIsToldOfAChange(t *testing.T) {
 	fake := trusthubtest.NewServer(t)
 	var got []trusthub.CustomerProfileStatus
@@ -104,7 +105,8 @@ func TestCallbackHandlerFindsTheSID(t *testing.T) {
 	}
 }
 
-// The URL that was signed is put together from what the public URL and the request say, byte for byte.
+// The URL that was signed is put together from what the public URL and the request say, byte for
+// byte.
 func TestCallbackHandlerKnowsItsURL(t *testing.T) {
 	for name, test := range map[string]struct {
 		public, strip, target string
@@ -215,7 +217,8 @@ func TestCallbackHandlerAnswers(t *testing.T) {
 	}
 }
 
-// A call that comes twice is handled twice, and each time with the profile as it is then, whatever the call says.
+// A call that comes twice is handled twice, and each time with the profile as it is then, whatever
+// the call says.
 func TestCallbackHandlerFetchesWhatIsTrueNow(t *testing.T) {
 	app := newApp(t)
 	body := "Sid=" + sid + "&Status=draft"
@@ -230,12 +233,14 @@ func TestCallbackHandlerFetchesWhatIsTrueNow(t *testing.T) {
 	}
 }
 
-// No address in a call leads anywhere: the one request is for the profile, at the client's own base URL.
+// No address in a call leads anywhere: the one request is for the profile, at the client's own base
+// URL.
 func TestCallbackHandlerCallsNobodyElse(t *testing.T) {
 	app := newApp(t)
 	const evil = "http://169.254.169.254/"
 	body := "Sid=" + sid + "&Url=" + evil + "&StatusCallback=" + evil + "&Host=" + evil
-	r := httptest.NewRequest(http.MethodPost, evil+sid, strings.NewReader(body)) // an absolute URL, as a proxy is asked for
+	// an absolute URL, as a proxy is asked for
+	r := httptest.NewRequest(http.MethodPost, evil+sid, strings.NewReader(body))
 	r.Header.Set("Forwarded", "host=169.254.169.254")
 	r.Header.Set("X-Forwarded-Host", "169.254.169.254")
 	trusthubtest.SignCallback(r, publicURL+"/"+sid)
@@ -248,7 +253,8 @@ func TestCallbackHandlerCallsNobodyElse(t *testing.T) {
 	}
 }
 
-// Twilio does not wait long, so that neither fetch nor handle may take longer than 10 s, nor both together.
+// Twilio does not wait long, so that neither fetch nor handle may take longer than 10 s, nor both
+// together.
 func TestCallbackHandlerEndsInTime(t *testing.T) {
 	wait := func(ctx context.Context, _ *trusthub.CustomerProfile, _ trusthub.CallbackEvent) error {
 		<-ctx.Done()
@@ -523,7 +529,8 @@ func TestCallbackInJSON(t *testing.T) {
 	}
 }
 
-// What Twilio signs is the URL as it calls it, so that the path counts as it came over the connection, escaped or not.
+// What Twilio signs is the URL as it calls it, so that the path counts as it came over the
+// connection, escaped or not.
 func TestCallbackPathsAsTheyCame(t *testing.T) {
 	fake := trusthubtest.NewHandler()
 	client := over(t, fake)

@@ -110,7 +110,8 @@ func TestCallbackSignedWithASharedKey(t *testing.T) {
 		"two keys of an id":       {"HMAC_SHA1", nil, []trusthub.SigningKey{key, trusthub.SharedKey(sharedKeyID, "b")}, "several keys have the id"},
 		"endless header":          {"HMAC_SHA1", header(strings.Repeat(",", 2000)), []trusthub.SigningKey{key}, "longer than 1 KiB"},
 		"header lost":             {"HMAC_SHA1", header(), []trusthub.SigningKey{key}, "there is no auth token"},
-		"header lost, same token": {"HMAC_SHA1", header(), []trusthub.SigningKey{asToken}, ""}, // which is the same signature
+		// which is the same signature
+		"header lost, same token": {"HMAC_SHA1", header(), []trusthub.SigningKey{asToken}, ""},
 		"other algorithm named":   {"HMAC_SHA256", header("key=" + sharedKeyID + ",algorithm=HMAC_SHA1"), []trusthub.SigningKey{key}, "does not hold a signature by HMAC_SHA1"},
 		"signature twice": {"HMAC_SHA1", func(r *http.Request) {
 			r.Header["X-Twilio-Signature"] = append(r.Header["X-Twilio-Signature"], r.Header["X-Twilio-Signature"]...)

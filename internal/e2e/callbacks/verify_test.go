@@ -28,8 +28,8 @@ const (
 )
 
 // The examples that Twilio has published: the first is in its documentation
-// (https://www.twilio.com/docs/usage/webhooks/webhooks-security), the others are in the tests of its libraries
-// (https://github.com/twilio/twilio-go/blob/main/client/request_validator_test.go).
+// (https://www.twilio.com/docs/usage/webhooks/webhooks-security), the others are in the tests of
+// its libraries (https://github.com/twilio/twilio-go/blob/main/client/request_validator_test.go).
 func TestVerifyCallbackWithPublishedSignatures(t *testing.T) {
 	const url = "https://example.com/myapp.php?foo=1&bar=2"
 	const company = "https://mycompany.com/myapp.php?foo=1&bar=2"
@@ -99,7 +99,8 @@ func TestVerifyCallbackOfRepeatedParameters(t *testing.T) {
 	}
 }
 
-// Twilio signs a URL without its port now and then, and with the standard one, and so the one that is known may differ.
+// Twilio signs a URL without its port now and then, and with the standard one, and so the one that
+// is known may differ.
 func TestVerifyCallbackTriesPorts(t *testing.T) {
 	for _, test := range []struct {
 		signed, url string
@@ -214,7 +215,8 @@ func TestVerifyCallbackWithSeveralTokens(t *testing.T) {
 	}
 }
 
-// The body of a request that cannot be valid is left alone, and no more than the limit is read of any.
+// The body of a request that cannot be valid is left alone, and no more than the limit is read of
+// any.
 func TestVerifyCallbackReadsNoMoreThanItMust(t *testing.T) {
 	for name, test := range map[string]struct {
 		signature string
@@ -272,7 +274,8 @@ func (c *counting) Read(p []byte) (int, error) {
 	return copy(p, bytes.Repeat([]byte("a"), len(p))), nil
 }
 
-// forge signs a text by a key in the way that Twilio publishes, and returns a request to hookURL with that signature.
+// forge signs a text by a key in the way that Twilio publishes, and returns a request to hookURL
+// with that signature.
 func forge(key, text, body string) *http.Request {
 	mac := hmac.New(sha1.New, []byte(key))
 	_, _ = io.WriteString(mac, text)

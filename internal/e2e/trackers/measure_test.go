@@ -94,7 +94,8 @@ func TestTrackerFirstSweep(t *testing.T) {
 						return nil
 					})
 				}()
-				for i := 0; time.Since(start) < ideal/2; i++ { // of SIDs that the sweep has seen, is at, and has not come to
+				// of SIDs that the sweep has seen, is at, and has not come to
+				for i := 0; time.Since(start) < ideal/2; i++ {
 					time.Sleep(117 * time.Millisecond)
 					sid := apitest.NumberedSID(i * 97 % profiles)
 					fake.Put(trusthub.CustomerProfile{SID: sid, Status: trusthub.StatusTwilioApproved})

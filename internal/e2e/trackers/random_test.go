@@ -52,7 +52,8 @@ type program struct {
 	database map[string]*trusthub.CustomerProfile // by SID
 	out      map[string]int                       // requests by SID
 	busy     map[string]bool                      // handlers by SID
-	failures map[string]string                    // in this life, by SID, since the last answer with a profile
+	// in this life, by SID, since the last answer with a profile
+	failures map[string]string
 	polledAt map[string]time.Time
 	handler  http.Handler // of this life; nil: none
 	life     int
@@ -98,7 +99,8 @@ func (p *program) isFaulty() bool { return p.world.Elapsed() < p.until }
 func (p *program) RoundTrip(req *http.Request) (*http.Response, error) {
 	sid := apitest.SIDOf(req)
 	p.mu.Lock()
-	if p.out[sid]++; p.out[sid] > 1 && p.world.Windows == nil { // beside those that find out whether the API is up
+	// beside those that find out whether the API is up
+	if p.out[sid]++; p.out[sid] > 1 && p.world.Windows == nil {
 		p.t.Errorf("%d requests for %s at a time", p.out[sid], sid)
 	}
 	p.mu.Unlock()

@@ -236,7 +236,8 @@ func TestTrackerKnownFails(t *testing.T) {
 	})
 }
 
-// One SID's changes come one at a time, those of others meanwhile, and polls go on when handlers are slow.
+// One SID's changes come one at a time, those of others meanwhile, and polls go on when handlers
+// are slow.
 func TestTrackerSlowHandler(t *testing.T) {
 	track(t, func(s *tracking) {
 		other := apitest.NumberedSID(1)

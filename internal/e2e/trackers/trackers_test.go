@@ -1,5 +1,5 @@
-// Package trackers_test tries trackers with thousands of profiles, callbacks, outages and restarts, in
-// virtual time.
+// Package trackers_test tries trackers with thousands of profiles, callbacks, outages and restarts,
+// in virtual time.
 package trackers_test
 
 import "github.com/seed07fc1495/trusthub/trusthubtest"

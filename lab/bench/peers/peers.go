@@ -24,8 +24,8 @@ import (
 // Peer is one way to fetch a profile.
 type Peer struct {
 	Name string
-	// New returns a function that fetches a profile from the server at baseURL, by the transport, or if it is nil by the
-	// one that the client has by itself.
+	// New returns a function that fetches a profile from the server at baseURL, by the transport, or
+	// if it is nil by the one that the client has by itself.
 	New func(baseURL string, transport http.RoundTripper) (Fetch, error)
 }
 
@@ -111,8 +111,8 @@ func newGenerated(baseURL string, client *http.Client) (Fetch, error) {
 	}, nil
 }
 
-// newFloor is written by hand and does only what no client may lack: a time-out, authentication, the checks of status and
-// content type, and a bounded read.
+// newFloor is written by hand and does only what no client may lack: a time-out, authentication,
+// the checks of status and content type, and a bounded read.
 func newFloor(baseURL string, transport http.RoundTripper) (Fetch, error) {
 	c := &http.Client{Transport: transport}
 	authorization := "Basic " + base64.StdEncoding.EncodeToString([]byte(trusthubtest.Username+":"+trusthubtest.Password))

@@ -14,7 +14,8 @@ import (
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
-// All peers do the same work, by their own transport or a given one: a profile is fetched, and a refusal is an error.
+// All peers do the same work, by their own transport or a given one: a profile is fetched, and a
+// refusal is an error.
 func TestPeersFetch(t *testing.T) {
 	for name, body := range bodies() {
 		for status, ok := range map[int]bool{200: true, 404: false} {

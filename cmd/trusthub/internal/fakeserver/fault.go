@@ -14,13 +14,15 @@ import (
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
-// fault is a [trusthubtest.Fault] that happens to the next requests, or to the next ones for one profile.
+// fault is a [trusthubtest.Fault] that happens to the next requests, or to the next ones for one
+// profile.
 type fault struct {
 	trusthubtest.Fault
 	sid string // "": any
 }
 
-// decodeFault reads a fault as JSON has it: times are words such as "250ms", and the body is a string, or JSON to send.
+// decodeFault reads a fault as JSON has it: times are words such as "250ms", and the body is a
+// string, or JSON to send.
 func decodeFault(r io.Reader) (*fault, error) {
 	written := struct {
 		Preset   string

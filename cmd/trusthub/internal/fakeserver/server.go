@@ -1,5 +1,5 @@
-// Package fakeserver is the fake Trust Hub as a server of its own, for programs in any language: what a Go test tells the
-// fake by its methods is told by requests under /_fake/.
+// Package fakeserver is the fake Trust Hub as a server of its own, for programs in any language:
+// what a Go test tells the fake by its methods is told by requests under /_fake/.
 package fakeserver
 
 import (
@@ -20,8 +20,9 @@ type Config struct {
 	Accounts map[string]string          // auth tokens by Account SID, besides trusthubtest's
 	Limit    int                        // of requests at a time; 0: none
 	Latency  time.Duration              // of every answer
-	CallBack bool                       // call the status_callback of a profile whose status has changed
-	Log      io.Writer                  // gets a line a request, and one a callback
+	// call the status_callback of a profile whose status has changed
+	CallBack bool
+	Log      io.Writer // gets a line a request, and one a callback
 }
 
 // Server is an [http.Handler], safe for concurrent use.
@@ -75,7 +76,8 @@ func (s *Server) current() *trusthubtest.Handler {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	seen := &observed{ResponseWriter: w}
 	start := time.Now()
-	defer func() { s.log(r, seen.outcome(), time.Since(start)) }() // also when a fault breaks the connection off
+	// also when a fault breaks the connection off
+	defer func() { s.log(r, seen.outcome(), time.Since(start)) }()
 	if isControl(r) {
 		s.control.ServeHTTP(seen, r)
 		return

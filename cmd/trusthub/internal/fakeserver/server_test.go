@@ -279,8 +279,8 @@ func TestReadProfiles(t *testing.T) {
 	}
 }
 
-// What Twilio has sent is read as the SDK reads it: with properties that are new, and with errors of
-// another shape.
+// What Twilio has sent is read as the SDK reads it: with properties that are new, and with errors
+// of another shape.
 func TestReadProfilesOfTomorrow(t *testing.T) {
 	profiles, unknown, err := fakeserver.ReadProfiles(strings.NewReader(`{"sid":"` + other + `","tier":1,"errors":[18603],"risk":null}`))
 	if err != nil || len(profiles) != 1 || len(profiles[0].Errors) != 1 || !slices.Equal(unknown, []string{"risk", "tier"}) {

@@ -47,7 +47,8 @@ func Open(name string) (*File, error) {
 	number := 0
 	err = f.lines(func(line *Line) error {
 		number++
-		if line.SID == nil && len(line.Text) > 0 && line.HasEnd { // a line without an end may be torn: fetch --resume mends it
+		// a line without an end may be torn: fetch --resume mends it
+		if line.SID == nil && len(line.Text) > 0 && line.HasEnd {
 			return fmt.Errorf("line %d is not a result: want what fetch -o ndjson writes", number)
 		}
 		f.add(line)

@@ -10,8 +10,8 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/text"
 )
 
-// States is what is known of many SIDs: 17 bytes for each. Of a SID that comes twice, the later state
-// counts. It is not safe for concurrent use.
+// States is what is known of many SIDs: 17 bytes for each. Of a SID that comes twice, the later
+// state counts. It is not safe for concurrent use.
 type States struct {
 	known  []known
 	sorted bool
@@ -30,8 +30,8 @@ const (
 	Again = "to be fetched again"
 )
 
-// StateOf returns the state of a SID: that of its failure, or that of its profile if failure is nil.
-// All undocumented statuses are one state.
+// StateOf returns the state of a SID: that of its failure, or that of its profile if failure is
+// nil. All undocumented statuses are one state.
 func StateOf(status trusthub.CustomerProfileStatus, failure *Error) string {
 	switch {
 	case failure != nil && failure.Final:

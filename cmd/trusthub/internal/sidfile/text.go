@@ -64,8 +64,8 @@ func Trim(s string) (trimmed string, changed bool) {
 
 func isInvisible(r rune) bool { return unicode.In(r, unicode.Cc, unicode.Cf) }
 
-// Flaw names the first character of a malformed SID that cannot be seen or is not ASCII; "": there is
-// none.
+// Flaw names the first character of a malformed SID that cannot be seen or is not ASCII; "": there
+// is none.
 func Flaw(sid string) string {
 	before := 0
 	for _, r := range sid {

@@ -1,6 +1,7 @@
-// Package http2 has a transport that answers from memory, under the name by which net/http knows a transport of its maker's,
-// golang.org/x/net/http2.Transport, and counts on it to heed contexts. To any other it does not, and an http.Client with a
-// Timeout starts a goroutine for each request, which no program pays that sends to Twilio.
+// Package http2 has a transport that answers from memory, under the name by which net/http knows a
+// transport of its maker's, golang.org/x/net/http2.Transport, and counts on it to heed contexts. To
+// any other it does not, and an http.Client with a Timeout starts a goroutine for each request,
+// which no program pays that sends to Twilio.
 package http2
 
 import (
