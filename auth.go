@@ -9,16 +9,16 @@ import (
 	"unicode"
 )
 
-// Auth signs requests. Authorize is called once for each attempt to send one, possibly from many
-// goroutines at a time, with a request of its own to change. When it fails, nothing is sent, and
-// its error is returned; an error that implements Retryable() bool and returns true, for example
-// when a token server is down, is retried first. It is called after the request has acquired a
-// slot, so that a pause that begins meanwhile does not hold up a slow one.
+// Auth signs requests. Authorize is called once for each attempt, on a request that it may change,
+// and from many goroutines at a time. When it fails, nothing is sent, and the call returns its
+// error. An error that implements Retryable() bool and returns true is retried first, for example
+// when a token server is down. Authorize is called after the request has acquired a slot. A
+// pause that begins during a slow Authorize does not hold up its request.
 //
-// Authorize must return when the context of the request ends, which has the time-out of the
-// attempt: nothing else ends it. A token source that takes no context, such as oauth2.TokenSource,
-// needs an HTTP client with a Timeout: put one into the context that the source is made with, under
-// oauth2.HTTPClient.
+// Authorize must return when the context of the request ends. That context has the time-out of the
+// attempt, and nothing else ends a slow Authorize. A token source that takes no context, such as
+// oauth2.TokenSource, needs an HTTP client with a Timeout: put one into the context that the source
+// is made with, under oauth2.HTTPClient.
 type Auth interface {
 	Authorize(*http.Request) error
 }
@@ -41,8 +41,7 @@ func BasicAuth(username, password string) Auth {
 	}
 }
 
-// basicAuth keeps its secret in a closure, the one place that neither fmt nor reflection looks
-// into.
+// basicAuth keeps its secret in a closure, which neither fmt nor reflection can read.
 type basicAuth struct {
 	sign AuthFunc
 	err  error
@@ -53,7 +52,7 @@ func (a basicAuth) Authorize(req *http.Request) error { return a.sign(req) }
 // Format prints no secret, whatever the verb.
 func (basicAuth) Format(f fmt.State, _ rune) { fmt.Fprint(f, "trusthub.BasicAuth(…)") }
 
-// checkAuth finds what can be known to be wrong before the first request.
+// checkAuth returns an error for an Auth that cannot work.
 func checkAuth(auth Auth) error {
 	switch auth := auth.(type) {
 	case nil:

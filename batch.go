@@ -23,9 +23,9 @@ type FetchResult struct {
 	Profile  *CustomerProfile
 	Err      error
 	Response Response // the HTTP response, as by [WithResponseInto]
-	// SentAt is when the last request for the SID was sent; zero if none was. Of two profiles with
-	// the same SID, the one whose request was sent later is the newer one: date_updated has whole
-	// seconds, and results can come in another order.
+	// SentAt is when the last request for the SID was sent; zero if none was. Of two profiles with the
+	// same SID, the one with the later SentAt is the newer one. Do not compare date_updated: it has
+	// whole seconds. Results can come in any order.
 	SentAt time.Time
 }
 
@@ -100,7 +100,7 @@ func (c *Client) FetchCustomerProfiles(ctx context.Context, sids iter.Seq[string
 	}
 }
 
-// batch is one FetchCustomerProfiles.
+// batch is the state of one call of FetchCustomerProfiles.
 type batch struct {
 	client   *Client
 	ctx      context.Context
@@ -117,13 +117,13 @@ func (b *batch) fetch(ctx context.Context, index int, sid string, result *FetchR
 	result.SentAt = result.Response.sentAt
 }
 
-// ask fetches a SID once more, to find out whether the API is up.
+// ask fetches a SID once more as a probe.
 func (b *batch) ask(canary *outage.Call, sid string) {
 	b.canaries.Go(func() {
 		defer func() {
 			if value := recover(); value != nil {
 				b.stream.Panic(value)
-				b.guard.Abort(errPanic) // nobody is left to find out whether the API is up
+				b.guard.Abort(errPanic) // nothing else can end the outage now
 			}
 		}()
 		defer canary.End()

@@ -16,8 +16,8 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/sleep"
 )
 
-// fetch sends the request of an operation and decodes its response, into exactly one of a value and
-// an error.
+// fetch sends the request of an operation and decodes its response. It returns either a value or an
+// error.
 func fetch[T any](ctx context.Context, p *pipeline, batch *outage.Call, req *http.Request, opts callOptions,
 	sid string, check func(value *T, sid string) (pointer, problem string),
 ) (*T, error) {
@@ -45,7 +45,7 @@ type result[T any] struct {
 }
 
 func (r *result[T]) decode(a *answer, from origin) error {
-	r.value = *new(T) // an attempt before may have left something
+	r.value = *new(T) // an earlier attempt may have set fields
 	if a.StatusCode != http.StatusOK {
 		return newDecodeError(a, from, "", decode.Problem("unexpected status"))
 	}
@@ -61,8 +61,8 @@ func (r *result[T]) decode(a *answer, from origin) error {
 	return nil
 }
 
-// Do sends a request of the generated client, and returns the last response with its body in
-// memory. Generated code decodes it, so that its call is done before that.
+// Do sends a request of the generated client. It returns the last response with its body in memory.
+// CallDone is called before generated code decodes the body.
 func (p *pipeline) Do(req *http.Request) (*http.Response, error) {
 	if err := p.checkTarget(req); err != nil {
 		return nil, err
@@ -77,7 +77,7 @@ func (p *pipeline) Do(req *http.Request) (*http.Response, error) {
 	return a.Response, nil
 }
 
-// call makes one API call: its attempts, and what hooks and log are given about them.
+// call is one API call: its attempts, and the values that hooks and log get.
 type call struct {
 	*pipeline
 	ctx     context.Context // of the caller, or of the hooks
@@ -86,22 +86,22 @@ type call struct {
 	decoder interface{ decode(*answer, origin) error } // nil: generated code decodes
 	start   time.Time
 	retry   retry.Call
-	single  limiter.Ticket // of a call that is not part of a batch
+	single  limiter.Ticket // the ticket of a call outside a batch
 	ticket  *limiter.Ticket
-	batch   *outage.Call // nil: the call is not part of one
-	sent    int          // requests
+	batch   *outage.Call // nil for a call outside a batch
+	sent    int          // number of requests
 
-	outcome    attempt.Outcome    // of the last attempt
-	throttling limiter.Throttling // by its 429
+	outcome    attempt.Outcome    // how the last attempt ended
+	throttling limiter.Throttling // what the limiter did about the 429 of the last attempt
 	info       AttemptInfo        // of the present attempt
-	within     context.Context    // of the present attempt; nil: there is none
-	hooked     bool               // AttemptStart was called for it
-	began      time.Time          // the present attempt
+	within     context.Context    // context of the current attempt; nil between attempts
+	hooked     bool               // AttemptStart was called for the current attempt
+	began      time.Time          // start of the current attempt
 }
 
 func newCall(ctx context.Context, p *pipeline, req *http.Request, batch *outage.Call, opts callOptions) *call {
 	c := &call{pipeline: p, req: req, opts: opts, start: time.Now(), batch: batch}
-	var forgiving *limiter.Limiter // a 429 that only means that the limit is not found yet
+	var forgiving *limiter.Limiter // excuses a 429 while the limit is not found yet
 	if p.cfg.maxConcurrency > 0 {
 		forgiving = p.limiter
 	}
@@ -117,8 +117,8 @@ func newCall(ctx context.Context, p *pipeline, req *http.Request, batch *outage.
 	return c
 }
 
-// do makes the call, and reports its end to the hooks unless there is a response, which may still
-// have to be decoded.
+// do makes the call. It reports the end to the hooks, unless there is a response that is not
+// decoded yet.
 func (c *call) do() (*answer, error) {
 	returned := false
 	defer func() {
@@ -134,7 +134,7 @@ func (c *call) do() (*answer, error) {
 	return a, err
 }
 
-// run makes attempts, as many as may help, and returns the last response.
+// run makes attempts while another one may help. It returns the last response.
 func (c *call) run() (*answer, error) {
 	var previous error
 	for {
@@ -160,7 +160,7 @@ func (c *call) run() (*answer, error) {
 	}
 }
 
-// wait waits before another attempt, and reports false when none follows after all.
+// wait waits before the next attempt. It returns false when there is none.
 func (c *call) wait(d time.Duration) bool {
 	if c.batch != nil {
 		return c.batch.Ready(c.ctx)
@@ -168,7 +168,7 @@ func (c *call) wait(d time.Duration) bool {
 	return sleep.For(c.ctx, d) == nil
 }
 
-// try sends the request once it is admitted. It returns nil when no response came.
+// try sends the request when the limiter admits it. It returns nil when no response came.
 func (c *call) try() (a *answer) {
 	queued := time.Now()
 	if err := c.acquire(); err != nil {
@@ -208,8 +208,8 @@ func (c *call) try() (a *answer) {
 	return a
 }
 
-// send signs the request and sends it, within the time of one attempt. Hooks are called for what is
-// sent.
+// send signs and sends the request, within the time-out of one attempt. Hooks are called for
+// requests that are sent.
 func (c *call) send() (*answer, error) {
 	deadline := c.began.Add(c.cfg.timeout)
 	ctx, cancel := context.WithDeadlineCause(c.ctx, deadline, c.timeout)
@@ -228,14 +228,14 @@ func (c *call) send() (*answer, error) {
 		return c.exchange(signed, c.req)
 	}
 	bounded := c.within
-	if bounded.Done() != ctx.Done() { // a hook has returned a context of its own
+	if bounded.Done() != ctx.Done() { // a hook has returned another context
 		bounded, cancel = context.WithDeadlineCause(bounded, deadline, c.timeout)
 		defer cancel()
 	}
 	return c.exchange(signed.WithContext(bounded), c.req)
 }
 
-// judge says once how an attempt ended.
+// judge classifies the end of an attempt.
 func (c *call) judge(a *answer, err error) {
 	if a != nil && a.judge(c.origin()) == nil && c.decoder != nil {
 		a.failure = c.decoder.decode(a, c.origin())
@@ -247,12 +247,11 @@ func (c *call) judge(a *answer, err error) {
 	}
 }
 
-// acquire waits for admission. A single call fails rather than wait for a pause longer than
-// MaxWait.
+// acquire waits for a slot. A call outside a batch fails if a pause is longer than MaxWait.
 func (c *call) acquire() error {
 	err := c.limiter.Acquire(c.ctx, c.ticket)
 	if err != nil && c.ctx.Err() != nil {
-		return c.ctx.Err() // not its cause
+		return c.ctx.Err() // not the cause of the context
 	}
 	paused, tooLong := errors.AsType[*limiter.PausedError](err)
 	if !tooLong {
@@ -267,7 +266,7 @@ func (c *call) acquire() error {
 	return &throttled
 }
 
-// decide says what follows an attempt, and reports it.
+// decide returns whether another attempt follows, and reports the attempt.
 func (c *call) decide(a *answer) retry.Decision {
 	next, known := retry.Stop, true
 	switch {

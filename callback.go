@@ -16,25 +16,26 @@ import (
 )
 
 const (
-	// callbackTime is what fetch and Handle have together. By default, Twilio waits 15 s for a
+	// callbackTime is the time-out of fetch and Handle together. By default, Twilio waits 15 s for a
 	// response. See https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides.
 	callbackTime = 10 * time.Second
-	// callbackAttempt is the longest attempt of the fetch, so that a dead connection leaves time
-	// for another one.
+	// callbackAttempt is the time-out of one attempt, so that there is time for another one after a
+	// dead connection.
 	callbackAttempt = 3 * time.Second
 )
 
-// CallbackConfig is what [Client.CallbackHandler] needs. All of its fields are required, except
-// that Handle is nil for [Tracker.CallbackHandler].
+// CallbackConfig configures [Client.CallbackHandler]. All fields are required, except that Handle
+// is nil for [Tracker.CallbackHandler].
 type CallbackConfig struct {
-	// PublicURL is where Twilio reaches the handler, such as "https://app.example.com", which
-	// behind a proxy a request does not say. It may have a user and a password, which are never
-	// printed, and has no query and no fragment.
+	// PublicURL is the URL by which Twilio reaches the handler, such as "https://app.example.com". Use
+	// the scheme, host and user info of the status_callback, also when a proxy sends plain HTTP to
+	// your server: the request does not hold them. User and password are never printed. A query and a
+	// fragment are errors.
 	PublicURL string
-	// Keys are what Twilio signs with, at most 4: those in use, and the next ones while they are
-	// rotated. Blank ones are ignored.
+	// Keys are the keys that Twilio signs with, at most 4: those in use, and the next ones during a
+	// rotation. Blank keys are ignored.
 	Keys []SigningKey
-	// Handle is called with the profile as it is now, and what Twilio has sent. It must be
+	// Handle is called with the profile as it is now and the event that Twilio sent. It must be
 	// idempotent and safe for concurrent use.
 	Handle func(context.Context, *CustomerProfile, CallbackEvent) error
 }
@@ -72,26 +73,26 @@ func isPublicURL(s string) bool {
 	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Hostname() != "" && !strings.ContainsAny(s, "?#")
 }
 
-// CallbackEvent is what Twilio has sent with a callback. It is verified, but Twilio does not
-// document it; the names are those that public code reads. Nothing in it says when it was sent, and
-// it can come late, twice, or in another order than the changes: use FailureReason only when Status
-// is that of the fetched profile. It prints no values, since they may be personal data.
+// CallbackEvent holds the parameters of a callback. They are verified, but Twilio does not document
+// them; the names are those that public code reads. An event has no time. It can come late, twice,
+// or in another order than the changes, so use FailureReason only when Status equals the status of
+// the fetched profile. It prints no values, since they may be personal data.
 type CallbackEvent struct {
-	AccountSID string // the parameter AccountSid; "" when absent, as of the others
-	// BundleSid: the SID of the profile, or of another bundle that the URL is used for
+	AccountSID string // the parameter AccountSid; "" if absent
+	// BundleSid: the SID of the profile, or of another bundle with the same URL
 	BundleSID string
-	// Status: of the profile when the callback was sent, such as "twilio-rejected"
+	// Status: that of the profile when the callback was sent, such as "twilio-rejected"
 	Status        string
-	FailureReason string // FailureReason: why the profile was rejected
-	// Values are the form of a POST, the query of a GET, or the texts of a JSON object, these and
-	// all others.
+	FailureReason string // FailureReason: why Twilio rejected the profile
+	// Values has all parameters: the form of a POST, the query of a GET, or the texts of a JSON
+	// object.
 	Values url.Values
 }
 
-// Format prints how many parameters there are, under every verb.
+// Format prints the number of parameters, under every verb.
 func (e CallbackEvent) Format(f fmt.State, _ rune) { fmt.Fprint(f, e.size()) }
 
-// MarshalText writes how many parameters there are, for slog, JSON and the like.
+// MarshalText writes the number of parameters, for slog and JSON.
 func (e CallbackEvent) MarshalText() ([]byte, error) { return []byte(e.size()), nil }
 
 func (e CallbackEvent) size() string {
@@ -102,7 +103,7 @@ func newCallbackEvent(values url.Values) CallbackEvent {
 	return CallbackEvent{values.Get("AccountSid"), values.Get("BundleSid"), values.Get("Status"), values.Get("FailureReason"), values}
 }
 
-// isOfAnother reports whether the event names another account than that of the profile.
+// isOfAnother reports whether the event names another account than the profile's.
 func (e CallbackEvent) isOfAnother(account string) bool {
 	return account != "" && slices.ContainsFunc(e.Values["AccountSid"], func(sid string) bool { return !strings.EqualFold(sid, account) })
 }
@@ -152,7 +153,7 @@ func (c *Client) CallbackHandler(cfg CallbackConfig) (http.Handler, error) {
 	}
 	called := &callbacks{client: &Client{quick}, url: cfg.PublicURL, keys: keys, handle: cfg.Handle}
 	called.deliver = called.fetch
-	return http.HandlerFunc(called.serve), nil // which prints neither key nor URL
+	return http.HandlerFunc(called.serve), nil // prints neither keys nor URL
 }
 
 type callbacks struct {
@@ -160,15 +161,15 @@ type callbacks struct {
 	url    string
 	keys   []webhook.Key
 	handle func(context.Context, *CustomerProfile, CallbackEvent) error
-	// deliver does what a verified callback asks for.
+	// deliver handles a verified callback.
 	deliver func(ctx context.Context, sid string, event CallbackEvent) (status int, reason string)
 }
 
-// callbackResult is how a request ended.
+// callbackResult is the outcome of a request.
 type callbackResult struct {
 	status int
-	reason string // "" for success
-	sid    string // of a verified request
+	reason string // "" if it succeeded
+	sid    string // the profile of a verified request
 }
 
 func (c *callbacks) serve(w http.ResponseWriter, r *http.Request) {
@@ -182,7 +183,7 @@ func (c *callbacks) serve(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(result.status)
 }
 
-// answer sets the result step by step, so that it is right when Handle panics.
+// answer fills the result step by step, so that it is right when Handle panics.
 func (c *callbacks) answer(r *http.Request, result *callbackResult) {
 	if r.Method != http.MethodPost && r.Method != http.MethodGet {
 		result.status, result.reason = http.StatusMethodNotAllowed, "method"
@@ -231,7 +232,7 @@ func statusOf(err error) int {
 	return http.StatusInternalServerError
 }
 
-// report writes one log record, of nothing but what is listed here, and calls the hooks.
+// report writes one log record and calls the hooks. It logs only the fields that are listed here.
 func (c *callbacks) report(r *http.Request, result callbackResult, took time.Duration) {
 	cfg := c.client.pipeline.cfg
 	cfg.hooks.callbackDone(r.Context(), CallbackInfo{result.reason, result.status, took})

@@ -13,8 +13,8 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/transport"
 )
 
-// classify says once how an attempt ended, for all that decide what follows: by the response, or by
-// the error that came in its place.
+// classify returns how an attempt ended, from its response or from the error in place of one. All
+// later decisions use it.
 func classify(a *answer, err error, from origin, took time.Duration) attempt.Outcome {
 	if a != nil {
 		err = a.judge(from)
@@ -32,9 +32,9 @@ func classify(a *answer, err error, from origin, took time.Duration) attempt.Out
 	return o
 }
 
-// judge says what is wrong with an answer before it is decoded.
+// judge checks a response before it is decoded.
 func (a *answer) judge(from origin) error {
-	if a.failure != nil { // judged before
+	if a.failure != nil { // it was checked before
 		return a.failure
 	}
 	if a.bodyErr != nil && !errors.Is(a.bodyErr, ErrResponseTooLarge) {
@@ -49,8 +49,8 @@ func (a *answer) judge(from origin) error {
 	return a.failure
 }
 
-// isLocal reports whether a failure is probably one of the program's own configuration, which
-// waiting does not mend.
+// isLocal reports whether a failure probably comes from the program's own configuration, so that
+// waiting does not help.
 func isLocal(err error) bool {
 	switch err := err.(type) { //nolint:errorlint // one of this call
 	case *Error:
@@ -101,15 +101,14 @@ func (e *DecodeError) verdict() (attempt.Kind, Reason) {
 	return attempt.Rejected, reasonOfBody(e.Err)
 }
 
-// isTruncated reports whether the cause of a DecodeError is what happened to the body on its way,
-// and not what it holds.
+// isTruncated reports whether the body was damaged on the way, and not wrong when it was sent.
 func isTruncated(cause error) bool {
 	return cause != nil && !decode.IsContent(cause) && !errors.Is(cause, ErrResponseTooLarge)
 }
 
 func (e *sendError) verdict() (attempt.Kind, Reason) { return e.kind, e.reason }
 
-// kindOfUnanswered is the kind of an error that came in place of a response.
+// kindOfUnanswered returns the kind of an error without a response.
 func kindOfUnanswered(err error) attempt.Kind {
 	opinion, hasOpinion := errors.AsType[retryable](err)
 	switch {
@@ -127,17 +126,18 @@ func kindOfUnanswered(err error) attempt.Kind {
 	return attempt.Transient
 }
 
-// isLasting reports whether a connection failed in a way that waiting does not help.
+// isLasting reports whether a connection failed for a reason that lasts.
 func isLasting(err error) bool {
 	operation, isNet := errors.AsType[*net.OpError](err)
-	if isNet && operation.Op == "proxyconnect" { // around what happened to the proxy
+	if isNet && operation.Op == "proxyconnect" { // wraps the error of the proxy
 		return isLasting(operation.Err)
 	}
 	proxy, isProxy := errors.AsType[*transport.ProxyError](err)
 	return isProxy && proxy.Lasting() || transport.IsLastingTLS(err)
 }
 
-// retryable is an error, of middleware for example, that knows whether another attempt may help.
+// retryable is an error that decides by itself whether it is retried, for example one of
+// middleware.
 type retryable interface {
 	error
 	Retryable() bool
@@ -148,8 +148,8 @@ func isFinalByItself(err error) bool {
 	return ok && !opinion.Retryable()
 }
 
-// notAnswered is the error of a call that ends without an answer. One that its batch has ended says
-// why it failed before.
+// notAnswered returns the error of a call without a response. If its batch has ended, the error
+// wraps the call's previous one, too.
 func notAnswered(from origin, failure, previous error) error {
 	if _, ended := errors.AsType[*endedError](failure); ended && previous != nil {
 		failure = previous
@@ -157,8 +157,8 @@ func notAnswered(from origin, failure, previous error) error {
 	return asFailure(failure, from)
 }
 
-// interrupted is the error of a call whose context ended: that of the context, its cause, and why
-// the last complete attempt failed.
+// interrupted returns the error of a call whose context ended. It wraps the context's error, its
+// cause, and the error of the last complete attempt.
 func interrupted(ctx context.Context, from origin, failure, previous error) error {
 	ended, cause := ctx.Err(), context.Cause(ctx)
 	why := failure
@@ -179,7 +179,7 @@ func interrupted(ctx context.Context, from origin, failure, previous error) erro
 	return &sendError{from, err, kind, reasonOfEnd(ended)}
 }
 
-// asFailure makes a failure of this call of any error.
+// asFailure converts an error to a failure of this call.
 func asFailure(err error, from origin) error {
 	if _, ok := err.(failure); ok { //nolint:errorlint // one that is whole by itself
 		return err
@@ -193,7 +193,7 @@ func asFailure(err error, from origin) error {
 	return sent
 }
 
-// reasonOfUnanswered is the reason of an error that came in place of a response.
+// reasonOfUnanswered returns the reason of an error without a response.
 func reasonOfUnanswered(err error) Reason {
 	switch {
 	case isUnsent(err):
@@ -206,7 +206,7 @@ func reasonOfUnanswered(err error) Reason {
 	return reasonOfNetwork(err)
 }
 
-// reasonOfBody is the reason of a 2xx whose body is not what was asked for.
+// reasonOfBody returns the reason of a 2xx with an unusable body.
 func reasonOfBody(cause error) Reason {
 	switch {
 	case errors.Is(cause, ErrResponseTooLarge):

@@ -20,9 +20,9 @@ import (
 // program, so that connections are shared.
 type Client struct{ pipeline *pipeline }
 
-// NewClient returns a client that signs its requests with auth. Without options its requests go to
-// https://trusthub.twilio.com. NewClient sends nothing. It fails when auth cannot work, and with an
-// *[OptionError] when an option cannot.
+// NewClient returns a client that signs its requests with auth. By default, requests go to
+// https://trusthub.twilio.com. NewClient sends nothing. It fails for an auth that cannot work, and
+// with an *[OptionError] for an option that cannot work.
 func NewClient(auth Auth, opts ...Option) (*Client, error) {
 	cfg, err := newConfig(auth, opts)
 	if err != nil {
@@ -39,10 +39,10 @@ func NewClient(auth Auth, opts ...Option) (*Client, error) {
 	return &Client{p}, nil
 }
 
-// FetchCustomerProfile returns the Customer Profile with this SID as it is now. The profile is nil
-// exactly when the error is not. The error is [ErrInvalidSID] when the SID is malformed and nothing
-// was sent, an *[Error] for a status other than 2xx, a *[DecodeError] for a 2xx that is not this
-// profile, and otherwise that of the network, of the Auth or of ctx.
+// FetchCustomerProfile returns the Customer Profile with this SID. The profile is nil exactly when
+// the error is not. The error is [ErrInvalidSID] for a malformed SID, for which nothing is sent. It
+// is an *[Error] for a status other than 2xx, and a *[DecodeError] for a 2xx response that is not
+// this profile. Other errors come from the network, the Auth or ctx.
 //
 // See https://www.twilio.com/docs/trust-hub/trusthub-rest-api/customer-profiles.
 func (c *Client) FetchCustomerProfile(ctx context.Context, sid string, opts ...CallOption) (*CustomerProfile, error) {
@@ -71,30 +71,29 @@ func (c *Client) Generated() *gen.ClientWithResponses {
 	return &gen.ClientWithResponses{ClientInterface: &gen.Client{Server: c.pipeline.cfg.baseURL.String(), Client: c.pipeline}}
 }
 
-// CloseIdleConnections closes the connections that wait for the next request, up to 256. Call it
-// when a client is not needed any more. Calls under way continue, and later ones open new
-// connections. Connections of a transport that was given by [WithHTTPClient], or that a program
-// has put in the place of [http.DefaultTransport], stay open. Those of a [Client.CallbackHandler]
-// close after 90 s without use.
+// CloseIdleConnections closes the idle connections, at most 256. Call it when the client is not
+// needed any more. Calls in progress continue, and later calls open new connections. Connections of
+// a transport from [WithHTTPClient], or of a transport that replaces [http.DefaultTransport], stay
+// open. Those of a [Client.CallbackHandler] close after 90 s without use.
 func (c *Client) CloseIdleConnections() {
 	if c.pipeline.own != nil {
 		c.pipeline.own.CloseIdleConnections()
 	}
 }
 
-// Format prints the base URL and nothing else, under every verb.
+// Format prints the base URL only, under every verb.
 func (c Client) Format(f fmt.State, _ rune) {
 	fmt.Fprintf(f, "trusthub.Client(%s)", c.pipeline.cfg.baseURL)
 }
 
 // NewClientFromEnv is [NewClient] with credentials from the environment: TWILIO_API_KEY and
 // TWILIO_API_SECRET, or else TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN. TWILIO_EDGE and
-// TWILIO_REGION, if set, choose the address like [WithEdge], unless an option chooses it. An edge
-// alone means region us1, a region alone is an error. An empty variable counts as not set.
+// TWILIO_REGION choose the address as [WithEdge] does, unless an option chooses it. An edge without
+// a region means us1; a region without an edge is an error. An empty variable counts as unset.
 //
-// It fails, and names the variable, when a value has quotes or blanks around it or an unexpanded
-// ${, and for an address of Twilio's own when the user name is not the SID of an account or an API
-// key.
+// The error names the variable. A value with quotes or blanks around it, or with an unexpanded ${,
+// is an error. For an address of Twilio, so is a user name that is not the SID of an account or of
+// an API key.
 func NewClientFromEnv(opts ...Option) (*Client, error) {
 	auth, isSID, err := authFromEnv()
 	if err != nil {
@@ -107,7 +106,8 @@ func NewClientFromEnv(opts ...Option) (*Client, error) {
 	return client, err
 }
 
-// authFromEnv also returns why the user name is none that Twilio knows; nil: it may be one.
+// authFromEnv also returns an error for a user name that Twilio does not know; nil if it may be
+// one.
 func authFromEnv() (auth Auth, isSID, err error) {
 	for _, pair := range [][2]string{
 		{"TWILIO_API_KEY", "TWILIO_API_SECRET"},
@@ -127,7 +127,7 @@ func authFromEnv() (auth Auth, isSID, err error) {
 		"or TWILIO_API_KEY and TWILIO_API_SECRET")
 }
 
-// checkEnv finds what files of variables and shells leave in a value.
+// checkEnv finds quotes, blanks and variables that a shell or a file has left in a value.
 func checkEnv(name, value string) error {
 	switch {
 	case strings.TrimSpace(value) != value:
@@ -140,7 +140,7 @@ func checkEnv(name, value string) error {
 	return nil
 }
 
-// checkUsername quotes neither value: they may be swapped.
+// checkUsername prints neither value, since they may be swapped.
 func checkUsername(pair [2]string, username, password string) error {
 	isSID := func(s string) bool { return strings.HasPrefix(s, "AC") || strings.HasPrefix(s, "SK") }
 	switch {
@@ -174,21 +174,22 @@ func baseURLFromEnv() (*url.URL, error) {
 
 // Stats is a snapshot of a client's limiter, its retry quota and its batches.
 type Stats struct {
-	// requests that may be in flight, as found so far; below 1: one every few round trips; 0: no limit
+	// the number of requests that may be in flight, as found so far; below 1: one every few round
+	// trips; 0: no limit
 	Limit       float64
-	InFlight    int           // requests
+	InFlight    int           // requests in flight
 	Waiting     int           // calls that wait for a slot, or in a batch for another attempt
 	RetriesLeft int           // in the retry quota, at most 100
 	Paused      time.Duration // the rest of a pause after a 429
-	Holding     bool          // a FetchCustomerProfiles waits for the API
+	Holding     bool          // an outage holds a FetchCustomerProfiles
 
-	// the last final verdict of Twilio's on a request, a 404 included; zero: none yet
+	// the time of Twilio's last final response, a 404 included; zero: none yet
 	LastSuccess  time.Time
-	FailingSince time.Time // the first failed request since then; zero: none
+	FailingSince time.Time // the first failed request since LastSuccess; zero: none
 }
 
-// Stats returns a snapshot. It is cheap, and safe to call at any time. Without
-// [WithMaxConcurrency], Limit is the sum of the limits of the running batches.
+// Stats returns a snapshot. It is cheap. Without [WithMaxConcurrency], Limit is the sum of the
+// limits of the running batches.
 func (c *Client) Stats() Stats {
 	own := c.pipeline.limiter.Stats()
 	limit, waiting, holding := c.pipeline.batches.stats()

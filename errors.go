@@ -21,9 +21,9 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/transport"
 )
 
-// What Twilio answers, by HTTP status: errors.Is(err, trusthub.ErrNotFound). A status alone is not
-// enough: a gateway that has lost its route answers 404, too. So an *[Error] is one of these only
-// when it is [Error.FromTwilio].
+// Twilio's responses by status, for [errors.Is]: errors.Is(err, trusthub.ErrNotFound). An *[Error]
+// is one of these only if Twilio sent it ([Error.FromTwilio]), since a gateway without a route
+// answers 404, too.
 var (
 	ErrUnauthorized    = errors.New("trusthub: unauthorized")      // 401
 	ErrForbidden       = errors.New("trusthub: forbidden")         // 403
@@ -31,29 +31,29 @@ var (
 	ErrTooManyRequests = errors.New("trusthub: too many requests") // 429
 )
 
-// ErrOutage means that FetchCustomerProfiles has ended since no request succeeded for too long, see
-// [WithMaxOutage]. The error around it also wraps the SID's own last error, if a request was sent.
-// If none was, its text says what happened to another SID.
+// ErrOutage means that no request of a FetchCustomerProfiles succeeded for too long, see
+// [WithMaxOutage]. The error also wraps the last error of its own SID, if a request was sent.
+// Otherwise its text has the error of another SID.
 var ErrOutage = errors.New("trusthub: the batch ended in an outage")
 
-// ErrInvalidSID says that a string is not the SID of a Customer Profile, "BU" and 32 hexadecimal
+// ErrInvalidSID means that a string is not the SID of a Customer Profile: "BU" and 32 hexadecimal
 // digits. Nothing was sent.
 var ErrInvalidSID = errors.New("trusthub: invalid Customer Profile SID")
 
-// ErrResponseTooLarge says that a body was longer than [WithMaxResponseBytes] permits. What was
-// read of it is in the Body of the error around it.
+// ErrResponseTooLarge means that a body was longer than [WithMaxResponseBytes] permits. The error
+// that wraps it has the first part of the body.
 var ErrResponseTooLarge = errors.New("trusthub: response too large")
 
-// IsRetryable reports whether the same call may succeed when it is made again later. The attempts
-// that a call makes by itself are over by then.
+// IsRetryable reports whether the same call may succeed later. The call's own retries are over by
+// then.
 //
-// It is true when there was no response, or none in time, or not all of it; when the deadline of
-// the caller's context passed; with the statuses 429, 500, 502, 503 and 504; and with any response
-// that bears no sign of Twilio ([Error.FromTwilio]). It is false when the caller's context was
-// canceled; with a bad certificate and failed authentication; with another status of Twilio, and a
-// complete 2xx of Twilio that is not the profile asked for; with [ErrInvalidSID], nil, and what is
-// not the error of a call. An error of an [Auth], a middleware or a transport decides for itself if
-// it has a method Retryable() bool.
+// It is true when the response is missing, late or incomplete; when the deadline of the caller's
+// context passed; with the statuses 429, 500, 502, 503 and 504; and with any response that bears no
+// sign of Twilio ([Error.FromTwilio]). It is false when the caller's context was canceled; with an
+// invalid certificate and failed authentication; with another status of Twilio, and with a complete
+// 2xx of Twilio that is not the profile asked for; with [ErrInvalidSID], with nil, and with an
+// error that no call returned. An error of an [Auth], a middleware or a transport decides by itself
+// if it has a method Retryable() bool.
 func IsRetryable(err error) bool {
 	f, ok := errors.AsType[failure](err)
 	if !ok {
@@ -63,42 +63,41 @@ func IsRetryable(err error) bool {
 	return kind == attempt.Throttled || kind == attempt.Transient || kind == attempt.Gateway
 }
 
-// Error is a response with a status other than 2xx. Its text holds request, status, code, message
-// and request id, in less than 500 bytes. When nothing says that Twilio sent it, the text says so,
-// with content type and Server header in place of code and message.
+// Error is a response with a status other than 2xx. Its text has the request, status, code, message
+// and request id, in less than 500 bytes. Without evidence that Twilio sent it, the text says so,
+// and has the content type and the Server header in place of code and message.
 //
 // See https://www.twilio.com/docs/usage/twilios-response.
 type Error struct {
 	StatusCode int // the HTTP status
-	// Twilio's code, explained at https://www.twilio.com/docs/api/errors/{code}; 0 when the body had
+	// Twilio's code, explained at https://www.twilio.com/docs/api/errors/{code}; 0 if the body has
 	// none
 	Code      int
 	Message   string // Twilio's message as received, for people
 	MoreInfo  string // the address of the code's documentation
 	RequestID string // the Twilio-Request-Id header, which Twilio's support asks for
-	// how long the response asked to wait; 0 when it did not; calls, batches and watches wait an hour
-	// at most
+	// the Retry-After of the response; 0 if it has none; calls, batches and watches wait an hour at
+	// most
 	RetryAfter time.Duration
 	Body       Body // as received, cut at the limit
 
 	from    origin
-	twilios bool // the body is evidence for Twilio
-	// who has answered in place of Twilio, as far as can be seen; "" for Twilio, and for an Error made
-	// by hand
+	twilios bool // the body shows that Twilio sent it
+	// describes the sender other than Twilio; "" for Twilio, and for an Error that a program made
 	gateway string
 	detail  string // of the body, beside Message
 }
 
 // FromTwilio reports whether there is evidence that Twilio sent the response, and not a proxy, a
-// gateway or a firewall on the way: the Twilio-Request-Id header, or a body in one of Twilio's
+// gateway or a firewall. The evidence is the Twilio-Request-Id header, or a body in one of Twilio's
 // error shapes with an address on twilio.com or with a code that Twilio documents for its API as a
-// whole. A body whose status is another than that of HTTP is no evidence. This guards against
-// accidents; whoever is on the way to Twilio can fake it.
+// whole. A body whose status differs from that of HTTP is no evidence. This guards against
+// accidents, not against attackers.
 //
 // When it is false, the response says nothing about the profile, the credentials or the
-// permissions, whatever its status: the same call may succeed later ([IsRetryable]), and Code,
-// Message and MoreInfo are not Twilio's. A test server that is to be taken for Twilio sends the
-// header, as package trusthubtest does.
+// permissions, whatever its status. The same call may succeed later ([IsRetryable]), and Code,
+// Message and MoreInfo are not Twilio's. A test server that stands for Twilio must send the header,
+// as package trusthubtest does.
 func (e *Error) FromTwilio() bool {
 	byHand := e.gateway == "" && apierror.Body{Code: e.Code, MoreInfo: e.MoreInfo}.IsTwilios(e.StatusCode)
 	return e.RequestID != "" || e.twilios || byHand
@@ -122,7 +121,7 @@ func (e *Error) Error() string {
 	return said + text.InBrackets(append(notes, requestNote(e.RequestID)...))
 }
 
-// Is reports whether target is the named error of e's status, and e is [Error.FromTwilio].
+// Is reports whether target is the error for e's status, and Twilio sent e ([Error.FromTwilio]).
 func (e *Error) Is(target error) bool {
 	if !e.FromTwilio() {
 		return false
@@ -140,25 +139,26 @@ func (e *Error) Is(target error) bool {
 	return false
 }
 
-// Format prints the text, by value as by pointer: the fields hold what must not be printed.
+// Format prints the text for every verb, since the fields must not be printed. It has a value
+// receiver, so that a value prints like a pointer.
 func (e Error) Format(f fmt.State, verb rune) { text.Format(f, verb, e.Error()) }
 
-// LogValue logs what [WithLogger] does of an attempt, and how many there were.
+// LogValue logs the fields that [WithLogger] logs of an attempt, and the number of attempts.
 func (e Error) LogValue() slog.Value {
 	return logResponse(e.from, &e, e.StatusCode, e.RequestID)
 }
 
-// DecodeError is a 2xx answer that is not what was asked for: another content type, malformed or
-// truncated JSON, a value of the wrong type, another profile, an object that has nothing of one.
-// Text that is not Unicode, such as half of a surrogate pair ("\ud83d"), is one too, and not
-// replaced. Its text names the place and the kind of the problem, and quotes nothing of the body
-// but the names on the way there.
+// DecodeError is a 2xx response that is not the profile asked for: another content type, malformed
+// or truncated JSON, a value of the wrong type, another profile, or an object without any profile
+// field. Text that is not valid Unicode, such as half of a surrogate pair ("\ud83d"), is an error,
+// too. The text of the error names the place and the kind of the problem. Of the body it quotes
+// only the names on the way there.
 type DecodeError struct {
 	StatusCode int    // the HTTP status
 	RequestID  string // the Twilio-Request-Id header, which Twilio's support asks for
-	Pointer    string // the JSON pointer of the value that could not be read; "" for the whole body
+	Pointer    string // the JSON pointer of the wrong value; "" for the whole body
 	Body       Body   // as received, cut at the limit
-	Err        error  `json:"-"` // the cause; its own text may quote the body
+	Err        error  `json:"-"` // the cause; its text may quote the body
 
 	from origin
 }
@@ -174,10 +174,11 @@ func (e *DecodeError) Error() string {
 // Unwrap returns the cause.
 func (e *DecodeError) Unwrap() error { return e.Err }
 
-// Format prints the text, by value as by pointer: the fields hold what must not be printed.
+// Format prints the text for every verb, since the fields must not be printed. It has a value
+// receiver, so that a value prints like a pointer.
 func (e DecodeError) Format(f fmt.State, verb rune) { text.Format(f, verb, e.Error()) }
 
-// LogValue logs what [WithLogger] does of an attempt, and how many there were.
+// LogValue logs the fields that [WithLogger] logs of an attempt, and the number of attempts.
 func (e DecodeError) LogValue() slog.Value {
 	return logResponse(e.from, &e, e.StatusCode, e.RequestID)
 }
@@ -194,7 +195,7 @@ func newError(a *answer, from origin) *Error {
 	return e
 }
 
-// describeGateway names what has answered, without its words.
+// describeGateway describes the sender of a response by its headers.
 func describeGateway(header http.Header) string {
 	said := "content type " + cmp.Or(text.Printable(header.Get("Content-Type"), 40), "none")
 	if server := text.Printable(header.Get("Server"), 40); server != "" {
@@ -207,8 +208,8 @@ func newDecodeError(a *answer, from origin, pointer string, err error) *DecodeEr
 	return &DecodeError{StatusCode: a.StatusCode, RequestID: a.requestID(), Pointer: pointer, Body: a.body, Err: err, from: from}
 }
 
-// describeCause says what is wrong without the texts of the decoder and of the network, which quote
-// what they read.
+// describeCause describes an error without the texts of the decoder and of the network, which quote
+// their input.
 func describeCause(err error) string {
 	switch said := decode.Describe(err); {
 	case said != "":
@@ -221,19 +222,18 @@ func describeCause(err error) string {
 	return "the body broke off"
 }
 
-// Reason is why an attempt or a call failed, in a word that metrics and logs can be grouped by; ""
-// for success.
+// Reason is a word for why an attempt or a call failed, for metrics and logs; "" for success.
 type Reason string
 
 // The reasons.
 const (
-	ReasonStatus Reason = "status" // a status other than 2xx, which is recorded beside it
-	// a status other than 2xx, not sent by Twilio: see [Error.FromTwilio]
+	ReasonStatus Reason = "status" // a status other than 2xx
+	// a status other than 2xx that Twilio did not send, see [Error.FromTwilio]
 	ReasonGateway  Reason = "gateway"
 	ReasonTimeout  Reason = "timeout"   // no complete response in the time of an attempt
 	ReasonCanceled Reason = "canceled"  // the caller's context was canceled
 	ReasonDeadline Reason = "deadline"  // the deadline of the caller's context passed
-	ReasonRefused  Reason = "refused"   // no connection: refused, or nobody there
+	ReasonRefused  Reason = "refused"   // no connection: refused, or no server there
 	ReasonReset    Reason = "reset"     // the connection broke before the response
 	ReasonTorn     Reason = "torn"      // the connection broke in the middle of the body
 	ReasonDNS      Reason = "dns"       // the name of the host was not found
@@ -241,13 +241,13 @@ const (
 	ReasonProxy    Reason = "proxy"     // a proxy refused to connect
 	ReasonTooLarge Reason = "too_large" // the body is larger than the limit
 	ReasonAuth     Reason = "auth"      // the Auth failed, and nothing was sent
-	// a complete 2xx that is not the profile asked for; of calls alone
+	// a complete 2xx that is not the profile asked for; for calls only
 	ReasonDecode Reason = "decode"
-	ReasonPanic  Reason = "panic" // middleware or a transport panicked
-	ReasonOther  Reason = "other" // an error of middleware, for example
+	ReasonPanic  Reason = "panic" // a panic of middleware or of the transport
+	ReasonOther  Reason = "other" // another error, for example of middleware
 )
 
-// reasonOfEnd is the reason of a call whose context ended with err.
+// reasonOfEnd returns the reason of a call whose context ended with err.
 func reasonOfEnd(err error) Reason {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return ReasonDeadline
@@ -264,7 +264,7 @@ func reasonOfNetwork(err error) Reason {
 	_, isDNS := errors.AsType[*net.DNSError](err)
 	_, isProxy := errors.AsType[*transport.ProxyError](err)
 	operation, isNet := errors.AsType[*net.OpError](err)
-	if isNet && operation.Op == "proxyconnect" { // around what happened to the proxy
+	if isNet && operation.Op == "proxyconnect" { // wraps the error of the proxy
 		return reasonOfNetwork(operation.Err)
 	}
 	switch {
@@ -287,8 +287,8 @@ func brokenWords() []string {
 	return []string{"transport connection broken", "http2: ", "stream error: ", "connection error: ", "malformed HTTP "}
 }
 
-// brokeOff reports whether err is one of those for which net/http has no types: a connection of
-// HTTP/1.1 or HTTP/2 that ended, or that brought something else than HTTP.
+// brokeOff reports whether err means a broken connection for which net/http has no type: an
+// HTTP/1.1 or HTTP/2 connection that ended, or that sent something other than HTTP.
 func brokeOff(err error) bool {
 	return slices.ContainsFunc(brokenWords(), func(words string) bool { return strings.Contains(err.Error(), words) })
 }

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -436,15 +437,17 @@ func ExampleTracker() {
 			log.Println(change.Err)
 		default:
 			database[change.SID] = change.After // in one transaction with what the program does about it
-			fmt.Println(change.SID, "is", change.After.Status, trusthub.ProfileErrorTexts(change.After))
+			fmt.Println(change.SID, "is", change.After.Status)
+			fmt.Println(strings.Join(trusthub.ProfileErrorTexts(change.After), "\n"))
 		}
 		return nil
 	})
 	fmt.Println(err)
 	// Output:
-	// BUaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa is draft [the business name and the website cannot be
-	// associated with each other (18601)] BU00000000000000000000000000000000 does not exist context
-	// canceled
+	// BUaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa is draft
+	// the business name and the website cannot be associated with each other (18601)
+	// BU00000000000000000000000000000000 does not exist
+	// context canceled
 }
 
 // Several accounts have a client and a tracker each, whose callbacks are served below the account's

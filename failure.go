@@ -16,7 +16,7 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/text"
 )
 
-// sendError is a request that got no answer, or not all of it.
+// sendError means that the response is missing or incomplete.
 type sendError struct {
 	from   origin
 	err    error
@@ -28,8 +28,8 @@ func (e *sendError) Error() string {
 	return describe(e.from, text.Printable(withoutServersWords(e.err.Error()), 350))
 }
 
-// withoutServersWords cuts an error of net/http before what it quotes of a server: after HTTP/1.x's
-// words for a connection that ended, and at the quotation mark after HTTP/2's.
+// withoutServersWords cuts the text of a net/http error before words of the server: after
+// HTTP/1.x's text for a broken connection, and at the quotation mark after HTTP/2's.
 func withoutServersWords(said string) string {
 	const http1 = "transport connection broken"
 	if before, _, broken := strings.Cut(said, http1); broken {
@@ -50,7 +50,7 @@ func (e *sendError) Format(f fmt.State, verb rune) { text.Format(f, verb, e.Erro
 
 func (e *sendError) LogValue() slog.Value { return logValue(e.from, e.reason) }
 
-// logResponse logs an error that has a response.
+// logResponse returns the log value of an error that has a response.
 func logResponse(from origin, f failure, status int, requestID string) slog.Value {
 	_, reason := f.verdict()
 	return logValue(from, reason, slog.Int("status", status), slog.String("request_id", text.Printable(requestID, 64)))
@@ -62,15 +62,15 @@ func logValue(from origin, reason Reason, more ...slog.Attr) slog.Value {
 	}, more...)...)
 }
 
-// unsentError is a failure before anything was sent, which trying again would not help.
+// unsentError is a failure before the request was sent that a retry would not fix.
 type unsentError struct{ err error }
 
 func (e *unsentError) Error() string { return "not sent: " + e.err.Error() }
 
 func (e *unsentError) Unwrap() error { return e.err }
 
-// timeoutError says that one attempt took longer than WithTimeout permits, while the caller's
-// context goes on.
+// timeoutError means that one attempt took longer than WithTimeout permits, before the caller's
+// context ended.
 type timeoutError time.Duration
 
 func (e timeoutError) Error() string {
@@ -81,13 +81,13 @@ func (e timeoutError) Error() string {
 func (timeoutError) Timeout() bool   { return true }
 func (timeoutError) Temporary() bool { return true }
 
-// Retryable says so also of an attempt whose time ran out while it was signed.
+// Retryable makes an attempt retryable that ran out of time while it was signed.
 func (timeoutError) Retryable() bool { return true }
 
 // Is makes it a context.DeadlineExceeded, as the time-outs of net/http are.
 func (timeoutError) Is(target error) bool { return target == context.DeadlineExceeded }
 
-// origin is the call that an error comes from. It names the request as people write it down: GET
+// origin describes the call of an error. It prints the request in the usual form: GET
 // /v1/CustomerProfiles/BU….
 type origin struct {
 	method, path string
@@ -108,8 +108,8 @@ func requestNote(id string) []string {
 	return []string{"request " + text.Printable(id, 64)}
 }
 
-// failure is an error of a call. It knows what it means, so that nothing has to search its chain,
-// which may hold errors of other calls.
+// failure is an error of a call with its classification, so that nothing searches its chain, which
+// may hold errors of other calls.
 type failure interface {
 	error
 	verdict() (attempt.Kind, Reason)
@@ -120,7 +120,7 @@ func isUnsent(err error) bool {
 	return unsent
 }
 
-// markOutage marks an error that is part of the outage that ended its batch.
+// markOutage marks an error of the outage that ended its batch.
 func markOutage(err error, outage bool) error {
 	if _, marked := errors.AsType[*endedError](err); !outage || marked || !IsRetryable(err) {
 		return err
@@ -128,7 +128,7 @@ func markOutage(err error, outage bool) error {
 	return newEndedError(err, true)
 }
 
-// endedError is why a batch has ended, or the failure of a call that its end has cut short.
+// endedError wraps the error that ended a batch, or a call whose batch ended.
 type endedError struct {
 	err    error
 	outage bool
@@ -144,8 +144,8 @@ func newEndedError(err error, outage bool) *endedError {
 	return e
 }
 
-// newEndOfBatch returns the error of calls that the end of their batch cuts short. That an outage
-// has ended it is known from another SID's error, of which only the text is theirs.
+// newEndOfBatch returns the error of calls whose batch ended. The error of an outage came from
+// another SID, so only its text is kept.
 func newEndOfBatch(err error, outage bool) error {
 	e := newEndedError(err, outage)
 	if outage {
@@ -161,7 +161,7 @@ func (e *endedError) Error() string {
 	return text.Printable(fmt.Sprintf("%v: %v", ErrOutage, e.err), 480)
 }
 
-// LogValue logs what ended the batch, or the call.
+// LogValue logs the error that ended the batch or the call.
 func (e *endedError) LogValue() slog.Value { return slog.AnyValue(e.err) }
 
 func (e *endedError) Unwrap() []error {
@@ -171,8 +171,7 @@ func (e *endedError) Unwrap() []error {
 	return []error{e.err, ErrOutage}
 }
 
-// quoteCause does the same with the cause of a context, which says nothing about the call, not even
-// by one of our named errors.
+// quoteCause is quote for the cause of a context. The cause matches no error of this package.
 func quoteCause(err error) error {
 	return opaque.Hide(err, func(node error) bool { return isOfCall(node) || slices.Contains(named(), node) })
 }
@@ -181,9 +180,9 @@ func named() []error {
 	return []error{ErrUnauthorized, ErrForbidden, ErrNotFound, ErrTooManyRequests, ErrOutage, ErrInvalidSID, ErrResponseTooLarge}
 }
 
-// quote returns an error that comes from outside of a call: from its Auth, its middleware or its
-// transport. What other calls of this package have left in its chain is text, and answers neither
-// errors.Is nor errors.As: it is not how this call ended.
+// quote wraps an error from outside a call: from its Auth, its middleware or its transport. Errors
+// of other calls in its chain become text, and no longer match errors.Is and errors.As, since this
+// call did not end by them.
 func quote(err error) error { return opaque.Hide(err, isOfCall) }
 
 func isOfCall(node error) bool {
@@ -194,7 +193,7 @@ func isOfCall(node error) bool {
 	return false
 }
 
-// reasonOf returns the reason that was found when the attempt that failed with err was classified.
+// reasonOf returns the reason that the classification of the last attempt found.
 func reasonOf(err error) Reason {
 	if err == nil {
 		return ""

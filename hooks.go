@@ -14,29 +14,30 @@ import (
 )
 
 // Hooks are callbacks for metrics and traces; see package trusthubotel for OpenTelemetry. Each may
-// be nil. They run on the goroutine of the call, one after another, and on many goroutines at a
-// time. So they should be quick, and must not panic.
+// be nil. They run on the goroutine of the call, in order, and for many calls at a time. They
+// should be quick, and must not panic.
 //
 // Each Start is followed by its Done, also when middleware panics. The context of a Done may have
-// ended, and may be derived from yours by other hooks: store your values, such as a span, under a
+// ended, and other hooks may have derived it from yours: store your values, such as a span, under a
 // key of your own. Hooks get no SID, credential, header or body.
 type Hooks struct {
-	// CallStart is called before a call: one FetchCustomerProfile, one SID of
-	// FetchCustomerProfiles, or one poll of WatchCustomerProfile. A malformed SID starts none. The
-	// context that it returns is used for the rest of the call.
+	// CallStart is called before a call: one FetchCustomerProfile, one SID of FetchCustomerProfiles,
+	// or one poll of WatchCustomerProfile. It is not called for a malformed SID. The context that it
+	// returns is used for the rest of the call.
 	CallStart func(context.Context, CallInfo) context.Context
-	// AttemptStart is called before each request, after it has acquired a slot and was signed. The
-	// context that it returns is the one of the request, as middleware sees it. A request that
-	// cannot be signed is never sent, and starts no attempt.
+	// AttemptStart is called before each request, after it was signed and has acquired a slot. The
+	// context that it returns becomes that of the request, as middleware sees it. A request that
+	// cannot be signed starts no attempt.
 	AttemptStart func(context.Context, AttemptInfo) context.Context
-	// AttemptDone is called with the context of AttemptStart when the request has ended and it is
-	// known whether another attempt follows.
+	// AttemptDone is called with the context of AttemptStart, when the attempt has ended and it is
+	// known whether another one follows.
 	AttemptDone func(context.Context, AttemptInfo)
-	// CallDone is called with the context of CallStart when the call has ended. Calls through
-	// Generated end before their response is decoded.
+	// CallDone is called with the context of CallStart when the call has ended. A call through
+	// Generated ends before its response is decoded.
 	CallDone func(context.Context, CallInfo)
-	// CallbackDone is called when a handler of [Client.CallbackHandler] has responded, or panicked.
-	// Its context is that of the request. The fetch within is a call of its own.
+	// CallbackDone is called when a handler of [Client.CallbackHandler] or [Tracker.CallbackHandler]
+	// has responded, or has panicked. Its context is that of the request. The handler's fetch is a
+	// call of its own.
 	CallbackDone func(context.Context, CallbackInfo)
 }
 
@@ -72,17 +73,17 @@ type CallInfo struct {
 }
 
 // AttemptInfo describes one request. Number and Waited are set from the start, the other fields
-// when the attempt is done.
+// when the attempt has ended.
 type AttemptInfo struct {
 	Number     int           // 1 for the first
-	StatusCode int           // of HTTP; 0 when there was no response
+	StatusCode int           // 0 when there was no response
 	RequestID  string        // the Twilio-Request-Id header
 	Reason     Reason        // "" for success
-	Waited     time.Duration // for a slot of the limiter
+	Waited     time.Duration // the wait for a slot of the limiter
 	Duration   time.Duration // from AttemptStart to the end of the body
-	RetryIn    time.Duration // the least time until the next attempt, as far as known
+	RetryIn    time.Duration // the least time until the next attempt, as far as it is known
 	Final      bool          // no further attempt follows
-	// for errors.Is, and for errors.As with *Error, which has no body and no message; nil for success
+	// for errors.Is, and for errors.As with an *Error without body and message; nil for success
 	Err error
 }
 
@@ -106,7 +107,7 @@ func (all hooks) attemptStart(ctx context.Context, info AttemptInfo) context.Con
 	return ctx
 }
 
-// orBefore forgives a hook that returns no context.
+// orBefore returns before if a hook returned no context.
 func orBefore(ctx, before context.Context) context.Context {
 	if ctx == nil {
 		return before
@@ -138,7 +139,7 @@ func (all hooks) callbackDone(ctx context.Context, info CallbackInfo) {
 	}
 }
 
-// hookError is an error as hooks get it: what it is, without what it holds.
+// hookError is an error for hooks. It matches like the error, and holds no personal data.
 type hookError struct {
 	reason Reason
 	err    error
@@ -175,10 +176,10 @@ func (e *hookError) As(target any) bool {
 // Format prints the text, under every verb.
 func (e *hookError) Format(f fmt.State, verb rune) { text.Format(f, verb, e.Error()) }
 
-// report logs how an attempt ended and what follows, and calls the hooks.
+// report logs the end of an attempt and calls the hooks.
 func (c *call) report(a *answer, next retry.Decision) {
 	if c.within == nil {
-		return // there was none: it was not admitted
+		return // the attempt was not admitted
 	}
 	c.info.Final = !next.Again
 	if next.Again {
@@ -195,8 +196,8 @@ func (c *call) report(a *answer, next retry.Decision) {
 	c.attemptDone(failure)
 }
 
-// reasonOf returns why an attempt failed. The end of the caller's context is that, whatever it
-// broke off, unless a status came.
+// reasonOf returns why an attempt failed. If the caller's context has ended, that is the reason,
+// unless a status came.
 func (c *call) reasonOf(o *attempt.Outcome) Reason {
 	_, answered := o.Err.(*Error) //nolint:errorlint // of this attempt
 	if o.Err == nil || answered || c.ctx.Err() == nil {
@@ -205,8 +206,8 @@ func (c *call) reasonOf(o *attempt.Outcome) Reason {
 	return reasonOfEnd(c.ctx.Err())
 }
 
-// log writes one record for an attempt that is over, of nothing but what is listed here: headers,
-// bodies and the texts of errors may hold secrets and personal data.
+// log writes one record about the attempt. It logs only the fields that are listed here: headers,
+// bodies and texts of errors may hold secrets and personal data.
 func (c *call) log() {
 	level, message := slog.LevelDebug, "trusthub: request answered"
 	if c.info.Reason != "" {
@@ -255,7 +256,7 @@ func (c *call) doneFor(reason Reason, err error) {
 	c.cfg.hooks.callDone(c.ctx, info)
 }
 
-// panicked reports to the hooks that the attempt and the call have ended in a panic.
+// panicked reports to the hooks that a panic ended the attempt and the call.
 func (c *call) panicked() {
 	if c.hooked {
 		c.sent++

@@ -23,8 +23,8 @@ import (
 //	go doc github.com/seed07fc1495/trusthub/gen.CustomerProfile
 type CustomerProfile = gen.CustomerProfile
 
-// CustomerProfileError is something that Twilio has found wrong with a profile, in whatever shape
-// it came. [ProfileErrorText] returns what its code means. It does not imply that the profile is
+// CustomerProfileError is a finding of Twilio about a profile, in any shape that Twilio sends.
+// [ProfileErrorText] returns the meaning of its code. It does not imply that the profile is
 // rejected; see Status.
 //
 // AdditionalProperties has the other members, as encoding/json decodes them. Numbers of 2^53 and
@@ -35,8 +35,8 @@ type CustomerProfile = gen.CustomerProfile
 //	go doc github.com/seed07fc1495/trusthub/gen.CustomerProfileError
 type CustomerProfileError = gen.CustomerProfileError
 
-// CustomerProfileStatus is how far the review of a profile has come, a string. A status that is not
-// documented yet is passed through as Twilio sent it, and its Valid method reports false.
+// CustomerProfileStatus is the state of a profile's review. An undocumented status is kept as
+// Twilio sent it, and its Valid method reports false.
 type CustomerProfileStatus = gen.CustomerProfileStatus
 
 // The documented states of a profile's review.
@@ -48,9 +48,9 @@ const (
 	StatusTwilioApproved CustomerProfileStatus = gen.CustomerProfileStatusTwilioApproved
 )
 
-// ProfileErrorText returns what a code of [CustomerProfile].Errors means, in English, or "" for an
-// unknown code, like [net/http.StatusText]. A code is a finding and no decision: Twilio's own
-// example has one on a draft. Whether a profile is rejected is its Status.
+// ProfileErrorText returns the meaning of a code of [CustomerProfile].Errors in English, or "" for
+// an unknown code, like [net/http.StatusText]. A code is a finding, not a decision: Twilio's own
+// example has one on a draft. Only Status shows whether a profile is rejected.
 //
 // See
 // https://www.twilio.com/en-us/changelog/introducing-error-codes-for-trust-hub-customer-profiles.
@@ -78,9 +78,8 @@ func ProfileErrorText(code int) string {
 	return ""
 }
 
-// ProfileErrorTexts returns a text for each of the profile's errors, in their order, such as "the
-// address cannot be verified (18603)". For a code that is not known here, the text has the address
-// of its documentation.
+// ProfileErrorTexts returns a text for each error of the profile, in order, such as "the address
+// cannot be verified (18603)". For an unknown code, the text has the address of its documentation.
 func ProfileErrorTexts(profile *CustomerProfile) []string {
 	if profile == nil {
 		return nil
@@ -137,26 +136,26 @@ func isSame(a, b reflect.Value) bool {
 	return bytes.Equal(canonical(a), canonical(b))
 }
 
-// canonical returns the JSON of a value, by RFC 8785; nil when it is empty.
+// canonical returns the JSON of a value by RFC 8785; nil for an empty value.
 func canonical(v reflect.Value) []byte {
 	if k := v.Kind(); v.IsZero() || (k == reflect.Map || k == reflect.Slice) && v.Len() == 0 {
 		return nil
 	}
 	text, err := json.Marshal(v.Interface())
 	if err != nil {
-		return fmt.Append(nil, v.Interface()) // a value of another kind than JSON, put there by hand
+		return fmt.Append(nil, v.Interface()) // a program has set a value that JSON cannot hold
 	}
 	_ = (*jsontext.Value)(&text).Canonicalize()
 	return text
 }
 
-// encodeProfile returns the form in which a tracker keeps a profile; nil for none.
+// encodeProfile returns the form in which a tracker stores a profile; nil for none.
 func encodeProfile(profile *CustomerProfile) ([]byte, error) {
 	if profile == nil {
 		return nil, nil
 	}
 	state, err := json.Marshal(profile, json.Deterministic(true))
-	return append(make([]byte, 0, len(state)), state...), err // as small as can be
+	return append(make([]byte, 0, len(state)), state...), err // without spare capacity
 }
 
 func decodeProfile(state []byte) *CustomerProfile {
@@ -164,6 +163,6 @@ func decodeProfile(state []byte) *CustomerProfile {
 		return nil
 	}
 	profile := new(CustomerProfile)
-	_ = decode.Model(state, profile) // of encodeProfile
+	_ = decode.Model(state, profile) // encodeProfile wrote it
 	return profile
 }

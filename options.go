@@ -13,9 +13,9 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/text"
 )
 
-// Option configures a [Client]. The order of options does not matter. If one is given twice the
-// last one wins, except for WithHooks, WithMiddleware and WithUserAgent, which accumulate, and for
-// WithBaseURL and WithEdge, of which only one may be given, once.
+// Option configures a [Client]. The order of options does not matter. The last of two equal options
+// wins. Exceptions: WithHooks, WithMiddleware and WithUserAgent accumulate, and only one of
+// WithBaseURL and WithEdge may be given, once.
 type Option func(*config) error
 
 // CallOption configures one call.
@@ -32,9 +32,10 @@ func (e *OptionError) Error() string { return "trusthub: " + e.Option + ": " + e
 // Unwrap returns the cause.
 func (e *OptionError) Unwrap() error { return e.Err }
 
-// WithBaseURL sends requests to another address than https://trusthub.twilio.com: a proxy, a mock,
-// or a test server. The path of the URL is put before the API's. The URL must be https, or http on
-// a loopback address or with [WithPlainHTTP], without user info, query and fragment.
+// WithBaseURL sends requests to another address than https://trusthub.twilio.com, for example to a
+// proxy, a mock or a test server. The URL may have a path, which comes before the API's. It must be
+// https. http is permitted for loopback addresses, and with [WithPlainHTTP]. User info, query and
+// fragment are errors.
 func WithBaseURL(baseURL string) Option {
 	return func(c *config) error {
 		u, err := address.Parse(baseURL)
@@ -42,8 +43,8 @@ func WithBaseURL(baseURL string) Option {
 	}
 }
 
-// WithPlainHTTP permits a base URL of http beyond loopback addresses, such as http://fake:8080, a
-// fake server in another container. Credentials travel in the clear then: never use it with real
+// WithPlainHTTP permits a base URL of http beyond loopback addresses, such as http://fake:8080 for
+// a fake server in another container. Credentials are sent unencrypted then: never use it with real
 // ones.
 func WithPlainHTTP() Option {
 	return func(c *config) error {
@@ -63,18 +64,18 @@ func WithEdge(edge, region string) Option {
 	}
 }
 
-// WithHTTPClient sends requests by the transport of this client, within its timeout, which bounds
-// one attempt as [WithTimeout] does. Redirects are never followed, and its cookie jar has no part.
-// The client itself is not changed.
+// WithHTTPClient sends requests through the transport and with the timeout of this client. The
+// timeout bounds one attempt, as [WithTimeout] does. Redirects are never followed, and the cookie
+// jar is not used. The client itself is not changed.
 //
-// The transport must not retry by itself. Over go-retryablehttp v0.7.8 with its defaults, a call
-// in an outage sends 15 requests in 46 s in place of 3, and a batch under the limit of an account
-// takes more than twice as long.
+// The transport must not retry by itself. Over go-retryablehttp v0.7.8 with its defaults, a call in
+// an outage sends 15 requests in 46 s instead of 3, and a batch under the limit of an account takes
+// more than twice as long.
 //
-// Without this option or without a transport in it, [http.DefaultTransport] counts, as it is when
-// [NewClient] is called: an [http.Transport] there is cloned, and the clone given room for idle
-// connections, TLS 1.2 at least and health checks; anything else, a mock or a tracer, is used as it
-// is, and [NewClient] logs a warning. A tracer goes into [WithMiddleware] instead.
+// The default is [http.DefaultTransport] at the time of [NewClient]. An [http.Transport] there is
+// cloned. The clone gets more idle connections, TLS 1.2 or later, and health checks. Any other
+// value, such as a mock or a tracer, is used as it is, and [NewClient] logs a warning. Put a tracer
+// into [WithMiddleware] instead.
 func WithHTTPClient(client *http.Client) Option {
 	return func(c *config) error {
 		if client == nil {
@@ -88,8 +89,8 @@ func WithHTTPClient(client *http.Client) Option {
 	}
 }
 
-// WithMiddleware puts functions around the transport. They see every attempt, its credentials
-// included; the first given is outermost.
+// WithMiddleware wraps the transport. Middleware sees every attempt, credentials included. The
+// first one given is the outermost.
 func WithMiddleware(middleware ...func(http.RoundTripper) http.RoundTripper) Option {
 	return func(c *config) error {
 		for _, m := range middleware {
@@ -113,18 +114,18 @@ func WithUserAgent(product string) Option {
 	}
 }
 
-// WithTimeout bounds one attempt, from its signing to the last byte of its body. The default is 30
-// s. The time of a whole call, its retries and waits included, is bounded by its context.
+// WithTimeout bounds one attempt, from signing the request to the last byte of the body. The
+// default is 30 s. The context bounds the whole call, with its retries and waits.
 //
 // The error of an attempt that takes too long is a [net.Error] whose Timeout method returns true,
-// and [context.DeadlineExceeded] by [errors.Is], like that of the deadline of the caller's
-// context. When ctx.Err() is nil, it was the attempt. When a status other than 2xx came in time
-// and its body did not, the error is the *[Error].
+// and [context.DeadlineExceeded] by [errors.Is]. The deadline of the caller's context gives the
+// same; if ctx.Err() is nil, it was the attempt. If a status other than 2xx came in time and its
+// body did not, the error is the *[Error].
 //
-// A connection that died in silence, for example behind a NAT, costs a call one attempt: HTTP/2
-// connections are checked by pings at a third of the time-out, 1 to 10 s, and an attempt that
-// takes too long closes all idle connections. With HTTP/2, that needs a time-out of 2 s or more. A
-// transport of [WithHTTPClient] has its own checks.
+// A connection can die in silence, for example behind a NAT. That costs a call one attempt. HTTP/2
+// connections are checked by pings at a third of the time-out, 1 to 10 s, and an attempt that takes
+// too long closes all idle connections. With HTTP/2, that needs a time-out of 2 s or more. A
+// transport from [WithHTTPClient] keeps its own checks.
 func WithTimeout(d time.Duration) Option {
 	return func(c *config) error {
 		if d <= 0 {
@@ -135,7 +136,7 @@ func WithTimeout(d time.Duration) Option {
 	}
 }
 
-// WithRetry replaces the [RetryPolicy]; RetryPolicy{MaxAttempts: 1} turns retries off.
+// WithRetry sets the [RetryPolicy]. RetryPolicy{MaxAttempts: 1} turns retries off.
 func WithRetry(policy RetryPolicy) Option {
 	return func(c *config) error {
 		var err error
@@ -146,15 +147,16 @@ func WithRetry(policy RetryPolicy) Option {
 	}
 }
 
-// WithMaxConcurrency bounds the requests that the whole client has in flight. Below the bound it
-// adapts to the limit of the account, down to one request every few round trips: it slows down when
-// Twilio answers 429, and speeds up again while it does not. Further callers wait in order, until
-// their context ends. Without this option, only [Client.FetchCustomerProfiles] has a bound, of 16.
+// WithMaxConcurrency bounds the requests of the whole client in flight. Below the bound the client
+// adapts to the limit of the account: it slows down when Twilio answers 429, to one request every
+// few round trips at least, and speeds up again while it does not. More callers wait in order,
+// until their context ends. Without this option, only [Client.FetchCustomerProfiles] has a bound,
+// 16.
 //
-// With it, a 429 costs no attempt while other requests of the client succeed (within the last 10
-// s, or MaxWait), up to 50 times for a call. A request that is answered 429 on and on while others
-// succeed waits on its own. A call that would have to wait longer than MaxWait fails at once with
-// a copy of the 429, whose RetryAfter is the rest of the pause.
+// With it, a 429 costs no attempt while other requests of the client succeed (within the last 10 s,
+// or MaxWait), up to 50 times for a call. A request that gets only 429s while others succeed waits
+// on its own. A call that would have to wait longer than MaxWait fails at once with a copy of the
+// 429. Its RetryAfter is the rest of the pause.
 func WithMaxConcurrency(n int) Option {
 	return func(c *config) error {
 		if n < 1 {
@@ -165,8 +167,9 @@ func WithMaxConcurrency(n int) Option {
 	}
 }
 
-// WithMaxResponseBytes bounds what is read of a body, decompressed. The default is 1 MiB; a profile
-// has about 1 KiB. A longer body is an [ErrResponseTooLarge], or an *[Error] with its body cut.
+// WithMaxResponseBytes bounds the size of a body, decompressed. The default is 1 MiB; a profile has
+// about 1 KiB. A longer body is an [ErrResponseTooLarge], or an *[Error] with the first part of the
+// body.
 func WithMaxResponseBytes(n int64) Option {
 	return func(c *config) error {
 		if n < 1 {
@@ -177,12 +180,14 @@ func WithMaxResponseBytes(n int64) Option {
 	}
 }
 
-// WithLogger writes one record for each attempt: at Debug for a 2xx that came whole, at Warn for a
-// failure, retried or not. A record holds method, path, status, attempt, duration and request id,
-// for a failure its [Reason] and retry_in, the least time until the next attempt, and nothing else.
-// An outage that holds a FetchCustomerProfiles writes a Warn when it has begun and an Info when it
-// is over, and [Client.CallbackHandler] writes a record for each callback: at Debug when it
-// succeeded or has no signature, and otherwise at Warn, with the reason that [CallbackInfo] lists.
+// WithLogger writes one record for each attempt: at Debug for a complete 2xx, at Warn for a
+// failure, retried or not. A record has the method, path, status, attempt, duration and request id.
+// That of a failure also has its [Reason] and retry_in, the least time until the next attempt.
+// There is nothing else in it.
+//
+// An outage that holds a FetchCustomerProfiles writes a Warn at its begin and an Info at its end. A
+// callback handler writes a record for each request: at Debug when it succeeded or has no
+// signature, otherwise at Warn, with a reason of [CallbackInfo].
 func WithLogger(logger *slog.Logger) Option {
 	return func(c *config) error {
 		if logger == nil {
@@ -193,7 +198,7 @@ func WithLogger(logger *slog.Logger) Option {
 	}
 }
 
-// WithHooks adds hooks to those that were given before.
+// WithHooks adds hooks. Earlier hooks stay.
 func WithHooks(h Hooks) Option {
 	return func(c *config) error {
 		c.hooks = append(c.hooks, h)
@@ -201,9 +206,9 @@ func WithHooks(h Hooks) Option {
 	}
 }
 
-// WithResponseInto stores what is known of the HTTP answer in dst, on errors too. When nothing was
-// received, all but Attempts is zero. It must not be shared by calls that run at the same time.
-// Given more than once, all are filled.
+// WithResponseInto stores the HTTP response in dst, also when the call fails. Without a response,
+// all fields but Attempts are zero. Calls that run at the same time must not share dst. With
+// several of these options, all are filled.
 func WithResponseInto(dst *Response) CallOption {
 	return func(c *callOptions) {
 		if dst != nil {
@@ -221,8 +226,8 @@ const (
 type config struct {
 	auth             Auth
 	baseURL          *url.URL
-	defaultBaseURL   func() (*url.URL, error) // for when no option sets one
-	plainHTTP        bool                     // also beyond loopback
+	defaultBaseURL   func() (*url.URL, error) // used if no option sets an address
+	plainHTTP        bool                     // permitted beyond loopback
 	transport        http.RoundTripper        // nil: this package's own
 	transportTimeout time.Duration            // 0: none
 	middleware       []func(http.RoundTripper) http.RoundTripper
@@ -246,7 +251,7 @@ func newConfig(auth Auth, opts []Option) (*config, error) {
 		timeout:          defaultTimeout,
 		maxResponseBytes: defaultMaxResponseBytes,
 	}
-	cfg.retry, _ = RetryPolicy{}.withDefaults() // the defaults are valid
+	cfg.retry, _ = RetryPolicy{}.withDefaults() // cannot fail for the defaults
 	for _, opt := range opts {
 		if opt == nil {
 			return nil, &OptionError{"Option", errNil}
@@ -277,8 +282,8 @@ func (c *config) setBaseURL(option string, u *url.URL, err error) error {
 	return nil
 }
 
-// checkPlainHTTP fails for an address to which credentials would travel in the clear over a
-// network.
+// checkPlainHTTP returns an error for an address to which credentials would be sent unencrypted
+// over a network.
 func (c *config) checkPlainHTTP() error {
 	if c.plainHTTP || address.IsSecure(c.baseURL) {
 		return nil

@@ -23,27 +23,25 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/transport"
 )
 
-// pipeline is what a request goes through on its way to the network, and what all calls of a client
-// share:
+// pipeline is the way of a request to the network. All calls of a client share it:
 //
 //	retries → limiter → authentication → middleware → transport → bounded read
 //
-// One attempt is all from the limiter on, so that a body torn in the middle is retried like a
-// refused connection.
+// An attempt starts at the limiter, so a truncated body is retried like a refused connection.
 type pipeline struct {
 	cfg   *config
 	next  http.RoundTripper
-	own   *http.Transport // behind next; nil: the caller's
-	heeds bool            // next ends the reading of a body with the context
-	// the path of the base URL: all that the generated builder of requests needs
+	own   *http.Transport // the transport below next; nil: the caller's
+	heeds bool            // next stops reading the body when the context ends
+	// the path of the base URL, which the generated request builder needs
 	server   string
-	profiles string        // the path that a SID follows
-	template *http.Request // by the generated builder, for no SID
+	profiles string        // the path before a SID
+	template *http.Request // from the generated builder, without a SID
 	header   http.Header   // of every request
-	timeout  error         // of an attempt that takes too long
+	timeout  error         // the error of an attempt that takes too long
 	limiter  *limiter.Limiter
 	quota    *retry.Quota
-	batches  *batches // that are running
+	batches  *batches // the running batches
 	health   *health
 }
 
@@ -55,7 +53,7 @@ func newPipeline(cfg *config) (*pipeline, error) {
 	if next == nil {
 		next, own = transport.Default(cfg.timeout)
 	}
-	for _, middleware := range slices.Backward(cfg.middleware) { // the first given is outermost
+	for _, middleware := range slices.Backward(cfg.middleware) { // the first one is the outermost
 		if next = middleware(next); next == nil {
 			return nil, &OptionError{"WithMiddleware", errors.New("a middleware returned nil")}
 		}
@@ -79,8 +77,8 @@ func newPipeline(cfg *config) (*pipeline, error) {
 	return p, err
 }
 
-// request returns the request for a valid SID, which needs no escaping. Building each from the
-// template saves two thirds of what the generated builder allocates.
+// request returns the request for a valid SID, which needs no escaping. A copy of the template
+// needs a third of the memory that the generated builder allocates.
 func (p *pipeline) request(sid string) *http.Request {
 	req := copyOf(p.template)
 	req.URL.Path += sid
@@ -90,7 +88,7 @@ func (p *pipeline) request(sid string) *http.Request {
 	return req
 }
 
-// copyOf returns a copy with a URL of its own, in one piece of memory.
+// copyOf returns a copy with its own URL, in one allocation.
 func copyOf(req *http.Request) *http.Request {
 	both := &struct {
 		request http.Request
@@ -100,8 +98,8 @@ func copyOf(req *http.Request) *http.Request {
 	return &both.request
 }
 
-// withTimeout returns a pipeline whose attempts take at most d, and which shares limiter and retry
-// quota with p. It has its own connections, because the health checks of a transport follow its
+// withTimeout returns a pipeline with a time-out of at most d that shares limiter and retry quota
+// with p. It has its own connections, because a transport derives its health checks from the
 // time-out.
 func (p *pipeline) withTimeout(d time.Duration) (*pipeline, error) {
 	if p.cfg.timeout <= d {
@@ -117,7 +115,7 @@ func (p *pipeline) withTimeout(d time.Duration) (*pipeline, error) {
 	return short, nil
 }
 
-// sign returns a copy of req with the credentials, so that the request that callers see has none.
+// sign returns a signed copy of req, so that no caller sees the credentials.
 func (p *pipeline) sign(ctx context.Context, req *http.Request) (*http.Request, error) {
 	signed := copyOf(req.WithContext(ctx))
 	signed.Header = p.header.Clone()
@@ -138,7 +136,7 @@ func (p *pipeline) exchange(signed, req *http.Request) (*answer, error) {
 	response, err := p.next.RoundTrip(signed) //nolint:bodyclose // ReadBody closes it
 	switch {
 	case errors.Is(err, context.DeadlineExceeded) && errors.Is(context.Cause(ctx), p.timeout):
-		return nil, p.timeout // whatever words the transport has for it
+		return nil, p.timeout // in place of the transport's own error
 	case err != nil:
 		return nil, fromOutside(ctx, err)
 	case response == nil || response.Body == nil:
@@ -153,8 +151,8 @@ func (p *pipeline) exchange(signed, req *http.Request) (*answer, error) {
 	return a, nil
 }
 
-// fromOutside returns an error that is not of this package: that of a context which has ended, if
-// that is what it comes from.
+// fromOutside wraps an error of the transport. If the context has ended and caused it, it returns
+// the context's error.
 func fromOutside(ctx context.Context, err error) error {
 	if ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
 		return ctx.Err()
@@ -162,16 +160,16 @@ func fromOutside(ctx context.Context, err error) error {
 	return quote(err)
 }
 
-// distrustIdle closes idle connections when an attempt has run out of time: they may be as dead as
-// the one that it waited for, and then over HTTP/1.1 each would cost another attempt to find out.
+// distrustIdle closes idle connections when an attempt has timed out. They may be dead, too, and
+// over HTTP/1.1 each would cost one more attempt.
 func (p *pipeline) distrustIdle(attempt context.Context) {
 	if p.own != nil && errors.Is(attempt.Err(), context.DeadlineExceeded) {
 		p.own.CloseIdleConnections()
 	}
 }
 
-// checkTarget refuses what does not get one Customer Profile, so that no request editor of the
-// generated client takes credentials elsewhere or changes anything.
+// checkTarget returns an error for a request that does not get one Customer Profile, so that no
+// request editor of the generated client sends credentials elsewhere or changes anything.
 func (p *pipeline) checkTarget(req *http.Request) error {
 	u, base := req.URL, p.cfg.baseURL
 	host := req.Host
@@ -197,7 +195,7 @@ func checkSID(s string) error {
 	return fmt.Errorf("%w %q: want BU and 32 hexadecimal digits", ErrInvalidSID, text.Printable(s, 40))
 }
 
-// batches are those that are running.
+// batches is the set of running batches.
 type batches struct {
 	mu  sync.Mutex
 	all map[*outage.Guard]struct{}
@@ -218,12 +216,12 @@ func (b *batches) remove(one *outage.Guard) {
 	delete(b.all, one)
 }
 
-// health is how the requests of a client have ended lately.
+// health records how the requests of a client end.
 type health struct {
 	mu                        sync.Mutex
 	lastSuccess, failingSince time.Time
-	sids                      [3]string // the ones that Twilio has answered last
-	next                      int       // of them to replace
+	sids                      [3]string // SIDs of Twilio's last responses
+	next                      int       // index in sids to replace
 }
 
 func (h *health) learn(o *attempt.Outcome, sid string, now time.Time) {
@@ -245,14 +243,14 @@ func (h *health) read() (lastSuccess, failingSince time.Time) {
 	return h.lastSuccess, h.failingSince
 }
 
-// recent returns the SIDs that Twilio has answered last, for a batch to probe with.
+// recent returns the SIDs of Twilio's last responses, as probes for a batch.
 func (h *health) recent() []string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return slices.DeleteFunc(slices.Clone(h.sids[:]), func(sid string) bool { return sid == "" })
 }
 
-// stats sums up the batches.
+// stats returns the sums over all batches.
 func (b *batches) stats() (limit float64, waiting int, holding bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -12,15 +12,15 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/apierror"
 )
 
-// Response is what came over HTTP, filled by [WithResponseInto].
+// Response is the HTTP response of a call, filled by [WithResponseInto].
 type Response struct {
-	StatusCode int         // 0 when nothing was received
+	StatusCode int         // 0 when there was no response
 	Header     http.Header `json:"-"` // of the last attempt
 	RequestID  string      // the Twilio-Request-Id header, which Twilio's support asks for
 	Body       Body        // as received, decompressed, at most as long as the limit
-	Attempts   int         // how many requests were sent
+	Attempts   int         // number of requests sent
 
-	sentAt time.Time // the last request
+	sentAt time.Time // send time of the last request
 }
 
 // Format prints status, request id and sizes, under every verb.
@@ -31,10 +31,10 @@ func (r Response) Format(f fmt.State, _ rune) {
 // LogValue logs what Format prints.
 func (r Response) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(r)) }
 
-// Body is the body of an answer. It holds personal data, so that it prints as its length with every
-// fmt verb, in slog and in JSON; string(body) and []byte(body) are the content. Where fmt asks no
-// type how it prints, it cannot: in an unexported field of a struct, and under the verbs that go
-// vet refuses, %p and a %w outside of fmt.Errorf.
+// Body is the body of a response. It holds personal data, so it prints as its length with every fmt
+// verb, in slog and in JSON. Use string(body) or []byte(body) to read it. fmt prints the content of
+// a Body in an unexported field of a struct, and under the verbs that go vet rejects: %p, and %w
+// outside of fmt.Errorf.
 type Body []byte
 
 // Format prints the length in bytes.
@@ -52,16 +52,16 @@ func (b Body) size() string { return fmt.Sprintf("[%d bytes]", len(b)) }
 type answer struct {
 	*http.Response
 	body      Body
-	bodyErr   error // why the body is not whole
+	bodyErr   error // why the body is incomplete
 	failure   error // *Error or *DecodeError
-	undecoded bool  // the failure is of a whole 2xx
+	undecoded bool  // a complete 2xx that could not be decoded
 }
 
 func (a *answer) requestID() string { return a.Header.Get(apierror.RequestID) }
 
-// memoryBody is a body for generated code to read, with the error that ended its reading.
+// memoryBody is a body in memory that ends with the error of reading it.
 type memoryBody struct {
-	reader bytes.Reader // not embedded: its WriteTo would end without the error
+	reader bytes.Reader // not embedded: its WriteTo would not return the error
 	err    error
 }
 

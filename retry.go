@@ -7,15 +7,15 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/retry"
 )
 
-// RetryPolicy bounds the attempts of a call and the waits between them. Zero fields mean the
-// defaults: 3 attempts and waits from 200 ms to 10 s.
+// RetryPolicy sets the number of attempts of a call and the waits between them. Zero fields mean
+// the defaults: 3 attempts, and waits from 200 ms to 10 s.
 //
-// Waits start at MinWait, with jitter up to twice as long, and double until MaxWait. A Retry-After
-// header takes their place, but for 0 and a date that has passed. When it asks for more than
-// MaxWait, the call returns its error at once, with RetryAfter set.
+// Waits start at MinWait to twice that, at random, and double until MaxWait. A Retry-After header
+// replaces the wait, unless it is 0 or a date in the past. If it asks for more than MaxWait, the
+// call returns its error at once, with RetryAfter set.
 //
-// A 429 that costs no attempt, and [Client.FetchCustomerProfiles], which has rules of its own, take
-// nothing from the retry quota.
+// A 429 that costs no attempt takes no retry from the retry quota. Neither does
+// [Client.FetchCustomerProfiles], which has its own rules.
 type RetryPolicy struct {
 	MaxAttempts int           // including the first; 1: no retries
 	MinWait     time.Duration // 0: 200 ms, or MaxWait if that is shorter

@@ -14,18 +14,18 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/tracker"
 )
 
-// trackerRun is one Run.
+// trackerRun is the state of one Run.
 type trackerRun struct {
 	*Tracker
 	ctx    context.Context
 	cancel context.CancelFunc
 	handle func(context.Context, Change) error
 	tasks  sync.WaitGroup
-	wake   chan struct{} // has a value when there may be something to fetch
+	wake   chan struct{} // has a value when there may be a SID to fetch
 	swept  chan struct{} // has a value when the sweep may be complete
 
 	refused  error // Twilio's 401
-	jobs     int   // that are under way
+	jobs     int   // calls of Known and of the handler in progress
 	timer    *time.Timer
 	panicked any
 }
@@ -41,7 +41,7 @@ func (r *trackerRun) begin() error {
 	return nil
 }
 
-// end waits for the calls that are under way.
+// end waits for the calls in progress.
 func (r *trackerRun) end() {
 	r.cancel()
 	r.tasks.Wait()
@@ -54,7 +54,7 @@ func (r *trackerRun) end() {
 	}
 }
 
-// recovers keeps a panic for Run to raise.
+// recovers stores a panic, which Run raises again.
 func (r *trackerRun) recovers() {
 	if value := recover(); value != nil {
 		r.mu.Lock()
@@ -64,7 +64,7 @@ func (r *trackerRun) recovers() {
 	}
 }
 
-// unlock starts what there is to do, and gives the lock back.
+// unlock starts the jobs that are due, and releases the lock.
 func (t *Tracker) unlock() {
 	defer t.mu.Unlock()
 	r := t.run
@@ -101,7 +101,7 @@ func (r *trackerRun) tick() {
 	r.machine.Tick(time.Now())
 }
 
-// sweeps begins one sweep after another, which fetches makes, until the context ends.
+// sweeps starts one sweep after another, until the context ends. fetches fetches their SIDs.
 func (r *trackerRun) sweeps() {
 	for r.ctx.Err() == nil {
 		start := time.Now()
@@ -161,8 +161,8 @@ func (r *trackerRun) log(level slog.Level, message string, attrs ...slog.Attr) {
 	}
 }
 
-// fetches fetches what sweeps and polls want, by one batch that has no end, or by another one when
-// something ends it.
+// fetches fetches the SIDs of sweeps and polls in one endless batch, and starts another one when an
+// error ends it.
 func (r *trackerRun) fetches() {
 	waits := retry.NewBackoff(time.Second, time.Minute)
 	for r.ctx.Err() == nil {
@@ -179,14 +179,14 @@ func (r *trackerRun) fetches() {
 	}
 }
 
-// fetch makes one batch, and returns what has ended it.
+// fetch makes one batch. It returns the error that ended the batch.
 func (r *trackerRun) fetch() (ended error) {
 	b := &trackerBatch{trackerRun: r, out: make(map[string]struct{})}
 	b.ctx, b.done = context.WithCancel(r.ctx)
 	defer b.end()
 	endless := func(c *batchConfig) error {
 		c.maxOutage = outage.Forever
-		// so that a poll has none in front of it that was pulled before and waits
+		// so that a poll does not wait behind SIDs that were pulled before
 		c.places = r.cfg.Concurrency
 		return nil
 	}
@@ -203,11 +203,11 @@ type trackerBatch struct {
 	*trackerRun
 	ctx  context.Context
 	done context.CancelFunc
-	out  map[string]struct{} // what was pulled and has no result yet
+	out  map[string]struct{} // SIDs that were pulled and have no result yet
 	over bool
 }
 
-// end takes back what was pulled and dropped by the batch.
+// end takes back the SIDs that the batch has pulled and dropped.
 func (b *trackerBatch) end() {
 	b.done()
 	b.mu.Lock()
@@ -218,7 +218,7 @@ func (b *trackerBatch) end() {
 	}
 }
 
-// sids yields what is to be fetched, and waits for that.
+// sids yields the SIDs to fetch, and waits when there is none.
 func (b *trackerBatch) sids(yield func(string) bool) {
 	for {
 		sid, ok := b.next()
@@ -237,8 +237,8 @@ func (b *trackerBatch) sids(yield func(string) bool) {
 	}
 }
 
-// next returns the next SID. When handlers are slower than the sweep, it waits for them; polls do
-// not.
+// next returns the next SID. When handlers are slower than the sweep, a SID of the sweep waits for
+// them; a poll does not.
 func (b *trackerBatch) next() (sid string, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -254,13 +254,13 @@ func (b *trackerBatch) next() (sid string, ok bool) {
 	return sid, ok
 }
 
-// land takes a result. It returns an error that is not the SID's.
+// land records a result. It returns an error that would fail every SID.
 func (b *trackerBatch) land(result FetchResult) error {
 	seen := tracker.Seen{SentAt: result.SentAt, Err: result.Err}
 	if result.Err != nil {
 		seen.Failure = describeFailure(result.Err)
 	} else {
-		seen.State, _ = encodeProfile(result.Profile) // it was JSON before
+		seen.State, _ = encodeProfile(result.Profile) // cannot fail: it was JSON before
 		seen.Status, seen.Account = string(result.Profile.Status), result.Profile.AccountSID
 	}
 	b.mu.Lock()
@@ -281,7 +281,7 @@ func (b *trackerBatch) land(result FetchResult) error {
 	return nil
 }
 
-// isOfSID reports whether other SIDs may succeed.
+// isOfSID reports whether an error is about one SID, so that others may succeed.
 func isOfSID(err error) bool {
 	if _, ended := errors.AsType[*endedError](err); ended || errors.Is(err, ErrUnauthorized) {
 		return false

@@ -14,11 +14,10 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/tracker"
 )
 
-// Tracker follows many profiles and hands over what changes. It fetches all of them in sweeps, and
-// single ones ahead of that when a callback or [Tracker.Poll] asks for it. It is made by
-// [Client.NewTracker], and safe for concurrent use. It keeps in memory, for each SID, the profile
-// that was handed over last, and nothing else anywhere: the program's own database is the only
-// store.
+// Tracker follows many profiles and calls a handler with each change. It fetches all profiles in
+// sweeps. A callback or [Tracker.Poll] fetches one profile ahead of the sweep. Make one with
+// [Client.NewTracker]. It is safe for concurrent use. For each SID it keeps in memory the profile
+// that was handled last. The only permanent store is the program's own database.
 type Tracker struct {
 	client *Client
 	cfg    TrackerConfig
@@ -31,48 +30,46 @@ type Tracker struct {
 	changes   map[CustomerProfileStatus]int
 }
 
-// TrackerConfig is what a [Tracker] needs. Only SIDs is required.
+// TrackerConfig configures a [Tracker]. Only SIDs is required.
 type TrackerConfig struct {
-	// SIDs returns the profiles to track. It is called at the start of each sweep, and read to its
-	// end before the sweep ends. A SID that it yields no more is forgotten after the sweep.
+	// SIDs returns the profiles to track. It is called at the start of each sweep, and read to its end
+	// before the sweep ends. A SID that it does not yield any more is forgotten after the sweep.
 	SIDs func() iter.Seq[string]
 	// Every is the time between the starts of two sweeps; 0: an hour.
 	Every time.Duration
-	// Known returns what the program has recorded of a profile, nil for nothing: the whole profile,
-	// as it was handed over, so that it is best stored as JSON. It is called once for a SID, before
-	// the first change is handed over, and again after a wait when it returns an error: a database
-	// that is down is not "nothing known". It must be safe for concurrent use. When it is nil,
-	// nothing is known.
+	// Known returns the profile that the program has recorded for a SID, nil for none. Record the
+	// whole profile, best as JSON. Known is called once for a SID, before its first change is handled.
+	// When it fails, for example because the database is down, it is called again after a wait. It
+	// must be safe for concurrent use. A nil Known means that nothing is recorded.
 	Known func(ctx context.Context, sid string) (*CustomerProfile, error)
-	// Concurrency is how many requests are in flight at most, and how many calls of the handler and
-	// of Known run at a time; 0: 16.
+	// Concurrency bounds the requests in flight, and also the calls of the handler and of Known that
+	// run at a time; 0: 16.
 	Concurrency int
 }
 
-// Change is what a [Tracker] hands over: another state of a profile, or an error of its SID.
+// Change is a call of a [Tracker]'s handler: a new state of a profile, or an error of its SID.
 type Change struct {
 	SID    string
-	Before *CustomerProfile // as it was handed over last, or is recorded; nil: nothing is known
+	Before *CustomerProfile // the profile that was handled last, or that is recorded; nil: none
 	After  *CustomerProfile // nil if there is an Err
-	Fields []string         // what differs, by [ChangedFields]
-	// Event is what Twilio has sent with the callback that announced this state; nil when there was
-	// no callback, when the state was found before it came, and when the program has restarted
-	// since.
+	Fields []string         // the changed fields, by [ChangedFields]
+	// Event is the callback that announced this state. It is nil when there was no callback, when the
+	// state was found before the callback came, and after a restart of the program.
 	Event    *CallbackEvent
-	Err      error     // of this SID, such as [ErrNotFound]
-	PolledAt time.Time // when the request was sent that found it; zero if none was
+	Err      error     // the error of this SID, such as [ErrNotFound]
+	PolledAt time.Time // when the request was sent that found the change; zero if none was
 }
 
-// TrackerStats is what a tracker is doing at a moment.
+// TrackerStats is a snapshot of a tracker.
 type TrackerStats struct {
-	Profiles int // that are tracked
-	// SIDs that wait to be fetched ahead of the sweep, or whose change is not handled yet
+	Profiles int // tracked SIDs
+	// SIDs that wait for a fetch ahead of the sweep, or for the handler
 	Pending      int
-	LastSweep    time.Time     // when the last complete sweep ended; zero: none has
-	SweepTime    time.Duration // how long it took
+	LastSweep    time.Time     // the end of the last complete sweep; zero: none yet
+	SweepTime    time.Duration // how long the last complete sweep took
 	LastSuccess  time.Time     // as in [Stats]: of the whole client
 	FailingSince time.Time     // as in [Stats]: of the whole client
-	// Changes counts those that were handled so far, by the status of the profile; "" for errors.
+	// Changes counts the handled changes by the status of the profile; "" for errors.
 	Changes map[CustomerProfileStatus]int
 }
 
@@ -99,33 +96,33 @@ func (c *Client) NewTracker(cfg TrackerConfig) (*Tracker, error) {
 	return &Tracker{client: c, cfg: cfg, changes: make(map[CustomerProfileStatus]int)}, nil
 }
 
-// Run tracks the profiles until ctx ends, whose error it returns, or until Twilio refuses the
-// credentials, which is an [ErrUnauthorized]. It hands over each change by a call of handle.
+// Run tracks the profiles until ctx ends, and returns the error of ctx. It returns an
+// [ErrUnauthorized] when Twilio rejects the credentials. It calls handle for each change.
 //
-// Order: for one SID, changes come one at a time and in the order in which Twilio was asked.
-// Different SIDs are handled at the same time, up to Concurrency. States between two requests are
+// Order: changes of one SID are handled one at a time, in the order of the requests. Changes of
+// different SIDs are handled at the same time, up to Concurrency. States between two requests are
 // not seen.
 //
-// Once: a change that handle has returned nil for does not come again. When handle returns an
-// error, the change comes again after 1 s, then 2 s, up to a minute, and by then with the newest
-// state of its SID; if that is the one handled last, there is no change any more. After the end of
-// the process, the changes come again that [TrackerConfig.Known] does not know. So a change is
-// handled exactly once if handle records After in the same transaction as what it does with it, and
-// at least once otherwise.
+// Once: a change is handled until handle returns nil. When handle returns an error, it is called
+// again after 1 s, then 2 s, up to a minute, with the newest state of the SID. If that is the state
+// handled last, there is no change any more. After a restart of the program, the changes come again
+// that [TrackerConfig.Known] does not know. So a change is handled exactly once if handle records
+// After in the same transaction as its effects, and at least once otherwise.
 //
-// Errors: an error of a SID, Twilio's 404 included, is a Change with Err when it differs from the
-// SID's last one by status, code or kind. The SID is asked again by each sweep. What would fail
-// every SID, such as an invalid certificate, is logged, and tried again after 1 s, up to a minute.
+// Errors: an error of a SID, Twilio's 404 included, is a Change with Err if it differs from the
+// last error of the SID by status, code or kind. Each sweep fetches the SID again. An error that
+// would fail every SID, such as an invalid certificate, is logged, and the request is retried after
+// 1 s, up to a minute.
 //
-// Outages: while Twilio is down, the sweep and the polls wait, as long as it takes, see
-// [Client.FetchCustomerProfiles]; nothing of it is handed over. A sweep that takes longer than
-// Every is followed by the next one at once, and logged.
+// Outages: while Twilio is down, sweep and polls wait for as long as it takes, see
+// [Client.FetchCustomerProfiles]. handle is not called about it. A sweep that takes longer than
+// Every is logged, and the next one starts at once.
 //
-// The end of ctx ends the requests. Run returns after the calls of handle that are under way; their
-// context does not end with ctx, so that they can be completed: give them a time-out where they
-// need one. Changes that are not handled by then come again in the next Run. A panic of SIDs,
-// Known, handle or a middleware is raised again by Run. Only one Run may be under way; another one
-// returns an error.
+// The end of ctx ends the requests. Run returns after the calls of handle in progress. Their
+// context does not end with ctx, so that they can complete: give them a time-out where they need
+// one. Changes that are not handled by then come again in the next Run. Run raises a panic of SIDs,
+// Known, handle or a middleware again. Only one Run may be in progress; another one returns an
+// error.
 func (t *Tracker) Run(ctx context.Context, handle func(context.Context, Change) error) error {
 	within, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -148,9 +145,9 @@ func (t *Tracker) Run(ctx context.Context, handle func(context.Context, Change) 
 	return ctx.Err()
 }
 
-// Poll fetches a profile soon, ahead of the sweep, and hands over what has changed. It may be
-// called for a SID that is not tracked, too: at most 1,000 of these may wait. It returns
-// [ErrInvalidSID], or an error when too many wait. It does not wait for Run.
+// Poll fetches a profile ahead of the sweep, and hands over a change. The SID need not be tracked:
+// at most 1,000 such SIDs may wait. It returns [ErrInvalidSID], or an error when too many wait. It
+// does not wait for the fetch.
 func (t *Tracker) Poll(sid string) error { return t.poll(sid, nil) }
 
 func (t *Tracker) poll(sid string, event tracker.Event) error {
@@ -166,14 +163,14 @@ func (t *Tracker) poll(sid string, event tracker.Event) error {
 }
 
 // CallbackHandler returns a handler for the status_callback of profiles, as
-// [Client.CallbackHandler] does, but Handle of the configuration is nil: the handler polls the
-// profile. The response is 204 as soon as the SID is queued, also while Twilio is down, and 503
-// when more than 1,000 SIDs wait that are not tracked. The end of the process loses what is queued;
-// the next sweep finds the state, without the event.
+// [Client.CallbackHandler] does. Handle of the configuration is nil: the handler polls the profile.
+// The response is 204 as soon as the SID is queued, also while Twilio is down, and 503 when more
+// than 1,000 SIDs wait that are not tracked. The queue is lost when the process ends. The next
+// sweep finds the state then, without the event.
 //
-// The event is handed over as [Change].Event with the first state of the profile that has its
-// status. If the profile has another status yet, it is polled again after 2, 10 and 60 s. An event
-// for another account than the profile's is dropped.
+// The event becomes [Change].Event of the first state of the profile with its status. If the
+// profile has another status, it is polled again after 2, 10 and 60 s. An event for another account
+// than the profile's is dropped.
 func (t *Tracker) CallbackHandler(cfg CallbackConfig) (http.Handler, error) {
 	keys := webhookKeys(cfg.Keys)
 	if cfg.Handle != nil {
@@ -203,7 +200,7 @@ func (t *Tracker) Stats() TrackerStats {
 	}
 }
 
-// trackerEvent is an event as the machine sees it.
+// trackerEvent is an event in the form of the state machine.
 type trackerEvent struct{ CallbackEvent }
 
 func (e *trackerEvent) Match(status, account string) tracker.Match {
@@ -236,7 +233,7 @@ func (r *trackerRun) work(job *tracker.Job) {
 	succeeded = r.ask(job) == nil && r.handOver(job) == nil
 }
 
-// ask asks what is known, unless it was asked before.
+// ask calls Known, once for a SID.
 func (r *trackerRun) ask(job *tracker.Job) error {
 	if job.IsKnown {
 		return nil
@@ -279,7 +276,7 @@ func (r *trackerRun) handOver(job *tracker.Job) error {
 	return nil
 }
 
-// describeFailure is the same for errors that are not worth two changes.
+// describeFailure returns the same text for errors that are not two changes.
 func describeFailure(err error) string {
 	said := string(reasonOf(err))
 	if apiErr, ok := errors.AsType[*Error](err); ok {

@@ -16,15 +16,14 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/transport"
 )
 
-// WatchCustomerProfile yields the profile as it is, and again each time that one of its documented
-// attributes has changed. It asks at intervals of every, 10% more or less, or after the time that
-// Retry-After asks for if that is longer, an hour at most. It retries within each as any fetch
-// does.
+// WatchCustomerProfile yields the profile, and again each time that one of its documented
+// attributes has changed. It polls at intervals of every, 10% more or less, or after a longer
+// Retry-After, an hour at most. Each poll retries as a fetch does.
 //
-// Errors are yielded, and watching continues even after errors that are not retryable, since the
-// cause may be fixed before the next poll. Four will not pass, and end it: [ErrUnauthorized],
-// [ErrForbidden], [ErrNotFound] and [ErrInvalidSID]. A gateway's 404 is none of them
-// ([Error.FromTwilio]). The error of ctx ends it, too, and an interval that is not positive.
+// Errors are yielded, and watching continues, even after errors that are not retryable, since the
+// cause may be fixed before the next poll. It ends after [ErrUnauthorized], [ErrForbidden],
+// [ErrNotFound] and [ErrInvalidSID]. A gateway's 404 is none of them ([Error.FromTwilio]). It also
+// ends with the error of ctx, and for an interval that is not positive.
 func (c *Client) WatchCustomerProfile(ctx context.Context, sid string, every time.Duration) iter.Seq2[*CustomerProfile, error] {
 	return func(yield func(*CustomerProfile, error) bool) {
 		if every <= 0 {
@@ -62,8 +61,8 @@ func isFinal(err error) bool {
 	return errors.Is(err, ErrUnauthorized) || errors.Is(err, ErrForbidden) || errors.Is(err, ErrNotFound) || errors.Is(err, ErrInvalidSID)
 }
 
-// compare tells whether a profile differs from what was seen before, by its JSON: that makes null
-// and empty the same, and leaves out what is not documented.
+// compare reports whether a profile differs from the one seen before, by its JSON: null and empty
+// are the same, and undocumented properties are left out.
 func compare(seen []byte, profile *CustomerProfile) (now []byte, changed bool) {
 	now, err := json.Marshal(profile, json.Deterministic(true))
 	return now, err != nil || !bytes.Equal(seen, now)

@@ -12,11 +12,11 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/text"
 )
 
-// Global returns the address of the API for the whole world.
+// Global returns the address of the global API.
 func Global() (*url.URL, error) { return Parse(gen.ServerURLGlobal) }
 
-// Regional returns the address of an edge location and a region, both of which must be host labels,
-// so that neither can lead to another host.
+// Regional returns the address of an edge location and a region. Both must be host labels, so that
+// neither leads to another host.
 func Regional(edge, region string) (*url.URL, error) {
 	if !isHostLabel(edge) || !isHostLabel(region) {
 		return nil, fmt.Errorf("edge %q and region %q must be host labels, such as \"dublin\" and \"ie1\"",
@@ -29,7 +29,7 @@ func Regional(edge, region string) (*url.URL, error) {
 	return Parse(s)
 }
 
-// Parse never quotes its input: a URL that is refused for its user info would print it.
+// Parse parses a base URL. Its errors never quote the URL, which may hold user info.
 func Parse(s string) (*url.URL, error) {
 	u, err := url.Parse(s)
 	switch {
@@ -44,11 +44,11 @@ func Parse(s string) (*url.URL, error) {
 	case u.Scheme != "https" && u.Scheme != "http":
 		return nil, errors.New("the URL is not https")
 	}
-	u.Host = strings.TrimSuffix(u.Host, ":") // as requests have it
+	u.Host = strings.TrimSuffix(u.Host, ":") // as in requests
 	return u.JoinPath("/"), nil
 }
 
-// IsSecure reports whether credentials may be sent to u: over https, or within this machine.
+// IsSecure reports whether credentials may be sent to u: over https, or to a loopback address.
 func IsSecure(u *url.URL) bool {
 	return u.Scheme == "https" || u.Hostname() == "localhost" || net.ParseIP(u.Hostname()).IsLoopback()
 }

@@ -1,5 +1,5 @@
-// Package apierror reads the bodies of error responses, and looks in them for evidence that Twilio
-// has sent them and not a proxy, a gateway or a firewall on the way.
+// Package apierror reads the bodies of error responses. It looks for evidence that Twilio sent
+// them, and not a proxy, a gateway or a firewall.
 package apierror
 
 import (
@@ -17,19 +17,19 @@ import (
 // RequestID is the header that Twilio sends with every response.
 const RequestID = "Twilio-Request-Id"
 
-// Body is what an error body says. What it does not say, or says in another type than is
-// documented, is zero.
+// Body has the documented members of an error body. A member that is missing or has another type is
+// zero.
 type Body struct {
 	Code     int
-	Status   int // of HTTP, by the body
+	Status   int // the HTTP status that the body names
 	Message  string
 	MoreInfo string
-	Detail   string // what Message does not say
+	Detail   string // text beside Message
 }
 
 // Read reads an error body in one of Twilio's shapes, {code, message, more_info, status} and {code,
-// message, httpStatusCode}, or in that of RFC 9457. Each member is read by itself: an odd one costs
-// only itself.
+// message, httpStatusCode}, or in that of RFC 9457. A member of the wrong type does not affect the
+// others.
 func Read(body []byte) (b Body) {
 	var members map[string]jsontext.Value
 	if json.Unmarshal(body, &members, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)) != nil {
@@ -53,15 +53,15 @@ func Read(body []byte) (b Body) {
 }
 
 // FromTwilio reports whether there is evidence that Twilio sent a response: the header with its
-// request id, or an error body in one of its shapes. It guards against accidents: whoever sits on
-// the way can send the same.
+// request id, or an error body in one of its shapes. It guards against accidents, not against
+// attackers.
 func FromTwilio(status int, header http.Header, body []byte) bool {
 	return header.Get(RequestID) != "" || status/100 != 2 && Read(body).IsTwilios(status)
 }
 
-// IsTwilios reports whether the body of a response with this status has something that only Twilio
-// says: an address of twilio.com, or a code that Twilio documents for its API as a whole. A body
-// that contradicts the status is somebody else's.
+// IsTwilios reports whether the body of a response with this status holds an address of twilio.com,
+// or a code that Twilio documents for its API as a whole. A body with another status is not
+// Twilio's.
 func (b Body) IsTwilios(status int) bool {
 	if b.Status != 0 && b.Status != status {
 		return false
@@ -69,8 +69,8 @@ func (b Body) IsTwilios(status int) bool {
 	return isTwilios(b.MoreInfo) || slices.Contains(codes(), b.Code)
 }
 
-// codes are those that any operation of Twilio's API may answer with
-// (https://www.twilio.com/docs/api/errors). Others of five digits are anybody's.
+// codes are the codes that any operation of Twilio's API may return
+// (https://www.twilio.com/docs/api/errors). Other servers use codes of five digits, too.
 func codes() []int {
 	return []int{20001, 20003, 20004, 20005, 20006, 20008, 20403, 20404, 20429, 20500, 20503}
 }

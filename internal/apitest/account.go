@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Account is a server that answers after a while, and answers 429 at once to what is more than its
-// limit. It is a transport, too.
+// Account is a server with a response time and a limit of concurrent requests, beyond which it
+// answers 429 at once. It is a transport, too.
 type Account struct {
 	mu              sync.Mutex
 	limit, inFlight int
@@ -15,10 +15,10 @@ type Account struct {
 	stats           AccountStats
 }
 
-// AccountStats is what an account has counted.
+// AccountStats are the counters of an account.
 type AccountStats struct {
-	Served    int // with a profile
-	Throttled int // with a 429
+	Served    int // responses with a profile
+	Throttled int // responses with 429
 	Highest   int // number of requests in flight
 }
 

@@ -11,7 +11,7 @@ import (
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
-// What tests ask for and get.
+// Values that tests request and expect.
 const (
 	SID        = trusthubtest.ExampleSID
 	UnknownSID = "BU00000000000000000000000000000000"

@@ -10,12 +10,12 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/freeze"
 )
 
-// OnFreezableLine returns a client whose own transport speaks over a line that can freeze.
+// OnFreezableLine returns a client whose own transport uses a line that can freeze.
 func OnFreezableLine(t *testing.T, protocols *http.Protocols, opts ...trusthub.Option) (*trusthub.Client, *freeze.Line) {
 	t.Helper()
 	line := new(freeze.Line)
 	server := InMemory(t, func(w http.ResponseWriter, _ *http.Request) {
-		time.Sleep(time.Millisecond) // all that are made at once are under way at once
+		time.Sleep(time.Millisecond) // so that calls of the same moment are in flight together
 		Answer(200, JSON, Profile)(w, nil)
 	})
 	replaceLine := func(next http.RoundTripper) http.RoundTripper {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Scene is a transport to an API that takes its time and fails when a function says so.
+// Scene is a transport to an API with a response time that fails when a function says so.
 type Scene struct {
 	from  time.Time
 	takes time.Duration
@@ -20,12 +20,12 @@ type Scene struct {
 
 // Sent is a request that a [Scene] or a [World] has received.
 type Sent struct {
-	After time.Duration // since the beginning
+	After time.Duration // since the start
 	SID   string
 }
 
-// NewScene returns an API that takes a while to answer with a profile, except where fail, which
-// may be nil, returns another reply. It is called with the time since the beginning and the SID.
+// NewScene returns an API that answers with a profile after a while. fail may be nil. It gets the
+// time since the start and the SID, and returns another reply or nil.
 func NewScene(takes time.Duration, fail func(after time.Duration, sid string) RoundTripFunc) *Scene {
 	return &Scene{from: time.Now(), takes: takes, fail: fail}
 }

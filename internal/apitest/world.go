@@ -13,9 +13,9 @@ import (
 // World is a transport to an API with random outages, in which the time of the response counts.
 type World struct {
 	Windows []Downtime
-	Takes   time.Duration // on average, for a response
+	Takes   time.Duration // the average response time
 
-	scene    *Scene // has the beginning and what was sent
+	scene    *Scene // has the start and the requests sent
 	mu       sync.Mutex
 	rng      *rand.Rand
 	inFlight int
@@ -27,10 +27,10 @@ type World struct {
 type Downtime struct {
 	From, To time.Duration
 	Kind     string
-	Early    bool // what is in flight at the onset fails, too
+	Early    bool // requests in flight at the start of the outage fail, too
 }
 
-// Pause is the time in which a Retry-After asks for no requests.
+// Pause is a time in which a Retry-After asks for no requests.
 type Pause struct{ From, To time.Duration }
 
 // NewWorld returns an API with some outages, each within gap of the one before, and one second to
@@ -135,7 +135,7 @@ func (w *World) at(d time.Duration) *Downtime {
 	return nil
 }
 
-// pause asks for a pause after a while, and records it unless the request ends before.
+// pause asks for a pause after a while. It records the pause unless the request ends before.
 func (w *World) pause(req *http.Request, after time.Duration, seconds int) (*http.Response, error) {
 	answer, err := After(after, Throttled(strconv.Itoa(seconds)))(req)
 	if err == nil {

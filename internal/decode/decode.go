@@ -1,5 +1,5 @@
-// Package decode reads JSON into generated models: strictly where an answer might not be what was
-// asked for, leniently where one odd value must not cost the whole of it.
+// Package decode reads JSON into generated models. It is strict where a body may not be a profile
+// at all, and lenient where one odd value must not cost the whole profile.
 package decode
 
 import (
@@ -20,18 +20,18 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/properties"
 )
 
-// Problem is a cause that this package found itself. It quotes nothing of the document.
+// Problem is an error that this package has found itself. It quotes nothing of the document.
 type Problem string
 
 func (p Problem) Error() string { return string(p) }
 
-// Object reads a JSON object into value, a pointer to a generated model. What it cannot read it
-// names by a JSON pointer.
+// Object reads a JSON object into value, a pointer to a generated model. On an error, pointer is
+// the JSON pointer of the value that it could not read.
 func Object(contentType string, body []byte, value any) (pointer string, err error) {
 	if !mediatype.IsJSON(mediatype.Of(contentType)) {
 		return "", Problem("unexpected content type")
 	}
-	if jsontext.Value(body).Kind() == jsontext.KindNull { // which would decode as an empty profile
+	if jsontext.Value(body).Kind() == jsontext.KindNull { // it would decode as an empty profile
 		return "", Problem("JSON null in place of an object")
 	}
 	err = json.Unmarshal(body, value, options)
@@ -41,27 +41,28 @@ func Object(contentType string, body []byte, value any) (pointer string, err err
 	if semantic, ok := errors.AsType[*json.SemanticError](err); ok {
 		return string(semantic.JSONPointer), err
 	}
-	if err == nil && isForeign(body, value) { // what a gateway says, perhaps
+	if err == nil && isForeign(body, value) { // perhaps a gateway's object
 		err = Problem("JSON object without any documented key")
 	}
 	return "", err
 }
 
-// Model reads the JSON that this module has written of a generated model.
+// Model reads JSON that this module has written of a generated model.
 func Model(text []byte, value any) error { return json.Unmarshal(text, value, options) }
 
 // isForeign reports whether the object that was decoded into value has none of the documented keys.
-// That it has one without a value is enough: Twilio writes null where there is nothing.
+// A key with null counts: Twilio writes null for empty properties.
 func isForeign(body []byte, value any) bool {
-	if !reflect.ValueOf(value).Elem().IsZero() { // the usual answer need not be read again
+	if !reflect.ValueOf(value).Elem().IsZero() { // a usual response need not be read again
 		return false
 	}
 	var object map[string]jsontext.Value
-	_ = json.Unmarshal(body, &object) // which has just succeeded
+	_ = json.Unmarshal(body, &object) // cannot fail: it was decoded before
 	return !properties.HasAny(object, properties.Names(value))
 }
 
-// IsContent reports whether a cause is about what a document holds, and not about how it arrived.
+// IsContent reports whether an error is about the content of a document, and not about its
+// transfer.
 func IsContent(err error) bool {
 	_, ours := errors.AsType[Problem](err)
 	_, semantic := errors.AsType[*json.SemanticError](err)
@@ -69,8 +70,8 @@ func IsContent(err error) bool {
 	return ours || semantic || syntactic
 }
 
-// Describe says what is wrong with the content of a document, without the decoder's words, which
-// quote what it read. It is "" for what [IsContent] denies.
+// Describe describes an error about the content of a document, without the decoder's text, which
+// quotes its input. It returns "" if the error is not [IsContent].
 func Describe(err error) string {
 	if ours, ok := errors.AsType[Problem](err); ok {
 		return string(ours)
@@ -96,9 +97,8 @@ var options = json.WithUnmarshalers(json.JoinUnmarshalers(
 	json.UnmarshalFunc(decodeInteger),
 ))
 
-// decodeErrorItem takes the place of the generated UnmarshalJSON, to which an item of another shape
-// than the documented is an error that costs the whole profile. What is no object counts as the
-// code of one.
+// decodeErrorItem replaces the generated UnmarshalJSON, which fails for an item of another shape
+// and so would cost the whole profile. An item that is not an object is read as its code.
 func decodeErrorItem(dec *jsontext.Decoder, item *gen.CustomerProfileError) error {
 	*item = gen.CustomerProfileError{}
 	if dec.PeekKind() != jsontext.KindBeginObject {
@@ -151,11 +151,11 @@ func parseCode(text jsontext.Value) (int, bool) {
 	return parseInteger(digits)
 }
 
-// decodeInteger takes 18601.0 for an integer, as JSON Schema does.
+// decodeInteger accepts 18601.0 as an integer, like JSON Schema.
 func decodeInteger(text []byte, integer *int) (err error) {
 	var ok bool
 	if *integer, ok = parseInteger(string(text)); !ok {
-		err = json.Unmarshal(text, integer) // null, or an error that says what it is
+		err = json.Unmarshal(text, integer) // null, or an error
 	}
 	return err
 }
@@ -168,8 +168,8 @@ func parseInteger(text string) (int, bool) {
 	return int(number), err == nil && math.Abs(number) < exactIntegers && float64(int(number)) == number
 }
 
-// decodeUntyped keeps the numbers that a float64 could change. It decides by the kind of each
-// value: an error that asks for the usual way is not the same in all variants of the library.
+// decodeUntyped keeps numbers that a float64 would change. It decides by the kind of each value,
+// since the error that asks for the default differs between variants of the library.
 func decodeUntyped(dec *jsontext.Decoder, value *any) (err error) {
 	switch dec.PeekKind() {
 	case jsontext.KindNumber:
@@ -186,7 +186,7 @@ func decodeUntyped(dec *jsontext.Decoder, value *any) (err error) {
 		var text string
 		err = json.UnmarshalDecode(dec, &text)
 		*value = text
-	default: // null, a boolean, or what is malformed
+	default: // null, a boolean, or malformed
 		var token jsontext.Token
 		if token, err = dec.ReadToken(); err != nil {
 			return err
@@ -210,4 +210,4 @@ func decodeNumber(dec *jsontext.Decoder) (any, error) {
 	return number, nil
 }
 
-const exactIntegers = 1 << 53 // a float64 has all below
+const exactIntegers = 1 << 53 // a float64 has all integers below

@@ -8,39 +8,38 @@ import (
 	"sync"
 )
 
-// Gate decides when another item may be pulled.
+// Gate decides when the next item may be pulled.
 type Gate interface {
-	AwaitPull(context.Context) bool // waits until another item is wanted; false: none is
+	AwaitPull(context.Context) bool // waits until another item is wanted; false: none will be
 	Pulled()                        // an item was pulled
-	Yielded()                       // the result of an item was delivered, or is not wanted any more
+	Yielded()                       // the result of an item was delivered or dropped
 	InputEnded()                    // there are no more items
 }
 
-// Stream is one run. It is made by [New], so that its Stop method can be handed out before it
-// starts.
+// Stream is one run. [New] makes it, so that its Stop method can be passed on before it starts.
 type Stream[In, Out any] struct {
 	gate    Gate
 	work    func(ctx context.Context, index int, item In, out *Out)
 	results chan Out
-	left    chan struct{} // closed when nobody reads results any more
+	left    chan struct{} // closed when results are not read any more
 
 	mu       sync.Mutex
-	stopped  bool // nothing more is pulled
-	pending  int  // the pulling, and the items without a result
-	panicked any  // by the input, or by work
+	stopped  bool // no more items are pulled
+	pending  int  // items without a result, and one for the pulling itself
+	panicked any  // a panic of the input or of work
 }
 
-// New returns a stream. work fills in *out, which counts also when it ends its goroutine; a panic
-// is raised where the results are read.
+// New returns a stream. work fills in *out, also when it ends its goroutine. A panic of work is
+// raised where the results are read.
 func New[In, Out any](work func(ctx context.Context, index int, item In, out *Out)) *Stream[In, Out] {
 	return &Stream[In, Out]{
 		work: work, results: make(chan Out), left: make(chan struct{}),
-		pending: 1, // the pulling, until Stop
+		pending: 1, // one for the pulling, until Stop
 	}
 }
 
-// Run pulls the items, as gate permits, and yields the results. The context that work gets ends
-// with the loop. Run reports whether all results were yielded.
+// Run pulls items as gate permits, and yields their results. The context of work ends with the
+// loop. Run reports whether all results were yielded.
 func (s *Stream[In, Out]) Run(ctx context.Context, gate Gate, items iter.Seq[In], yield func(Out) bool) bool {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -60,7 +59,7 @@ func (s *Stream[In, Out]) Run(ctx context.Context, gate Gate, items iter.Seq[In]
 	return true
 }
 
-// Stop ends the pulling. A pull that is under way is not waited for.
+// Stop ends the pulling. It does not wait for a pull in progress.
 func (s *Stream[In, Out]) Stop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -75,7 +74,7 @@ func (s *Stream[In, Out]) pull(ctx context.Context, items iter.Seq[In]) {
 	defer stop()
 	defer s.Stop()
 	defer func() { s.panics(recover()) }()
-	if !s.gate.AwaitPull(ctx) { // before the first item, too, so that none is pulled in vain
+	if !s.gate.AwaitPull(ctx) { // also before the first item, so that none is pulled for nothing
 		return
 	}
 	index := 0
@@ -101,7 +100,7 @@ func (s *Stream[In, Out]) add() bool {
 	}
 	s.mu.Unlock()
 	if !late {
-		s.gate.Pulled() // without the lock: the gate may call Stop under its own
+		s.gate.Pulled() // without the lock, since the gate may call Stop under its own
 	}
 	return !late
 }
@@ -136,7 +135,7 @@ func (s *Stream[In, Out]) done() {
 	}
 }
 
-// Panic ends the pulling, and has Run panic with value after the other results.
+// Panic ends the pulling. Run panics with value after the other results.
 func (s *Stream[In, Out]) Panic(value any) {
 	s.panics(value)
 	s.Stop()

@@ -1,5 +1,5 @@
-// Package freeze has connections die in silence, as they do behind a NAT or a balancer that has
-// forgotten them: nothing arrives any more, and nobody is told. It is for tests.
+// Package freeze makes connections die in silence, as behind a NAT that has forgotten them: nothing
+// arrives any more, and no side gets an error. It is for tests.
 package freeze
 
 import (
@@ -11,13 +11,13 @@ import (
 // Dial is the DialContext of an http.Transport.
 type Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
-// Line is what connections go over.
+// Line is a network whose connections can freeze.
 type Line struct {
 	mu   sync.Mutex
 	open map[*conn]bool
 }
 
-// Over returns dial, over l.
+// Over returns a Dial whose connections go over l.
 func (l *Line) Over(dial Dial) Dial {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		inner, err := dial(ctx, network, address)
@@ -35,8 +35,7 @@ func (l *Line) Over(dial Dial) Dial {
 	}
 }
 
-// Freeze has the connections that are open die, and tells how many. Those that are opened later
-// live.
+// Freeze freezes the open connections and returns their number. Later connections work.
 func (l *Line) Freeze() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -58,7 +57,7 @@ type conn struct {
 func (c *conn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	select {
-	case <-c.frozen: // what has arrived since has not
+	case <-c.frozen: // data that has arrived since then is lost
 		<-c.closed
 		return 0, net.ErrClosed
 	default:
@@ -68,7 +67,7 @@ func (c *conn) Read(p []byte) (int, error) {
 
 func (c *conn) Write(p []byte) (int, error) {
 	select {
-	case <-c.frozen: // it is on its way, for all that the sender knows
+	case <-c.frozen: // the sender cannot know that it is lost
 		return len(p), nil
 	default:
 		return c.Conn.Write(p)

@@ -1,5 +1,5 @@
-// Package gatewaytest has responses for tests: those that proxies, gateways, firewalls and portals
-// send in Twilio's place, and Twilio's own errors, as their documentation has them.
+// Package gatewaytest has responses for tests: those of proxies, gateways, firewalls and portals in
+// place of Twilio's, and Twilio's own errors as documented.
 package gatewaytest
 
 import (
@@ -15,8 +15,8 @@ const (
 	plainType = "text/plain; charset=utf-8"
 )
 
-// Gateways returns responses that bear no sign of Twilio, by who sends them and the status: the
-// presets of trusthubtest, and more.
+// Gateways returns responses without a sign of Twilio, by sender and status: the presets of
+// trusthubtest, and more.
 func Gateways() map[string]trusthubtest.Fault {
 	all := map[string]trusthubtest.Fault{
 		"akamai-403":            page(403, "AkamaiGHost", "Access Denied", "Reference #18.9d2f1702.1764230400.1a2b3c4d"),
@@ -56,8 +56,8 @@ func Gateways() map[string]trusthubtest.Fault {
 	return all
 }
 
-// Twilios returns errors of Twilio without its header, which are told from a gateway's by their
-// bodies alone: in the documented shape, in the newer one, and as problem details (RFC 9457).
+// Twilios returns errors of Twilio without its header, which only their bodies distinguish from a
+// gateway's: in the documented shape, in the newer one, and as problem details (RFC 9457).
 func Twilios() map[string]trusthubtest.Fault {
 	return map[string]trusthubtest.Fault{
 		"old-400":         withJSON(400, `{"code":20001,"message":"Invalid parameter","detail":"Sid","more_info":"https://www.twilio.com/docs/api/errors/20001","status":400}`),

@@ -1,9 +1,9 @@
-// Package limiter bounds how many requests are in flight, adapts that bound to a limit that the
-// server does not publish, and pauses when the server asks for it. It knows nothing of HTTP: its
-// callers report how each request ended.
+// Package limiter bounds the requests in flight, adapts the bound to a limit that the server does
+// not publish, and pauses when the server asks for it. It does not depend on HTTP: its callers
+// report how each request ended.
 //
-// The window is CUBIC by round trips, see window. Which request is sent next is decided by queue.
-// [Limiter] puts a lock, the clock and the waiting around both.
+// window is the bound, CUBIC by round trips. queue decides which request is sent next. [Limiter]
+// adds a lock, the clock and the waiting.
 package limiter
 
 import (
@@ -17,14 +17,14 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/attempt"
 )
 
-// Limiter admits the requests of a client in the order in which they arrived. Use [New].
+// Limiter admits the requests of a client in the order of their arrival. Use [New].
 type Limiter struct {
 	mu    sync.Mutex
 	queue queue
 	timer *time.Timer
 }
 
-// Scope is the requests of one batch, or all of a client, with a bound of their own.
+// Scope is the requests of one batch, or of the whole client, with their own bound.
 type Scope struct {
 	limiter  *Limiter
 	window   window
@@ -33,43 +33,42 @@ type Scope struct {
 	pacedTo  time.Time // no start before, while the window is below one
 	held     bool      // only the probe may start
 	probe    *Ticket
-	closed   error // why nothing is admitted any more
+	closed   error // the error of all tickets after Close
 }
 
-// Ticket is the place of one call in a Limiter. It is kept from one attempt to the next, and used
-// by one goroutine.
+// Ticket is the place of one call in a Limiter. A call keeps it for all attempts. It belongs to one
+// goroutine.
 type Ticket struct {
-	Batch    *Scope        // besides the client's; nil: none
-	MaxPause time.Duration // the longest pause to wait for, else Acquire fails; 0: wait for any
+	Batch    *Scope        // the batch of the call; nil: none
+	MaxPause time.Duration // Acquire fails for a longer pause; 0: it waits for any
 
-	place    int        // in the order of arrival; 0: behind all others; ahead: before them
+	place    int        // order of arrival; 0: behind all others; ahead: before all others
 	index    int        // in the heap of its scope
-	queued   bool       // it is in that heap
+	queued   bool       // it is in the heap
 	admitted chan error // for the outcome of the wait
-	// of the windows when it was admitted, so that the 429s of one round trip cut once
+	// cuts of the windows when it was admitted, so that the 429s of one round trip cut once
 	cuts [2]int
 
-	throttled    int // 429s while others succeeded
+	throttled    int // 429s while other tickets succeeded
 	inARow       int // 429s since the last other outcome
 	sawSuccesses int // queue.successes at its last 429
 	sawThrottled int // queue.throttled at its last 429
 }
 
-// ahead is the place before all that have arrived.
+// ahead is the place before all others.
 const ahead = -1
 
-// Throttling is what the limiter did about a 429.
+// Throttling is the reaction of the limiter to a 429.
 type Throttling struct {
-	Paused bool // everybody waits; otherwise the ticket is isolated, and waits on its own
-	Behind bool // the ticket went to the back of the queue, since it was throttled twice in a row
-	Times  int  // how often the ticket was throttled while others succeeded
+	Paused bool // all tickets wait; otherwise this one is isolated, and waits on its own
+	Behind bool // the ticket went to the back of the queue, after two 429s in a row
+	Times  int  // number of 429s of the ticket while others succeeded
 }
 
-// PausedError is returned by [Limiter.Acquire] instead of waiting for a pause that is longer than
-// the ticket's MaxPause.
+// PausedError is the error of [Limiter.Acquire] when a pause is longer than the ticket's MaxPause.
 type PausedError struct {
 	Remaining time.Duration
-	Cause     error // of the pause
+	Cause     error // the 429 that began the pause
 }
 
 func (e *PausedError) Error() string {
@@ -79,19 +78,19 @@ func (e *PausedError) Error() string {
 // Unwrap returns the cause of the pause.
 func (e *PausedError) Unwrap() error { return e.Cause }
 
-// New returns a limiter of at most most requests in flight, +Inf for any number. A pause for which
-// the server named no time takes at most maxSlotPause.
+// New returns a limiter for at most most requests in flight; +Inf: any number. maxSlotPause bounds
+// a pause for which the server named no time.
 func New(most float64, maxSlotPause time.Duration) *Limiter {
 	l := &Limiter{queue: queue{maxSlotPause: maxSlotPause, client: Scope{window: newWindow(most)}}}
 	l.queue.client.limiter = l
 	return l
 }
 
-// NewBatch returns the scope of a batch of at most most requests in flight.
+// NewBatch returns the scope of a batch with at most most requests in flight.
 func (l *Limiter) NewBatch(most float64) *Scope { return &Scope{limiter: l, window: newWindow(most)} }
 
-// Acquire waits until t may send a request. Each success must be followed by one [Limiter.Release].
-// It fails with the cause of ctx, a [*PausedError], or the error of [Scope.Close].
+// Acquire waits until t may send a request. After each success, call [Limiter.Release] once. It
+// fails with the cause of ctx, a [*PausedError], or the error of [Scope.Close].
 func (l *Limiter) Acquire(ctx context.Context, t *Ticket) error {
 	l.mu.Lock()
 	now := time.Now()
@@ -104,7 +103,7 @@ func (l *Limiter) Acquire(ctx context.Context, t *Ticket) error {
 		t.place = l.queue.arrived
 	}
 	l.queue.add(t)
-	if next, _ := l.queue.next(now); next == t { // at once, without a channel
+	if next, _ := l.queue.next(now); next == t { // admitted at once, without a channel
 		l.admit(t, now)
 		l.mu.Unlock()
 		return nil
@@ -120,14 +119,14 @@ func (l *Limiter) Acquire(ctx context.Context, t *Ticket) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !t.queued { // admitted at the same moment: it has to be released like any other
+	if !t.queued { // admitted at the same moment: release it like any other
 		return <-admitted
 	}
 	l.queue.remove(t)
 	return context.Cause(ctx)
 }
 
-// Release ends t's request, and learns from its outcome; nil: there was none.
+// Release ends the request of t and takes its outcome; nil: there was none.
 func (l *Limiter) Release(t *Ticket, o *attempt.Outcome) (throttling Throttling) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -146,14 +145,14 @@ func (l *Limiter) Release(t *Ticket, o *attempt.Outcome) (throttling Throttling)
 	return throttling
 }
 
-// Hold admits nothing of the batch but its probe.
+// Hold stops all tickets of the batch except its probe.
 func (s *Scope) Hold() {
 	s.limiter.mu.Lock()
 	defer s.limiter.mu.Unlock()
 	s.held, s.probe = true, nil
 }
 
-// Probe admits t before all others, also while the batch is held.
+// Probe admits t before all others, also during a hold.
 func (s *Scope) Probe(t *Ticket) {
 	s.limiter.mu.Lock()
 	defer s.limiter.mu.Unlock()
@@ -172,7 +171,7 @@ func (s *Scope) Resume() {
 	s.limiter.serve()
 }
 
-// Close rejects all tickets of the batch with err, those that wait and those to come.
+// Close rejects all tickets of the batch with err, the waiting and the future ones.
 func (s *Scope) Close(err error) {
 	s.limiter.mu.Lock()
 	defer s.limiter.mu.Unlock()
@@ -182,14 +181,14 @@ func (s *Scope) Close(err error) {
 	}
 }
 
-// SucceededWithin reports whether the last success is at most d ago.
+// SucceededWithin reports whether the last success is at most d old.
 func (l *Limiter) SucceededWithin(d time.Duration) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return !l.queue.lastSuccess.IsZero() && time.Since(l.queue.lastSuccess) <= d
 }
 
-// RetryAfter returns what is left of a pause for which the server named the time.
+// RetryAfter returns the rest of a pause for which the server named the time.
 func (l *Limiter) RetryAfter() time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -204,10 +203,10 @@ type Stats struct {
 	Limit    float64 // 0: none
 	InFlight int
 	Waiting  int           // in the queue of the scope
-	Paused   time.Duration // what is left of a pause of the client
+	Paused   time.Duration // the rest of a pause of the client
 }
 
-// Stats returns a snapshot of the client. Its Waiting is without the batches'.
+// Stats returns a snapshot of the client. Waiting does not count the batches.
 func (l *Limiter) Stats() Stats { return l.queue.client.Stats() }
 
 // Stats returns a snapshot of the batch.
@@ -224,7 +223,7 @@ func (s *Scope) Stats() Stats {
 	return stats
 }
 
-// serve admits what may be admitted, or comes back when it is time.
+// serve admits all tickets that it may, and sets a timer for the next one.
 func (l *Limiter) serve() {
 	for {
 		now := time.Now()
@@ -252,7 +251,7 @@ func (l *Limiter) admit(t *Ticket, now time.Time) {
 	l.queue.admit(t, now)
 }
 
-// reject ends the waiting of the tickets of s that need not wait.
+// reject wakes the tickets of s that get an error.
 func (l *Limiter) reject(s *Scope) {
 	now := time.Now()
 	for _, t := range slices.Clone(s.queue) {

@@ -8,29 +8,29 @@ import (
 
 // queue decides which request is sent next, and when. It has no lock and no clock.
 //
-// Tickets wait in one order of arrival. Each scope keeps its own in a heap, so that the next ticket
-// is the oldest among the heads of the scopes that admit one.
+// Tickets wait in one order of arrival. Each scope has a heap of its tickets. The next ticket is
+// the oldest among the first ones of the scopes that may admit one.
 type queue struct {
 	client  Scope
-	waiting []*Scope // those with tickets
-	arrived int      // tickets so far
+	waiting []*Scope // scopes with tickets
+	arrived int      // number of tickets so far
 
 	pausedTo time.Time // no start before
-	cause    error     // of the pause, when the server said how long
-	probing  bool      // after the pause a single request goes first
-	probe    *Ticket   // the request that has gone first
+	cause    error     // the 429 that began the pause, if it had a Retry-After
+	probing  bool      // after the pause a single request is sent as a probe
+	probe    *Ticket   // the request that is the probe
 
-	maxSlotPause time.Duration // caps a pause for which the server named no time
+	maxSlotPause time.Duration // bounds a pause for which the server named no time
 	successes    int
 	lastSuccess  time.Time
-	throttled    int // 429s, without those of isolated tickets
+	throttled    int // 429s, except those of isolated tickets
 }
 
-// maxPause caps a Retry-After: an absurd one must not disable a client for good.
+// maxPause bounds a Retry-After, so that a wrong one does not disable a client for good.
 const maxPause = time.Hour
 
-// isolation is the number of successes of others for each of their 429s from which on a ticket that
-// keeps being throttled counts as an isolated problem.
+// isolation is a number of successes for each 429 of the other tickets. From this ratio on, a
+// ticket that keeps getting 429s counts as an isolated problem.
 const isolation = 20
 
 // scope returns the scope in which t waits.
@@ -60,8 +60,8 @@ func (q *queue) remove(t *Ticket) {
 	}
 }
 
-// next returns the ticket to admit now. Without one it returns the time until one may be admitted;
-// 0: not before a request ends.
+// next returns the ticket to admit now. If there is none, it returns the time until one may be
+// admitted; 0: not before a request ends.
 func (q *queue) next(now time.Time) (next *Ticket, soonest time.Duration) {
 	client := q.wait(now)
 	if client < 0 {
@@ -84,7 +84,7 @@ func (q *queue) next(now time.Time) (next *Ticket, soonest time.Duration) {
 	return next, soonest
 }
 
-// wait returns how long it is until the client may start its next request; negative: until one
+// wait returns the time until the client may start its next request; negative: not before a request
 // ends.
 func (q *queue) wait(now time.Time) time.Duration {
 	pause, own := remaining(q.pausedTo, now), q.client.wait(now)
@@ -119,7 +119,7 @@ func (q *queue) release(t *Ticket) {
 	}
 }
 
-// succeed records a response that took so long.
+// succeed records a success and its duration.
 func (q *queue) succeed(t *Ticket, took time.Duration, now time.Time) {
 	t.inARow = 0
 	q.successes++
@@ -133,8 +133,7 @@ func (q *queue) succeed(t *Ticket, took time.Duration, now time.Time) {
 	}
 }
 
-// fail records an end that says nothing about the server's limit: others need not wait for its
-// outcome.
+// fail records an outcome that says nothing about the server's limit.
 func (q *queue) fail(t *Ticket) {
 	t.inARow = 0
 	if q.probe == t {
@@ -142,7 +141,7 @@ func (q *queue) fail(t *Ticket) {
 	}
 }
 
-// throttle records a 429, and begins a pause.
+// throttle records a 429, and starts a pause.
 func (q *queue) throttle(t *Ticket, took, retryAfter time.Duration, cause error, now time.Time) Throttling {
 	counts := q.counts(t)
 	c := &q.client
@@ -163,9 +162,9 @@ func (q *queue) throttle(t *Ticket, took, retryAfter time.Duration, cause error,
 	return Throttling{counts, t.inARow >= 2, t.throttled}
 }
 
-// counts reports whether a 429 says something about the account, and not about this request alone.
-// A ticket that is throttled twice in a row goes to the back of the queue; from then on its 429s do
-// not count as long as others succeed and hardly any of them is throttled.
+// counts reports whether a 429 is about the account, and not about this request alone. A ticket
+// goes to the back of the queue after two 429s in a row. From then on its 429s do not count while
+// other tickets succeed and rarely get a 429.
 func (q *queue) counts(t *Ticket) bool {
 	others, successes := q.throttled-t.sawThrottled, q.successes-t.sawSuccesses
 	counts := t.inARow < 2 || successes == 0 || others > 0 && others*isolation >= successes
@@ -190,7 +189,7 @@ func (q *queue) pause(until time.Time, probing bool, cause error) {
 	q.probing = q.probing || probing
 }
 
-// rejects returns why t need not wait.
+// rejects returns the error for which t need not wait; nil: it has to wait.
 func (q *queue) rejects(t *Ticket, now time.Time) error {
 	if t.Batch != nil && t.Batch.closed != nil {
 		return t.Batch.closed
@@ -202,7 +201,7 @@ func (q *queue) rejects(t *Ticket, now time.Time) error {
 	return &PausedError{left, q.cause}
 }
 
-// head returns the ticket that is next in s: the oldest, or while s is held the probe alone.
+// head returns the next ticket of s: the oldest, or during a hold only the probe.
 func (s *Scope) head() *Ticket {
 	switch {
 	case !s.held:
@@ -237,7 +236,7 @@ func (s *Scope) pacing(now time.Time) time.Duration {
 
 func (s *Scope) grow(took time.Duration) { s.window.grow(took, !s.window.room(s.inFlight)) }
 
-// cutOnce cuts the window, unless another 429 of the same round trip has.
+// cutOnce cuts the window, unless another 429 of the same round trip has cut it.
 func (s *Scope) cutOnce(cuts int) {
 	if cuts == s.window.cuts {
 		s.window.cut()
@@ -246,7 +245,7 @@ func (s *Scope) cutOnce(cuts int) {
 
 func remaining(until, now time.Time) time.Duration { return max(until.Sub(now), 0) }
 
-// tickets is a heap of those that wait, the oldest in front.
+// tickets is a heap of waiting tickets, the oldest first.
 type tickets []*Ticket
 
 func (h tickets) Len() int           { return len(h) }

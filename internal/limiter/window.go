@@ -7,16 +7,16 @@ import (
 )
 
 // window is the number of requests that may be in flight. It doubles each round trip until the
-// first 429. From then on it follows CUBIC (RFC 9438), by round trips in place of seconds: a 429
-// cuts it to β; it returns to the limit before the cut (W_max) slowly, and then grows beyond it,
-// first slowly, then fast. It may be below one, which is a request every few round trips.
+// first 429. Then it follows CUBIC (RFC 9438), in round trips instead of seconds: a 429 cuts it to
+// β. It returns slowly to the limit before the cut (W_max), and then grows beyond, slowly at first.
+// Below one it means one request every few round trips.
 //
 // The constants come from a simulation, see docs/SCALE.md.
 type window struct {
-	max       float64 // +Inf: no limit at all
+	max       float64 // +Inf: no limit
 	limit     float64
 	before    float64 // the limit before the last cut, W_max; 0: none yet
-	rounds    float64 // round trips in full use since then
+	rounds    float64 // round trips in full use since the last cut
 	cuts      int
 	roundTrip time.Duration // smoothed; 0: none yet
 }
@@ -38,7 +38,7 @@ func newWindow(maximum float64) window {
 
 func (w *window) isBounded() bool { return !math.IsInf(w.max, 1) }
 
-// room reports whether another request may join those in flight.
+// room reports whether another request may start.
 func (w *window) room(inFlight int) bool { return float64(inFlight) < max(math.Floor(w.limit), 1) }
 
 // pace returns the time between the starts of two requests when less than one may be in flight.
@@ -49,13 +49,13 @@ func (w *window) pace() time.Duration {
 	return jittered(time.Duration(float64(w.roundTrip) * (1 / w.limit)))
 }
 
-// slot returns about the time in which one of the requests in flight ends.
+// slot returns the approximate time until one of the requests in flight ends.
 func (w *window) slot(inFlight int) time.Duration {
 	return jittered(time.Duration(float64(w.roundTrip) / max(min(w.limit, float64(inFlight)), 1)))
 }
 
-// grow records a success that took so long. Only a window in full use grows: a limit that nobody
-// reaches says nothing.
+// grow records a success and its duration. Only a window in full use grows, since a limit that is
+// not reached shows nothing.
 func (w *window) grow(took time.Duration, inUse bool) {
 	w.learn(took)
 	w.roundTrip += (took - w.roundTrip) / 8
@@ -71,15 +71,15 @@ func (w *window) grow(took time.Duration, inUse bool) {
 	}
 }
 
-// additive returns the growth by round trip of CUBIC's Reno-friendly region, which makes clients
-// that share an account converge. RFC 9438 has 0.33 for this β, which a window of ten or more
-// takes. A small one takes less: it would mostly cause 429s.
+// additive returns the growth for each round trip of CUBIC's Reno-friendly region, which makes
+// clients of one account converge. RFC 9438 has 0.33 for this β, and a window of ten or more uses
+// it. A smaller window grows less, since it would mostly cause 429s.
 func (w *window) additive() float64 {
 	square := w.before * w.before
 	return 0.02*min(square, 1) + 0.31*min(square/100, 1)
 }
 
-// learn takes the time of a 429 for a round trip until a better one is known.
+// learn uses the duration of a 429 as a round trip until there is a better value.
 func (w *window) learn(took time.Duration) {
 	if w.roundTrip == 0 {
 		w.roundTrip = took
@@ -96,7 +96,7 @@ func (w *window) cut() {
 	w.limit = max(w.limit*beta, leastLimit)
 }
 
-// jittered returns d, half of it more or less.
+// jittered returns d plus or minus up to a half.
 func jittered(d time.Duration) time.Duration {
 	return d/2 + rand.N(d+1) //nolint:gosec // G404: spreads load, guards nothing
 }

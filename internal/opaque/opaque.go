@@ -1,4 +1,5 @@
-// Package opaque hides nodes of an error's tree from errors.Is and errors.As, and keeps their text.
+// Package opaque hides errors in an error's tree from errors.Is and errors.As, and keeps their
+// text.
 package opaque
 
 import (
@@ -6,7 +7,7 @@ import (
 	"slices"
 )
 
-// Hide returns err with the nodes that hides selects, and all below them, as text alone.
+// Hide returns err, in which the errors that hides selects, and all below them, are text only.
 func Hide(err error, hides func(error) bool) error {
 	if !find(err, nobody, hides) {
 		return err
@@ -14,7 +15,7 @@ func Hide(err error, hides func(error) bool) error {
 	return &opaque{err, hides}
 }
 
-// opaque is an error in whose tree some nodes, and all below them, are only text.
+// opaque is an error with hidden errors in its tree.
 type opaque struct {
 	err   error
 	hides func(error) bool
@@ -22,7 +23,7 @@ type opaque struct {
 
 func (q *opaque) Error() string { return q.err.Error() }
 
-// Is looks at the nodes that are not hidden, as errors.Is does.
+// Is is errors.Is for the errors that are not hidden.
 func (q *opaque) Is(target error) bool {
 	isComparable := reflect.TypeOf(target).Comparable()
 	return find(q.err, q.hides, func(node error) bool {
@@ -31,7 +32,7 @@ func (q *opaque) Is(target error) bool {
 	})
 }
 
-// As looks at the nodes that are not hidden, as errors.As does.
+// As is errors.As for the errors that are not hidden.
 func (q *opaque) As(target any) bool {
 	to := reflect.ValueOf(target).Elem()
 	return find(q.err, q.hides, func(node error) bool {
@@ -44,8 +45,7 @@ func (q *opaque) As(target any) bool {
 	})
 }
 
-// find reports whether the tree of err has a node that is wanted, and that is neither hidden nor
-// below one that is.
+// find reports whether the tree of err has a wanted error that is not hidden.
 func find(err error, hides, wanted func(error) bool) bool {
 	switch {
 	case err == nil || hides(err):

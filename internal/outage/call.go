@@ -12,33 +12,33 @@ import (
 // Call is one SID of a batch, or a canary.
 type Call struct {
 	Ticket limiter.Ticket // in the queue of the batch
-	Retry  *retry.Call    // its waits
+	Retry  *retry.Call    // its attempts and waits
 
 	guard    *Guard
 	sid      string
 	canary   bool
-	reauthed bool          // it was signed once more after a 401
-	changed  chan struct{} // closed at the next change of state; nil: nobody waits
+	reauthed bool          // it was signed again after a 401
+	changed  chan struct{} // closed at the next change of state; nil: no waiter
 
 	state    state
-	next     *Call // in the list of fresh calls
-	sent     int   // event of its last request; 0: it is fresh
+	next     *Call // the next one in the list of fresh calls
+	sent     int   // event of its last request; 0: none was sent
 	failed   int   // event of its last failure
-	failures int   // of its own
+	failures int   // failures that count against it
 	due      time.Time
 	hopeless bool // it asks for a longer wait than the batch has
 }
 
-// state says what a call waits for.
+// state is what a call waits for.
 type state int
 
 const (
-	coming    state = iota // its call to begin, after it was pulled
-	ready                  // to be sent
+	coming    state = iota // its begin, after it was pulled
+	ready                  // its request to be sent
 	inFlight               // a response
-	parked                 // a verdict: it failed, and it is not known whether by itself
-	scheduled              // its due time: it failed by itself, or is throttled by itself
-	spent                  // nothing, since its result is known
+	parked                 // a verdict: it failed, and the cause is not known yet
+	scheduled              // its due time: it failed on its own, or is throttled on its own
+	spent                  // nothing: its result is known
 )
 
 // Done is closed when the batch has ended early.
@@ -51,7 +51,7 @@ func (c *Call) Send() {
 	c.guard.machine.send(c)
 }
 
-// Observe is called with the outcome of each request, before the next one can start.
+// Observe is called with the outcome of each request, before the next one.
 func (c *Call) Observe(o *attempt.Outcome) {
 	g, now := c.guard, time.Now()
 	g.mu.Lock()
@@ -73,8 +73,8 @@ func (c *Call) Observe(o *attempt.Outcome) {
 	}
 }
 
-// Next decides what follows a failure that was observed. When that is not known yet, Settle waits
-// for it.
+// Next decides whether another attempt follows an observed failure. If that is not known yet,
+// Settle waits for it.
 func (c *Call) Next(o *attempt.Outcome, t limiter.Throttling) (next retry.Decision, known bool) {
 	g, now := c.guard, time.Now()
 	g.mu.Lock()
@@ -105,7 +105,7 @@ func (c *Call) Settle(ctx context.Context) (again bool) {
 	})
 }
 
-// Ready waits until the next attempt may queue. It reports false when the call or the batch ends
+// Ready waits until the next attempt may queue. It returns false when the call or the batch ends
 // first.
 func (c *Call) Ready(ctx context.Context) bool {
 	return c.await(ctx, func(now time.Time) (done bool, wait time.Duration) {
@@ -119,7 +119,7 @@ func (c *Call) Ready(ctx context.Context) bool {
 	})
 }
 
-// End is called when the call has ended. It reports whether an outage has ended the batch.
+// End is called when the call has ended. It reports whether an outage ended the batch.
 func (c *Call) End() (outage bool) {
 	c.guard.mu.Lock()
 	defer c.guard.unlock()
@@ -127,8 +127,8 @@ func (c *Call) End() (outage bool) {
 	return c.guard.outage
 }
 
-// await waits until look reports that it is done. It looks again after each change of the call, and
-// after the wait that look returns. It reports false when ctx, the call or the batch ends first.
+// await waits until look returns done. It calls look again after each change of the call, and after
+// the wait that look returns. It returns false when ctx, the call or the batch ends first.
 func (c *Call) await(ctx context.Context, look func(now time.Time) (done bool, wait time.Duration)) bool {
 	g := c.guard
 	for {

@@ -9,27 +9,28 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/retry"
 )
 
-// Config is what a Guard is made of.
+// Config configures a Guard.
 type Config struct {
 	Limiter   *limiter.Limiter
 	Scope     *limiter.Scope // of the batch
 	Retry     retry.Policy
-	MaxOutage time.Duration // without a success, until the batch ends
-	Places    int           // SIDs in progress, without those that wait to be sent again
-	CanReauth bool          // whether signing once more may help against a 401
+	MaxOutage time.Duration // the time without a success after which the batch ends
+	Places    int           // SIDs in progress, except those that wait for another attempt
+	CanReauth bool          // after a 401, a new signature may help
 	Canaries  []string      // SIDs that succeeded before the batch
 
-	Stop func() // ends the pulling; called once
-	// fetches a SID once more, on another goroutine
+	Stop func() // called once, to end the pulling
+	// fetches a SID again, on another goroutine
 	Ask func(canary *Call, sid string)
-	// of calls that the end of the batch cuts short
+	// returns the error of calls that the end of the batch cuts short
 	NewError func(err error, outage bool) error
-	// called when an outage is confirmed, which ends the batch then, and when it is over
+	// called when an outage is confirmed, with the time at which it will end the batch, and when it is
+	// over
 	OnChange func(begun bool, cause error, until time.Time)
 }
 
-// Guard puts a lock, the clock and the waiting around the rules of one batch. It is safe for
-// concurrent use. It locks the limiter under its own lock, never the other way round.
+// Guard adds a lock, the clock and the waiting to the rules of one batch. It is safe for concurrent
+// use. It locks the limiter under its own lock, never the other way round.
 type Guard struct {
 	Config
 	over chan struct{}
@@ -38,14 +39,14 @@ type Guard struct {
 	mu      sync.Mutex
 	machine machine
 	backoff retry.Backoff
-	err     error // that ended the batch
-	last    error // of a request
-	outage  bool  // it was one
+	err     error // why the batch ended
+	last    error // of the last failed request
+	outage  bool  // an outage ended the batch
 	timer   *time.Timer
-	notices []func() // to call without the lock
+	notices []func() // called without the lock
 }
 
-// New returns a guard of a batch without calls.
+// New returns the guard of a batch.
 func New(cfg Config) *Guard {
 	g := &Guard{
 		Config: cfg, over: make(chan struct{}), pull: make(chan struct{}, 1),
@@ -58,7 +59,7 @@ func New(cfg Config) *Guard {
 	return g
 }
 
-// AwaitPull waits until another SID is wanted. It reports false when ctx or the batch ends first.
+// AwaitPull waits until another SID is wanted. It returns false when ctx or the batch ends first.
 func (g *Guard) AwaitPull(ctx context.Context) bool {
 	for {
 		g.mu.Lock()
@@ -99,7 +100,7 @@ func (g *Guard) Yielded() {
 	g.machine.yielded()
 }
 
-// InputEnded is called when there is no SID left to pull.
+// InputEnded is called when all SIDs are pulled.
 func (g *Guard) InputEnded() {
 	g.mu.Lock()
 	defer g.unlock()
@@ -122,7 +123,7 @@ func (g *Guard) IsHolding() bool {
 	return g.machine.isDown() || g.machine.confirmed
 }
 
-// Waiting returns the number of calls that wait to be sent again.
+// Waiting returns the number of calls that wait for another attempt.
 func (g *Guard) Waiting() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -136,7 +137,7 @@ func (g *Guard) Abort(err error) {
 	g.stop(err, false)
 }
 
-// Close ends the timer of a batch that has ended.
+// Close stops the timer of a batch that has ended.
 func (g *Guard) Close() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -164,7 +165,7 @@ func (g *Guard) tick() {
 	g.machine.settle(time.Now())
 }
 
-// unlock acts on what has changed, gives the lock back, and then notifies.
+// unlock acts on changes, releases the lock, and then calls notices.
 func (g *Guard) unlock() {
 	if g.machine.mayPull() {
 		select {

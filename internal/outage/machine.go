@@ -12,67 +12,67 @@ import (
 const (
 	enough      = 8   // SIDs in a row that fail for the first time: the API counts as down
 	maxWaiting  = 256 // calls that wait for another attempt, beside the places
-	maxCanaries = 3   // SIDs that succeeded last, to probe with
-	// when no request was ever answered, and few fail or the cause seems local
+	maxCanaries = 3   // SIDs that succeeded last, used as probes
+	// the limit when no request was ever answered and few calls fail or the cause seems local
 	unansweredWait = time.Minute
 )
 
-// Forever is a MaxOutage by which a batch waits as long as an outage takes, whatever its cause
-// seems to be.
+// Forever is the MaxOutage of a batch that waits for the end of any outage, whatever its cause.
 const Forever time.Duration = math.MaxInt64
 
-// machine decides for one batch. It has no lock, clock or timer and knows neither HTTP nor
-// goroutines: it is called with each event and its time, and calls its actor. It compares the
-// numbers of events, not times, to tell what was before or after.
+// machine decides for one batch. It has no lock, clock or timer, and does not depend on HTTP or
+// goroutines. It is called with each event and its time, and calls its actor. It compares numbers
+// of events, not times, to find out what came before.
 type machine struct {
 	maxAttempts int
 	maxOutage   time.Duration
 	places      int            // for calls in progress that do not wait
-	backoff     *retry.Backoff // of the intervals between probes
+	backoff     *retry.Backoff // between probes
 	do          actor
 
-	events    int   // so far
+	events    int   // number of events
 	proven    int   // the newest request that succeeded
-	wentDown  int   // when the API began to count as down; 0: it does not
-	recovered int   // when the last outage ended
+	wentDown  int   // event from which the API counts as down; 0: it is up
+	recovered int   // end of the last outage
 	throttled int   // the last 429 after which a call waits on its own
 	row       []int // requests after proven in which a call failed for the first time
 
-	pulled     int            // SIDs, without those that are yielded
-	inputEnded bool           // nothing more will be pulled
+	pulled     int            // SIDs that are pulled and not yielded
+	inputEnded bool           // no more SIDs will be pulled
 	count      [spent + 1]int // calls by state
-	// a list of those not sent yet; behind the first one also calls that were
+	// list of the calls not sent yet; behind the first one there may be others
 	fresh    *Call
-	last     *Call    // of that list
+	last     *Call    // end of that list
 	parked   []*Call  // in the order of their failures
-	canaries []string // SIDs that succeeded last, the next one to ask in front
+	canaries []string // SIDs that succeeded last, the next one to use first
 
-	probe     *Call     // the one in progress
-	probeAt   time.Time // the next one; zero: none is needed
-	wasCanary bool      // the last probe
+	probe     *Call     // the probe in progress
+	probeAt   time.Time // when the next probe is due; zero: none is needed
+	wasCanary bool      // the last probe was a canary
 	failing   time.Time // the first failure or 429 since the last success; zero: none
 	confirmed bool      // a probe has failed since the last success
-	local     bool      // the last failure is probably of the program's own configuration
+	local     bool      // the program's own configuration is probably the cause of the last failure
 	ended     bool
 }
 
-// actor does what a machine decides.
+// actor carries out the decisions of a machine.
 type actor interface {
 	wake(c *Call)         // the state of c has changed
 	hold()                // admit only the probe
 	resume()              // admit all
-	admit(c *Call)        // as the probe
-	ask(sid string) *Call // fetch it once more as the probe, and drop the result
+	admit(c *Call)        // admit c as the probe
+	ask(sid string) *Call // fetch the SID as the probe, and drop the result
 	report(begins bool)   // an outage begins or ends
-	end()                 // the batch, since an outage takes too long
+	end()                 // end the batch: the outage takes too long
 }
 
 func (m *machine) isDown() bool { return m.wentDown > 0 }
 
-// isInDoubt reports whether some call needs the success of another to go on.
+// isInDoubt reports whether a call waits for the success of another one.
 func (m *machine) isInDoubt() bool { return m.count[parked] > 0 || m.throttled > m.proven }
 
-// mayPull reports whether another SID is wanted. While the API is down, that is one to probe with.
+// mayPull reports whether another SID is wanted. While the API is down, it is wanted only as a
+// probe.
 func (m *machine) mayPull() bool {
 	waiting := m.count[parked] + m.count[scheduled]
 	switch {
@@ -87,7 +87,7 @@ func (m *machine) mayPull() bool {
 // unsent returns the first call that was never sent, or nil.
 func (m *machine) unsent() *Call {
 	for m.fresh != nil && (m.fresh.sent > 0 || m.fresh.state != ready) {
-		m.fresh, m.fresh.next = m.fresh.next, nil // so that a call that waits keeps no others alive
+		m.fresh, m.fresh.next = m.fresh.next, nil // so that a waiting call keeps no others in memory
 	}
 	return m.fresh
 }
@@ -131,10 +131,10 @@ func (m *machine) send(c *Call) {
 	m.events++
 	c.sent = m.events
 	m.to(c, inFlight)
-	m.unsent() // forgets it
+	m.unsent() // removes it from the list
 }
 
-// succeed is called when the API has answered a request, with a profile or with a final verdict.
+// succeed is called when the API has given a final response to a request.
 func (m *machine) succeed(c *Call, now time.Time) {
 	m.events++
 	m.failing = time.Time{}
@@ -148,12 +148,12 @@ func (m *machine) succeed(c *Call, now time.Time) {
 	case c.sent > m.wentDown:
 		m.recover()
 	case m.isDown():
-		m.probeAt = now // a request that was sent before succeeds: it may be over
+		m.probeAt = now // a request from before succeeds: the outage may be over
 	}
 	m.settle(now)
 }
 
-// recover ends an outage, and the doubt about calls that failed before.
+// recover ends an outage. Failures from before it do not count.
 func (m *machine) recover() {
 	if m.confirmed {
 		m.confirmed = false
@@ -172,8 +172,8 @@ func (m *machine) recover() {
 	}
 }
 
-// fail is called when a request got no response from the API, or one that may be better next time.
-// The next attempt is due after wait.
+// fail is called for a request without a response of the API, or with one that may be better next
+// time. The next attempt is due after wait.
 func (m *machine) fail(c *Call, wait time.Duration, local bool, now time.Time) {
 	m.local = local
 	m.noSuccess(now)
@@ -196,7 +196,7 @@ func (m *machine) fail(c *Call, wait time.Duration, local bool, now time.Time) {
 	m.settle(now)
 }
 
-// goDown begins an outage.
+// goDown starts an outage.
 func (m *machine) goDown(now time.Time) {
 	m.wentDown = m.events
 	m.backoff.Reset()
@@ -207,8 +207,7 @@ func (m *machine) goDown(now time.Time) {
 	}
 }
 
-// judge decides about a parked call, and reports whether it is known whose fault its last failure
-// was.
+// judge decides about a parked call. It reports whether the cause of its last failure is known.
 func (m *machine) judge(c *Call) bool {
 	switch {
 	case c.sent < m.recovered:
@@ -230,7 +229,7 @@ func (m *machine) sendsAgain(c *Call) bool {
 	return c.state != parked || m.isDown() || c.failures+1 < m.maxAttempts && !c.hopeless
 }
 
-// throttle is called for a 429. It is no verdict, whoever is throttled.
+// throttle is called for a 429, which is no verdict about the API.
 func (m *machine) throttle(c *Call, now time.Time) {
 	m.noSuccess(now)
 	m.landed(c, now)
@@ -257,12 +256,12 @@ func (m *machine) postpone(c *Call, until time.Time) {
 	}
 }
 
-// done is called when a call has ended, however it did.
+// done is called when a call has ended.
 func (m *machine) done(c *Call, now time.Time) {
 	m.landed(c, now)
 	m.to(c, spent)
 	if m.count[spent] >= m.pulled {
-		m.failing = time.Time{} // nothing is asked from now on
+		m.failing = time.Time{} // nothing is requested any more
 	}
 	m.settle(now)
 }
@@ -279,7 +278,7 @@ func (m *machine) noSuccess(now time.Time) {
 	}
 }
 
-// landed reports whether c was the probe, and ends it.
+// landed ends the probe, and reports whether c was it.
 func (m *machine) landed(c *Call, now time.Time) bool {
 	if m.probe != c {
 		return false
@@ -289,7 +288,7 @@ func (m *machine) landed(c *Call, now time.Time) bool {
 	return true
 }
 
-// probeFailed confirms an outage, and gives up when it has taken too long.
+// probeFailed confirms an outage, and ends the batch when the outage takes too long.
 func (m *machine) probeFailed(now time.Time) {
 	if !m.confirmed {
 		m.confirmed = true
@@ -301,14 +300,14 @@ func (m *machine) probeFailed(now time.Time) {
 		m.probeAt = earliest(m.probeAt, at)
 	case m.isDown():
 		m.do.end()
-	default: // too few to be an outage
+	default: // too few for an outage
 		for _, c := range slices.Clone(m.parked) {
 			m.to(c, spent)
 		}
 	}
 }
 
-// deadline returns when to give up; zero: not at all, for one since too few calls fail to tell.
+// deadline returns when the batch gives up; zero: never, or too few calls have failed.
 func (m *machine) deadline() time.Time {
 	limit := m.maxOutage
 	if m.proven == 0 && (!m.isDown() || m.local) {
@@ -320,7 +319,7 @@ func (m *machine) deadline() time.Time {
 	return m.failing.Add(limit)
 }
 
-// settle starts a probe when it is due. It is called after each event, and at probeAt.
+// settle starts a probe when one is due. It is called after each event, and at probeAt.
 func (m *machine) settle(now time.Time) {
 	switch {
 	case m.ended, !m.isDown() && !m.isInDoubt(), m.pulled == m.count[spent]:
@@ -333,9 +332,8 @@ func (m *machine) settle(now time.Time) {
 	}
 }
 
-// startProbe sends a canary and a call that was never sent, in turn. Without the latter it sends
-// the call that has been parked for longest, and when the API does not count as down, not before it
-// is due.
+// startProbe probes with a canary and with a call that was never sent, in turn. Without the latter
+// it uses the call that was parked first, which has to be due while the API counts as up.
 func (m *machine) startProbe(now time.Time) {
 	next := m.unsent()
 	if next == nil && len(m.parked) > 0 {
@@ -348,7 +346,7 @@ func (m *machine) startProbe(now time.Time) {
 		m.canaries = append(m.canaries[1:], sid)
 		m.probe = m.do.ask(sid)
 	case next == nil:
-		m.probeAt = time.Time{} // the next event brings somebody
+		m.probeAt = time.Time{} // the next event may bring one
 	case !m.isDown() && now.Before(earliest(next.due, m.deadline())):
 		m.probeAt = earliest(next.due, m.deadline())
 	default:
@@ -361,7 +359,7 @@ func (m *machine) startProbe(now time.Time) {
 	}
 }
 
-// earliest returns the earlier of two times, of which b may be zero for none.
+// earliest returns the earlier of two times. b may be zero for none.
 func earliest(a, b time.Time) time.Time {
 	if !b.IsZero() && b.Before(a) {
 		return b

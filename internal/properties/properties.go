@@ -1,6 +1,5 @@
-// Package properties lists the documented properties of generated models, so that what concerns
-// each of them is written once: a property that the OpenAPI document gains is in the list as soon
-// as gen/ is made.
+// Package properties lists the documented properties of generated models, so that no other code has
+// to name them. A new property of the OpenAPI document is in the list as soon as gen/ is generated.
 package properties
 
 import (
@@ -20,7 +19,7 @@ func Of(model any) iter.Seq2[string, reflect.Value] {
 	return func(yield func(string, reflect.Value) bool) {
 		for field, value := range reflect.Indirect(reflect.ValueOf(model)).Fields() {
 			name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
-			if name != "-" && !yield(name, value) { // "-" holds what is not documented
+			if name != "-" && !yield(name, value) { // "-" holds undocumented properties
 				return
 			}
 		}
@@ -38,8 +37,8 @@ func Names(model any) iter.Seq[string] {
 	}
 }
 
-// HasAny reports whether an object has one of the documented properties, if only without a value:
-// Twilio writes null where there is none. An object that has none of them is somebody else's.
+// HasAny reports whether an object has one of the documented properties, also with null: Twilio
+// writes null for empty ones. An object without any is not Twilio's.
 func HasAny[V any](object map[string]V, documented iter.Seq[string]) bool {
 	for name := range documented {
 		if _, ok := object[name]; ok {
@@ -49,7 +48,7 @@ func HasAny[V any](object map[string]V, documented iter.Seq[string]) bool {
 	return false
 }
 
-// Undocumented returns the names in an object that none of the documented properties has, sorted.
+// Undocumented returns the names in an object that are not documented, sorted.
 func Undocumented[V any](object map[string]V, documented iter.Seq[string]) []string {
 	object = maps.Clone(object)
 	for name := range documented {
@@ -58,8 +57,8 @@ func Undocumented[V any](object map[string]V, documented iter.Seq[string]) []str
 	return slices.Sorted(maps.Keys(object))
 }
 
-// Marshal writes every documented property of a generated model, null where empty, as Twilio does;
-// the model itself leaves empty ones out.
+// Marshal writes every documented property of a generated model, with null for empty ones, as
+// Twilio does. The model itself would omit them.
 func Marshal(model any) ([]byte, error) {
 	var buf bytes.Buffer
 	separator := '{'
@@ -78,8 +77,8 @@ func Marshal(model any) ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
-// written returns what is written of a value. In a list of objects with further properties, the
-// generated code would write each documented property, and so a zero that nobody has put there.
+// written returns the value to write. In a list of objects with further properties, the generated
+// code would write every documented property, also a zero that was never set.
 func written(value reflect.Value) any {
 	if value.Kind() != reflect.Slice {
 		return value.Interface()

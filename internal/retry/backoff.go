@@ -6,8 +6,8 @@ import (
 	"github.com/cenkalti/backoff/v5"
 )
 
-// Backoff is the schedule of waits of one call: exponential, with jitter. The first wait is once to
-// twice the minimum, each further one twice as long, and none exceeds the maximum.
+// Backoff is the schedule of waits of one call: exponential, with jitter. The first wait is one to
+// two times the minimum. Each further one is twice as long, up to the maximum.
 type Backoff struct {
 	minimum, maximum time.Duration
 	schedule         backoff.ExponentialBackOff
@@ -16,10 +16,10 @@ type Backoff struct {
 // NewBackoff returns the schedule from minimum to maximum.
 func NewBackoff(minimum, maximum time.Duration) Backoff {
 	return Backoff{minimum, maximum, backoff.ExponentialBackOff{
-		InitialInterval:     minimum + minimum/2, // a third up and down: from once to twice the minimum
+		InitialInterval:     minimum + minimum/2, // a third up or down: one to two times the minimum
 		RandomizationFactor: 1. / 3,
 		Multiplier:          2,
-		MaxInterval:         maximum - maximum/4, // a third up: the maximum
+		MaxInterval:         maximum - maximum/4, // a third up is the maximum
 	}}
 }
 

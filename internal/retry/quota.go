@@ -2,9 +2,9 @@ package retry
 
 import "sync"
 
-// Quota is the retry budget of a client: it starts with 100 retries, each success earns a fifth of
-// one, and once it is spent calls fail after their first attempt. It keeps an outage from
-// multiplying traffic. The AWS SDKs had these numbers; aws-sdk-go-v2 v1.48 has others.
+// Quota is the retry budget of a client. It starts with 100 retries, and each success adds a fifth
+// of one. When it is empty, calls fail after their first attempt, so that an outage does not
+// multiply traffic. The numbers are those of older AWS SDKs; aws-sdk-go-v2 v1.48 has others.
 type Quota struct {
 	mu     sync.Mutex
 	tokens int

@@ -1,4 +1,4 @@
-// Package retry decides whether a failed attempt of a call is followed by another one, and when.
+// Package retry decides whether another attempt follows a failed one, and when.
 package retry
 
 import (
@@ -14,11 +14,11 @@ type Policy struct {
 	MinWait, MaxWait time.Duration
 }
 
-// maxThrottled is the number of 429s that end a call while others succeed: with the default waits,
-// after 8 minutes at most.
+// maxThrottled is the number of 429s that end a call while other calls succeed: after 8 minutes at
+// most with the default waits.
 const maxThrottled = 50
 
-// Decision is what follows a failed attempt.
+// Decision is whether another attempt follows, and when.
 type Decision struct {
 	Again bool
 	Wait  time.Duration // before the next attempt queues in the limiter
@@ -33,16 +33,16 @@ type Call struct {
 	quota    *Quota
 	limiter  *limiter.Limiter
 	backoff  Backoff
-	failures int // that count against MaxAttempts
+	failures int // failures that count against MaxAttempts
 }
 
-// NewCall returns the state of a call that has not failed yet. While l reports successes, a 429 is
-// no failure of the call; nil: it always is.
+// NewCall returns the state of a new call. While l reports successes, a 429 does not count as a
+// failure; with a nil l, it always does.
 func NewCall(policy Policy, quota *Quota, l *limiter.Limiter) Call {
 	return Call{policy: policy, quota: quota, limiter: l, backoff: NewBackoff(policy.MinWait, policy.MaxWait)}
 }
 
-// Next decides about a call that is not part of a batch.
+// Next decides for a call outside a batch.
 func (c *Call) Next(o *attempt.Outcome, t limiter.Throttling) Decision {
 	switch {
 	case !o.Retryable(), o.RetryAfter > c.policy.MaxWait:
@@ -53,12 +53,12 @@ func (c *Call) Next(o *attempt.Outcome, t limiter.Throttling) Decision {
 	c.failures++
 	wait := c.Wait(o)
 	if o.Kind == attempt.Throttled && o.RetryAfter > 0 && t.Paused {
-		wait = 0 // the limiter waits
+		wait = 0 // the limiter waits instead
 	}
 	return Decision{c.failures < c.policy.MaxAttempts && c.quota.Take(), wait}
 }
 
-// NextThrottled decides after a 429 that is no failure of the call. The next attempt queues at
+// NextThrottled decides after a 429 that does not count as a failure. The next attempt queues at
 // once, and the limiter waits. A call that went to the back of the queue waits on its own first.
 func (c *Call) NextThrottled(o *attempt.Outcome, t limiter.Throttling) Decision {
 	var wait time.Duration
@@ -71,7 +71,7 @@ func (c *Call) NextThrottled(o *attempt.Outcome, t limiter.Throttling) Decision 
 	return Decision{t.Times < maxThrottled, wait}
 }
 
-// Wait returns how long to wait after a failure: as the server asked, or by the schedule.
+// Wait returns the wait after a failure: the Retry-After, or that of the schedule.
 func (c *Call) Wait(o *attempt.Outcome) time.Duration {
 	if o.RetryAfter > 0 {
 		return o.RetryAfter

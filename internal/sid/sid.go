@@ -1,4 +1,4 @@
-// Package sid knows the SIDs of Customer Profiles.
+// Package sid checks the SIDs of Customer Profiles.
 package sid
 
 import "strings"

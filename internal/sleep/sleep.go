@@ -1,4 +1,4 @@
-// Package sleep waits for a time that a context can end.
+// Package sleep waits until a time has passed or a context has ended.
 package sleep
 
 import (
@@ -8,7 +8,7 @@ import (
 
 // For waits for d or the end of ctx, whose error it returns.
 func For(ctx context.Context, d time.Duration) error {
-	// such timers can crash a synctest bubble under the race detector: Go 1.26 runs them on several
+	// a timer of 0 can crash a synctest bubble under the race detector: Go 1.26 runs it on several
 	// threads at a time
 	if d <= 0 {
 		return ctx.Err()

@@ -1,4 +1,4 @@
-// Package text makes text from outside fit for logs, errors and terminals.
+// Package text makes foreign text safe for logs, errors and terminals.
 package text
 
 import (
@@ -7,8 +7,8 @@ import (
 	"unicode"
 )
 
-// Clean keeps the printable characters of s. It drops what could move the cursor of a terminal,
-// break a line of a log, or is no UTF-8.
+// Clean keeps the printable characters of s. It drops invalid UTF-8 and all characters that could
+// move the cursor of a terminal or break a line of a log.
 func Clean(s string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) && r != unicode.ReplacementChar {
@@ -18,7 +18,7 @@ func Clean(s string) string {
 	}, s)
 }
 
-// Printable is [Clean] of the first limit bytes of s, with a … if there are more.
+// Printable returns [Clean] of the first limit bytes of s, with a … if there are more.
 func Printable(s string, limit int) string {
 	if len(s) > limit {
 		return Clean(s[:limit]) + "…"
@@ -26,8 +26,8 @@ func Printable(s string, limit int) string {
 	return Clean(s)
 }
 
-// Format prints text as fmt prints a string, also under the verbs that would show the fields of
-// anything else.
+// Format prints text as fmt prints a string, also under verbs that would show the fields of a
+// struct.
 func Format(f fmt.State, verb rune, text string) {
 	if !strings.ContainsRune("sqxX", verb) {
 		verb = 'v'
@@ -35,7 +35,7 @@ func Format(f fmt.State, verb rune, text string) {
 	fmt.Fprintf(f, fmt.FormatString(f, verb), text)
 }
 
-// InBrackets joins notes, with a space in front.
+// InBrackets joins notes, with a leading space.
 func InBrackets(notes []string) string {
 	if len(notes) == 0 {
 		return ""

@@ -5,50 +5,50 @@ import (
 	"time"
 )
 
-// After a job that failed.
+// Waits after a failed job.
 const (
 	minWait = time.Second
 	maxWait = time.Minute
 )
 
-// Seen is what a request has found out: a state, or an error of the SID.
+// Seen is the result of a request: a state, or an error of the SID.
 type Seen struct {
 	SentAt time.Time
-	// the profile, in a form that is equal for equal profiles; nil when there is an error
+	// the profile, in a form that is equal for equal profiles; nil for an error
 	State   []byte
 	Status  string // of the profile
 	Account string // of the profile
 	Err     error
-	Failure string // equal for equal errors; "" when there is none
+	Failure string // equal for equal errors; "" for a state
 }
 
-// Match says whether a state shows an event.
+// Match is whether a state shows an event.
 type Match int
 
-// The matches.
+// The results of Event.Match.
 const (
 	NotYet Match = iota
 	Shown
-	Never // it is about another profile
+	Never // the event is about another profile
 )
 
-// Event is what came with a poll.
+// Event is the event of a callback that caused a poll.
 type Event interface {
 	Match(status, account string) Match
 }
 
-// Job is what is to be done for one SID: to ask what is known of it if that is not known yet, and
-// to hand over what has changed.
+// Job is the work for one SID: to ask for its recorded state, if that is not known yet, and to
+// handle a change.
 type Job struct {
 	SID     string
-	IsKnown bool   // whether Base is what was handled last
-	Base    []byte // nil: nothing
-	Failure string // the error that was handled last
+	IsKnown bool   // Base is the state handled last
+	Base    []byte // the state handled last; nil: none
+	Failure string // the error handled last
 	Seen    *Seen
-	Event   Event // that the state shows; nil: none
+	Event   Event // the event that the state shows; nil: none
 }
 
-// IsChange reports whether there is something to hand over.
+// IsChange reports whether the handler must be called.
 func (j *Job) IsChange() bool {
 	if j.Seen.Err != nil {
 		return j.Seen.Failure != j.Failure
@@ -75,7 +75,7 @@ func (m *Machine) job(e *entry) Job {
 	return Job{SID: e.sid, IsKnown: e.isKnown, Base: e.base, Failure: e.failure, Seen: e.next, Event: e.shown}
 }
 
-// NextJob returns the next job, which is to be ended by Done or Failed.
+// NextJob returns the next job. Done or Failed ends it.
 func (m *Machine) NextJob() (job Job, ok bool) {
 	e := m.urgent.pop()
 	if e == nil {
@@ -89,14 +89,14 @@ func (m *Machine) NextJob() (job Job, ok bool) {
 	return job, true
 }
 
-// Known takes what the program has recorded of a SID.
+// Known sets the recorded state of a SID.
 func (m *Machine) Known(job *Job, base []byte) {
 	e := m.entries[key(job.SID)]
 	e.base, e.isKnown = base, true
 	job.Base, job.IsKnown = base, true
 }
 
-// Done ends a job whose state was handled, or is none to handle.
+// Done ends a job that was handled, or that was no change.
 func (m *Machine) Done(job *Job) {
 	e := m.entries[key(job.SID)]
 	m.handled(e, job.Seen)
@@ -116,7 +116,7 @@ func (m *Machine) handled(e *entry, seen *Seen) {
 	}
 }
 
-// Failed ends a job that is to be done again. It returns the wait before that.
+// Failed ends a job that has to be done again. It returns the wait before that.
 func (m *Machine) Failed(job *Job, now time.Time) (wait time.Duration) {
 	e := m.entries[key(job.SID)]
 	wait = min(minWait<<min(e.failures, 16), maxWait)

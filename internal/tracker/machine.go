@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-const maxUntracked = 1000 // SIDs beside those of the sweeps
+const maxUntracked = 1000 // SIDs that no sweep has yielded
 
 // ErrFull means that too many SIDs wait that no sweep has yielded.
 var ErrFull = errors.New("1000 profiles that are not tracked wait already")
@@ -13,53 +13,53 @@ var ErrFull = errors.New("1000 profiles that are not tracked wait already")
 // Machine decides for one tracker. It has no lock, clock or I/O. The zero Machine tracks nothing.
 type Machine struct {
 	entries   map[string]*entry
-	sweep     int      // the number of the present one
-	input     []*entry // of it, still to be fetched
-	sweeping  int      // requests of it that are under way
+	sweep     int      // number of the current sweep
+	input     []*entry // SIDs of the sweep that are not fetched yet
+	sweeping  int      // requests of the sweep in flight
 	polls     fifo
-	urgent    fifo // jobs after a poll
+	urgent    fifo // jobs of polls
 	jobs      fifo
 	timers    timers
 	untracked int
-	pending   int // SIDs for which there is something to do
+	pending   int // SIDs with work to do
 }
 
-// entry is what is kept of one SID.
+// entry is the state of one SID.
 type entry struct {
 	sid     string
-	sweep   int    // the last one that yielded it; 0: it is not tracked
-	base    []byte // what was handled last
-	failure string // the error that was handled last, unless a profile was after it
-	next    *Seen  // what is to be handled
+	sweep   int    // the last sweep that yielded it; 0: it is not tracked
+	base    []byte // the state handled last
+	failure string // the error handled last, unless a profile was handled after it
+	next    *Seen  // the state to handle next
 
-	event    Event // that no state has shown yet
-	shown    Event // that next shows
+	event    Event // an event that no state has shown yet
+	shown    Event // the event that next shows
 	wantedAt time.Time
-	followAt time.Time // the next follow-up of the event
+	followAt time.Time // when the event is polled for again
 	retryAt  time.Time
 
 	phase     phase
-	failures  uint8 // jobs in a row
-	followUps uint8 // so far
+	failures  uint8 // failed jobs in a row
+	followUps uint8 // polls for the event so far
 	isKnown   bool
-	inFlight  bool // there is a request
-	isPoll    bool // that is a poll
+	inFlight  bool // a request is in flight
+	isPoll    bool // the request in flight is a poll
 	isUrgent  bool // next comes from a poll
 	isPending bool
 }
 
-// phase says what is done with the next state.
+// phase is the place of the next state.
 type phase uint8
 
 const (
-	idle     phase = iota // there is none
-	queued                // it waits for its turn
-	handling              // it is a job
-	backoff               // its job has failed
+	idle     phase = iota // no state to handle
+	queued                // queued as a job
+	handling              // the job is running
+	backoff               // the job has failed and waits
 )
 
-// followUp returns how long after a poll that does not show an event there is another one: 2, 10
-// and 60 s after the first.
+// followUp returns the time between a poll that does not show an event and the next poll: 2, 10 and
+// 60 s.
 func followUp(n uint8) (after time.Duration, ok bool) {
 	switch n {
 	case 0:
@@ -72,19 +72,19 @@ func followUp(n uint8) (after time.Duration, ok bool) {
 	return 0, false
 }
 
-// Tracked returns how many SIDs the sweeps have yielded.
+// Tracked returns the number of SIDs that the sweeps have yielded.
 func (m *Machine) Tracked() int { return len(m.entries) - m.untracked }
 
-// Pending returns for how many SIDs there is something to do beside the sweep.
+// Pending returns the number of SIDs with work to do beside the sweep.
 func (m *Machine) Pending() int { return m.pending }
 
-// Backlog returns how many jobs wait for their turn.
+// Backlog returns the number of queued jobs.
 func (m *Machine) Backlog() int { return m.urgent.len() + m.jobs.len() }
 
-// HasPolls reports whether a poll waits for its turn.
+// HasPolls reports whether a poll is queued.
 func (m *Machine) HasPolls() bool { return m.polls.len() > 0 }
 
-// BeginSweep begins another sweep, without SIDs.
+// BeginSweep starts another sweep, without SIDs.
 func (m *Machine) BeginSweep() {
 	m.sweep++
 	m.input = nil
@@ -97,12 +97,12 @@ func (m *Machine) Add(sid string) {
 		e = m.insert(sid)
 	}
 	switch e.sweep {
-	case m.sweep: // it comes twice
+	case m.sweep: // a duplicate
 		return
 	case 0:
 		m.untracked--
 	}
-	e.sid, e.sweep = sid, m.sweep // in the spelling of the program
+	e.sid, e.sweep = sid, m.sweep // as the program spells it
 	m.input = append(m.input, e)
 }
 
@@ -122,7 +122,7 @@ func (m *Machine) NextOfSweep() (sid string, ok bool) {
 // IsSwept reports whether every SID of the sweep was fetched, or is fetched by a poll.
 func (m *Machine) IsSwept() bool { return len(m.input) == 0 && m.sweeping == 0 }
 
-// EndSweep ends a sweep that is complete. SIDs that it did not yield are not tracked any more.
+// EndSweep ends a complete sweep. SIDs that it did not yield are not tracked any more.
 func (m *Machine) EndSweep() {
 	for _, e := range m.entries {
 		if e.sweep != m.sweep && e.sweep != 0 {
@@ -179,7 +179,7 @@ func (m *Machine) Return(sid string, now time.Time) {
 	}
 }
 
-// arrive ends the request for a SID, and reports whether it was a poll.
+// arrive ends the request for a SID. It reports whether it was a poll.
 func (m *Machine) arrive(e *entry) (isPoll bool) {
 	isPoll = e.isPoll
 	if !isPoll {
@@ -189,7 +189,7 @@ func (m *Machine) arrive(e *entry) (isPoll bool) {
 	return isPoll
 }
 
-// Land takes what a request has found out.
+// Land takes the result of a request.
 func (m *Machine) Land(sid string, seen Seen, now time.Time) {
 	e := m.entries[key(sid)]
 	isPoll := m.arrive(e)
@@ -208,7 +208,7 @@ func (m *Machine) Land(sid string, seen Seen, now time.Time) {
 	m.settle(e)
 }
 
-// matchEvent decides what becomes of the event of a SID.
+// matchEvent keeps, uses or drops the event of a SID.
 func (m *Machine) matchEvent(e *entry, seen *Seen, isPoll bool, now time.Time) {
 	if e.shown != nil && e.shown.Match(seen.Status, seen.Account) != Shown {
 		e.shown = nil
@@ -240,10 +240,10 @@ func (m *Machine) matchEvent(e *entry, seen *Seen, isPoll bool, now time.Time) {
 	m.timers.add(e, e.followAt)
 }
 
-// Due returns when Tick is to be called; zero: not at all.
+// Due returns the time of the next Tick; zero: none.
 func (m *Machine) Due() time.Time { return m.timers.first() }
 
-// Tick does what is due.
+// Tick does the work that is due.
 func (m *Machine) Tick(now time.Time) {
 	for {
 		e, at := m.timers.next(now)
@@ -270,8 +270,8 @@ func (m *Machine) insert(sid string) *entry {
 	return e
 }
 
-// settle counts what is to be done for a SID, and forgets one that is not tracked when that is
-// nothing.
+// settle updates the number of SIDs with work to do. It forgets a SID that is not tracked and has
+// none.
 func (m *Machine) settle(e *entry) {
 	isPending := e.phase != idle || !e.wantedAt.IsZero() || e.isPoll || e.event != nil
 	if isPending != e.isPending {

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// key returns the form of a SID by which it is found: its digits may have either case.
+// key returns the normal form of a SID, since its digits may have either case.
 func key(sid string) string {
 	if len(sid) < 2 || strings.IndexFunc(sid[2:], func(r rune) bool { return 'A' <= r && r <= 'F' }) < 0 {
 		return sid
@@ -35,8 +35,7 @@ func (q *fifo) pop() *entry {
 	return e
 }
 
-// timers are the times at which there may be something to do for an entry, which says whether there
-// is.
+// timers are the times of entries. Whether an entry has work to do at its time is up to the entry.
 type timers struct{ heap timerHeap }
 
 type timer struct {
@@ -53,7 +52,7 @@ func (t *timers) first() time.Time {
 	return t.heap[0].at
 }
 
-// next returns an entry whose time has come, or nil.
+// next returns an entry that is due, or nil.
 func (t *timers) next(now time.Time) (*entry, time.Time) {
 	if len(t.heap) == 0 || t.heap[0].at.After(now) {
 		return nil, time.Time{}

@@ -9,20 +9,20 @@ import (
 	"slices"
 )
 
-// usualBody is more than a profile has.
+// usualBody is larger than a usual profile.
 const usualBody = 2 << 10
 
-// HeedsContext reports whether a body that t has received ends with the context of its request.
-// It knows the types that net/http knows.
+// HeedsContext reports whether reading a response body of t ends with the context of the request.
+// It knows the types of net/http and golang.org/x/net.
 func HeedsContext(t http.RoundTripper) bool {
 	_, ok := t.(*http.Transport)
 	return ok || reflect.TypeOf(t).String() == "*http2.Transport" // of golang.org/x/net
 }
 
-// ReadBody reads the body of an answer, up to limit, and closes it. A body that is longer is cut at
-// the limit, with tooLarge as its error. When ctx ends the reading, the error is the cause of ctx:
-// transports have words of their own for that. The body of a transport that does not heed contexts
-// is closed then, and that of 101 Switching Protocols, which no transport ends.
+// ReadBody reads and closes the body of a response, up to limit. A longer body is cut, and the
+// error is tooLarge. When ctx ends the reading, the error is the cause of ctx, not that of the
+// transport. If the transport does not heed contexts, or the status is 101, the end of ctx closes
+// the body.
 func ReadBody(ctx context.Context, answer *http.Response, heedsContext bool, limit int64, tooLarge error) ([]byte, error) {
 	body := answer.Body
 	if heedsContext && answer.StatusCode != http.StatusSwitchingProtocols {
@@ -36,10 +36,10 @@ func ReadBody(ctx context.Context, answer *http.Response, heedsContext bool, lim
 		}()
 	}
 	expected := answer.ContentLength
-	if expected < 0 { // not announced, or compressed
+	if expected < 0 { // unknown, or compressed
 		expected = usualBody
 	}
-	// with room to see the end, not to grow again
+	// one byte more, to see the end without growing
 	read := make([]byte, 0, min(expected, limit, 1<<20)+1)
 	for {
 		read = slices.Grow(read, 1)

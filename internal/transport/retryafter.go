@@ -12,11 +12,11 @@ import (
 // in another century.
 const MaxRetryAfter = time.Hour
 
-// RetryAfter reads a Retry-After header, seconds or a date (RFC 9110, 10.2.3). What it cannot read,
-// and the past, is 0.
+// RetryAfter reads a Retry-After header, seconds or a date (RFC 9110, 10.2.3). It returns 0 for a
+// malformed value and for the past.
 func RetryAfter(value string) time.Duration {
 	if strings.Trim(value, "0123456789") == "" {
-		seconds, _ := strconv.ParseUint(value, 10, 64) // the largest number, if it is larger; 0 for ""
+		seconds, _ := strconv.ParseUint(value, 10, 64) // the maximum on overflow; 0 for ""
 		return time.Duration(min(seconds, math.MaxInt64/uint64(time.Second))) * time.Second
 	}
 	date, err := http.ParseTime(value)

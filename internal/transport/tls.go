@@ -9,22 +9,22 @@ import (
 	"strings"
 )
 
-// IsTLS reports whether an error is one of TLS: a bad certificate, no agreement on a version,
-// something that is no TLS.
+// IsTLS reports whether an error is one of TLS: an invalid certificate, no common version, or data
+// that is not TLS.
 func IsTLS(err error) bool {
 	operation, isNet := errors.AsType[*net.OpError](err)
 	_, noTLS := errors.AsType[tls.RecordHeaderError](err)
 	return noTLS || isNet && isAlert(operation) || IsLastingTLS(err)
 }
 
-// IsLastingTLS reports whether an error is one of TLS that the next connection would meet, too. An
-// alert that speaks of a connection, such as bad_record_mac, is not.
+// IsLastingTLS reports whether an error of TLS would come again with the next connection. An alert
+// about one connection, such as bad_record_mac, would not.
 func IsLastingTLS(err error) bool {
 	_, certificate := errors.AsType[*tls.CertificateVerificationError](err)
 	record, noTLS := errors.AsType[tls.RecordHeaderError](err)
 	operation, isNet := errors.AsType[*net.OpError](err)
 	switch {
-	// the first record was none
+	// the first record was not TLS
 	case certificate, errors.Is(err, http.ErrSchemeMismatch), noTLS && record.Conn != nil:
 		return true
 	case isNet && isAlert(operation):
@@ -37,8 +37,8 @@ func isAlert(operation *net.OpError) bool {
 	return operation.Op == "remote error" || operation.Op == "local error"
 }
 
-// lastingAlerts are those of RFC 8446, 6.2, that are about what a server or a client is and not
-// about one connection.
+// lastingAlerts are the alerts of RFC 8446, 6.2, that are about the configuration of a server or a
+// client.
 func lastingAlerts() []tls.AlertError {
 	const (
 		handshakeFailure, badCertificate, unsupportedCertificate, certificateRevoked, certificateExpired, certificateUnknown = 40, 42, 43, 44, 45, 46

@@ -1,5 +1,5 @@
-// Package transport has the http.Transport that clients use unless they are given another one, and
-// reads answers into memory.
+// Package transport has the default http.Transport of clients, and reads response bodies into
+// memory.
 package transport
 
 import (
@@ -10,13 +10,13 @@ import (
 	"time"
 )
 
-// idleConnections is how many connections are kept for the next request. The default of net/http, 2
-// a host, makes concurrent callers open a new one for almost every request.
+// idleConnections is the number of connections that are kept for reuse. With the default of
+// net/http, 2 for each host, concurrent callers open a new connection for almost every request.
 const idleConnections = 256
 
-// Default returns a clone of http.DefaultTransport, tuned for attempts that take up to timeout.
-// What a mock or a tracer has put in its place is returned as it is, and own is nil: going around
-// it would send to Twilio what a test believes to be mocked.
+// Default returns a clone of http.DefaultTransport, tuned for attempts of up to timeout. Another
+// type there, such as a mock or a tracer, is returned as it is, and own is nil. To bypass a mock
+// would send the requests of a test to Twilio.
 func Default(timeout time.Duration) (next http.RoundTripper, own *http.Transport) {
 	switch standard := http.DefaultTransport.(type) {
 	case *http.Transport:
@@ -38,7 +38,7 @@ func Default(timeout time.Duration) (next http.RoundTripper, own *http.Transport
 }
 
 func tune(t *http.Transport) {
-	t.ForceAttemptHTTP2 = true // which net/http does not do by itself with a TLS configuration
+	t.ForceAttemptHTTP2 = true // net/http does not try HTTP/2 by itself with a TLS configuration
 	t.MaxIdleConns = idleConnections
 	t.MaxIdleConnsPerHost = idleConnections
 	if t.TLSClientConfig == nil {
@@ -48,10 +48,10 @@ func tune(t *http.Transport) {
 	t.TLSClientConfig.ClientSessionCache = tls.NewLRUClientSessionCache(0)
 }
 
-// checkHealth makes HTTP/2 ping a silent connection, so that a dead one is closed within half of an
-// attempt and the attempt is made again over another. Without pings, what is sent into a connection
-// that a NAT has forgotten is lost without an error until the kernel gives up, after 15 minutes on
-// Linux (https://docs.kernel.org/networking/ip-sysctl.html, tcp_retries2).
+// checkHealth makes HTTP/2 ping silent connections. A dead one is closed within half of an attempt,
+// and the attempt is made again over another one. Without pings, requests into a connection that a
+// NAT has forgotten are lost without an error, until the kernel gives up after 15 minutes on Linux
+// (https://docs.kernel.org/networking/ip-sysctl.html, tcp_retries2).
 func checkHealth(t *http.Transport, attempt time.Duration) {
 	if t.HTTP2 == nil {
 		t.HTTP2 = new(http.HTTP2Config)

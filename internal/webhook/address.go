@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Address is a URL in parts, as it is written: String returns the very text that was parsed. What
-// Twilio signs is a text, and net/url would escape it anew.
+// Address is a URL in parts. String returns exactly the text that was parsed, since Twilio signs a
+// text. net/url would escape it again.
 type Address struct {
 	Scheme   string // "https://"
 	UserInfo string // "user:password@"
@@ -43,18 +43,17 @@ func cutBefore(s, chars string) (before, rest string) {
 
 func (a Address) String() string { return a.Scheme + a.UserInfo + a.Host + a.Port + a.Path + a.Query }
 
-// Parameters returns those of the query. On an error, it returns the readable ones.
+// Parameters returns the parameters of the query. On an error, it returns those that it could read.
 func (a Address) Parameters() (url.Values, error) {
 	query, _, _ := strings.Cut(strings.TrimPrefix(a.Query, "?"), "#")
 	return url.ParseQuery(query)
 }
 
-// spellings returns the texts that Twilio may have signed for a URL, the URL itself being the
-// first:
+// spellings returns the texts that Twilio may have signed for a URL, the URL itself first:
 //
-//   - with and without port, since its signatures are not consistent there;
-//   - with and without user and password: its documentation drops them, its libraries keep them;
-//   - with and without the slash that a request has even if the URL has no path.
+//   - with and without the port, since Twilio's signatures are not consistent there;
+//   - with and without user and password: the documentation drops them, the libraries keep them;
+//   - with and without the slash of a URL without a path.
 func (a Address) spellings() []string {
 	ports, users, paths := []string{a.Port, a.otherPort()}, []string{a.UserInfo}, []string{a.Path}
 	if a.UserInfo != "" {
@@ -87,11 +86,11 @@ func (a Address) otherPort() string {
 	return ":80"
 }
 
-// CalledURL returns the URL that Twilio has called and signed, of a handler that it reaches at
+// CalledURL returns the URL that Twilio has called and signed, for a handler that it reaches at
 // public.
 func CalledURL(public string, u *url.URL) string {
 	called := public
-	// as it came, also where that is not as it should be escaped
+	// as received, also with unusual escapes
 	if path := cmp.Or(u.RawPath, u.EscapedPath()); path != "" {
 		called = strings.TrimSuffix(called, "/") + "/" + strings.TrimPrefix(path, "/")
 	}

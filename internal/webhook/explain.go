@@ -14,16 +14,16 @@ type NamedKey struct {
 	Name string
 }
 
-// Explanation says with which changes a signature would be valid. It is no verdict: nobody must
-// accept a request because of it.
+// Explanation says which changes make a signature valid. It is not a verdict: never accept a
+// request because of it.
 type Explanation struct {
-	Key       string // the name of the key that has signed
+	Key       string // the name of the key that signed
 	Algorithm Algorithm
-	Changes   []string // of the request as it was captured, in words; none: it is valid as it is
+	Changes   []string // the changes of the captured request, in words; none: it is valid as it is
 }
 
-// Explain returns the explanation with the fewest changes, or false if no combination of those that
-// it knows is valid.
+// Explain returns the explanation with the fewest changes. It returns false if no combination of
+// the known changes is valid.
 func Explain(r *http.Request, address string, keys []NamedKey) (best Explanation, found bool) {
 	signature := []byte(r.Header.Get(SignatureHeader))
 	parsed, ok := ParseAddress(address)
@@ -78,8 +78,8 @@ type variant struct {
 	changes []string
 }
 
-// addresses returns a URL in all spellings that are worth a try. Those that Verify accepts are no
-// change.
+// addresses returns the spellings of a URL that are tried. Those that Verify accepts are not
+// changes.
 func addresses(original Address) (all []variant) {
 	type changed struct {
 		Address
@@ -112,7 +112,7 @@ type alternative struct {
 	apply func(*Address)
 }
 
-// alternatives returns the changes of each part of a URL, of which one at a time is made.
+// alternatives returns the changes of each part of a URL. One of them is made at a time.
 func alternatives(query string) [][]alternative {
 	port := func(port string) alternative {
 		return alternative{"with the port " + port, func(a *Address) { a.Port = ":" + port }}
@@ -169,7 +169,7 @@ func orders(query string) (all []string) {
 	return all
 }
 
-// contents returns what a signature may cover besides the URL.
+// contents returns the texts that a signature may cover besides the URL.
 func contents(r *http.Request, address string) []variant {
 	message, err := Read(r, address)
 	if err != nil {

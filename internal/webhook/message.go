@@ -16,23 +16,23 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/sid"
 )
 
-// What is read of a request before it is known who sent it.
+// Bounds on reading a request whose sender is not known yet.
 const (
 	maxBody       = 64 << 10
 	maxAddress    = 16 << 10
 	maxParameters = 300
 )
 
-// Message is what a request holds that Twilio signs.
+// Message is the part of a request that Twilio signs.
 type Message struct {
 	address Address
 	isGet   bool
 	body    []byte
-	form    url.Values // of a body that was parsed before; nil: it was not
+	form    url.Values // the form of a body that was parsed before; nil: it was not
 }
 
-// Read returns the message of a request to a URL. The body can be read again afterwards. The errors
-// quote nothing.
+// Read returns the message of a request to a URL. The body can be read again afterwards. Its errors
+// quote nothing of the request.
 func Read(r *http.Request, address string) (*Message, error) {
 	m := &Message{isGet: r.Method == http.MethodGet}
 	var ok bool
@@ -101,9 +101,9 @@ func peek(r *http.Request) ([]byte, error) {
 	return body, nil
 }
 
-// Parameters returns what a signature covers besides the URL: the parameters of a form, or none
-// when the URL has the SHA-256 of the body, which must be right. A GET without a body may have the
-// hash of something else (https://github.com/twilio/twilio-php/issues/861).
+// Parameters returns what a signature covers besides the URL: the parameters of a form. It returns
+// none when the URL has the SHA-256 of the body, which must be right. A GET without a body may have
+// the hash of something else (https://github.com/twilio/twilio-php/issues/861).
 func (m *Message) Parameters() (url.Values, error) {
 	switch hashes := m.hashes(); {
 	case m.isGet && len(m.body) == 0:
@@ -131,8 +131,8 @@ func (m *Message) hashes() []string {
 	return slices.DeleteFunc(parameters["bodySHA256"], func(hash string) bool { return hash == "" })
 }
 
-// Values returns what the message says: the query of a GET, the form of a POST, or the texts of a
-// JSON object. It is nil when that cannot be read.
+// Values returns the parameters of the message: the query of a GET, the form of a POST, or the
+// texts of a JSON object. It returns nil when they cannot be read.
 func (m *Message) Values() (values url.Values) {
 	var err error
 	object, isObject := m.document().(map[string]any)
@@ -162,7 +162,7 @@ func textMembers(object map[string]any) url.Values {
 	return values
 }
 
-// document returns the JSON of the body, or nil if it is none.
+// document returns the JSON of the body, or nil if it is not JSON.
 func (m *Message) document() (value any) {
 	if json.Unmarshal(m.body, &value) != nil {
 		return nil
@@ -170,8 +170,9 @@ func (m *Message) document() (value any) {
 	return value
 }
 
-// Subject returns the SID of the profile that the message is about, or "" if it is not about
-// exactly one: the last in the path, or else the BundleSid, or else the only one among the values.
+// Subject returns the SID of the profile that the message is about: the last one in the path, or
+// else the BundleSid, or else the only one among the values. It returns "" if there is not exactly
+// one.
 func (m *Message) Subject(path string) string {
 	for _, element := range slices.Backward(strings.Split(path, "/")) {
 		if sid.IsValid(element) {
@@ -192,7 +193,7 @@ func (m *Message) Subject(path string) string {
 	return only(all)
 }
 
-// only returns the one SID among values, however often it is there and in whichever case, or "".
+// only returns the one SID among values, also if it is repeated in any case, or "".
 func only(values []string) (found string) {
 	for _, value := range values {
 		switch {

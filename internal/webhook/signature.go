@@ -1,6 +1,6 @@
-// Package webhook has what is known of the requests that Twilio makes: how they are signed, what
-// they say, and which profile they are about. Package trusthub verifies with it, and trusthubtest
-// signs.
+// Package webhook reads the requests that Twilio makes: how they are signed, their parameters, and
+// the profile that they are about. Package trusthub verifies with it, and trusthubtest signs with
+// it.
 //
 // See https://www.twilio.com/docs/usage/webhooks/webhooks-security and
 // https://www.twilio.com/docs/usage/webhooks/webhook-shared-keys.
@@ -22,8 +22,8 @@ import (
 const (
 	// SignatureHeader holds the signature of a request.
 	SignatureHeader = "X-Twilio-Signature"
-	// SettingsHeader names the SharedKey and the [Algorithm] of the signature. Without it, an auth
-	// token has signed, by SHA1.
+	// SettingsHeader holds the id of the SharedKey and the [Algorithm] of the signature. Without it,
+	// an auth token has signed, by SHA1.
 	SettingsHeader = "X-Twilio-Webhooks-Signature-Settings"
 )
 
@@ -36,7 +36,7 @@ const (
 	SHA256 Algorithm = "HMAC_SHA256"
 )
 
-// hash returns nil for an algorithm that is not known.
+// hash returns nil for an unknown algorithm.
 func (a Algorithm) hash() func() hash.Hash {
 	switch a {
 	case SHA1:
@@ -47,7 +47,7 @@ func (a Algorithm) hash() func() hash.Hash {
 	return nil
 }
 
-// length is how long every signature by the algorithm is, in base64.
+// length is the length of every signature by the algorithm, in base64.
 func (a Algorithm) length() int {
 	if a == SHA1 {
 		return base64.StdEncoding.EncodedLen(sha1.Size)
@@ -58,15 +58,15 @@ func (a Algorithm) length() int {
 // Key is a secret that Twilio signs with. The zero Key signs and verifies nothing.
 type Key struct {
 	id string // of a SharedKey; "" for an auth token
-	// a closure, into which neither fmt nor reflection looks; nil: no secret
+	// a closure, which neither fmt nor reflection can read; nil: no secret
 	mac func(func() hash.Hash) hash.Hash
 }
 
-// AuthToken returns the key that is an account's auth token; the zero Key when it is blank.
+// AuthToken returns the key for the auth token of an account; the zero Key for a blank token.
 func AuthToken(token string) Key { return newKey("", token) }
 
-// SharedKey returns the key that is a SharedKey of Twilio's webhook configuration; the zero Key
-// when id or secret are blank.
+// SharedKey returns the key for a SharedKey of Twilio's webhook configuration; the zero Key if id
+// or secret are blank.
 func SharedKey(id, secret string) Key {
 	if isBlank(id) {
 		return Key{}
@@ -83,21 +83,21 @@ func newKey(id, secret string) Key {
 
 func isBlank(s string) bool { return strings.TrimSpace(s) == "" }
 
-// ID returns the id of a SharedKey, and "" for an auth token.
+// ID returns the id of a SharedKey, or "" for an auth token.
 func (k Key) ID() string { return k.id }
 
-// IsZero reports whether there is no secret to sign with.
+// IsZero reports whether the key has no secret.
 func (k Key) IsZero() bool { return k.mac == nil }
 
-// Sign returns the signature of a URL and the [Text] of the parameters, and "" when key or
-// algorithm cannot sign.
+// Sign returns the signature of a URL and the [Text] of the parameters. It returns "" if the key or
+// the algorithm cannot sign.
 func (k Key) Sign(algorithm Algorithm, address string, parameters []byte) string {
 	newHash := algorithm.hash()
 	if k.IsZero() || newHash == nil {
 		return ""
 	}
 	mac := k.mac(newHash)
-	_, _ = mac.Write([]byte(address)) // which cannot fail
+	_, _ = mac.Write([]byte(address)) // cannot fail
 	_, _ = mac.Write(parameters)
 	return base64.StdEncoding.EncodeToString(mac.Sum(nil))
 }
@@ -107,8 +107,8 @@ func (k Key) Settings(algorithm Algorithm) string {
 	return "key=" + k.id + ",algorithm=" + string(algorithm)
 }
 
-// Text returns parameters as they are signed: by names, then values, each distinct one once, as
-// Twilio's Node library has it (https://github.com/twilio/twilio-node/pull/723).
+// Text returns the parameters in the form that is signed: sorted by name and value, each distinct
+// value once, like Twilio's Node library (https://github.com/twilio/twilio-node/pull/723).
 func Text(parameters url.Values) []byte {
 	var text bytes.Buffer
 	for _, name := range slices.Sorted(maps.Keys(parameters)) {

@@ -10,15 +10,15 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/text"
 )
 
-// MaxKeys bounds what a signature is compared with, and so what a forged one costs.
+// MaxKeys bounds the number of comparisons, and so the cost of a forged signature.
 const MaxKeys = 4
 
 // ErrUnsigned means that a request has no signature at all.
 var ErrUnsigned = errors.New("the header " + SignatureHeader + " is missing")
 
-// Verify returns the message of a request that is signed by one of the keys, and whose body can be
-// read again. The error says what is wrong, and quotes nothing but the key and the algorithm that
-// the request names.
+// Verify returns the message of a request that one of the keys has signed. The body can be read
+// again. The error says what is wrong. It quotes only the key id and the algorithm in the request's
+// header.
 func Verify(r *http.Request, address string, keys []Key) (*Message, error) {
 	signature, err := one(r.Header, SignatureHeader)
 	switch {
@@ -31,7 +31,7 @@ func Verify(r *http.Request, address string, keys []Key) (*Message, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	// says nothing about the content, and spares the reading of the body
+	// such a signature cannot be valid, and the body need not be read
 	case len(signature) != algorithm.length():
 		return nil, errors.New("the header " + SignatureHeader + " does not hold a signature by " + string(algorithm))
 	}
@@ -55,8 +55,8 @@ func Verify(r *http.Request, address string, keys []Key) (*Message, error) {
 	return message, nil
 }
 
-// choose returns the algorithm of a signature and the keys that it may be by: without
-// SettingsHeader the auth tokens, and with it the SharedKey that it names.
+// choose returns the algorithm of a signature and the keys to compare with: without SettingsHeader
+// the auth tokens, with it the SharedKey in that header.
 func choose(header http.Header, keys []Key) (algorithm Algorithm, chosen []Key, err error) {
 	var id string
 	algorithm = SHA1
@@ -112,7 +112,7 @@ func settings(header http.Header) (id string, algorithm Algorithm, err error) {
 	return found["key"], algorithm, nil
 }
 
-// one returns the value of a header that must not be there twice.
+// one returns the value of a header that must not be repeated.
 func one(header http.Header, name string) (string, error) {
 	values := header.Values(name)
 	switch {
