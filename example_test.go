@@ -25,7 +25,7 @@ func ExampleClient_FetchCustomerProfile() {
 	url, stop := exampleServer()
 	defer stop()
 	client, err := trusthub.NewClient(
-		// an Account SID and its auth token
+		// An Account SID and its auth token, or the SID and the secret of an API key.
 		trusthub.BasicAuth(trusthubtest.Username, trusthubtest.Password),
 		trusthub.WithBaseURL(url), // not needed for Twilio itself
 	)
@@ -53,11 +53,10 @@ func ExampleError() {
 	switch {
 	case err == nil:
 		fmt.Println(profile.Status)
-	// also ErrUnauthorized, ErrForbidden, ErrTooManyRequests
-	case errors.Is(err, trusthub.ErrNotFound):
+	case errors.Is(err, trusthub.ErrNotFound): // or ErrUnauthorized, ErrForbidden, …
 		fmt.Println("no such profile")
 	case errors.As(err, &apiErr):
-		fmt.Println("refused:", apiErr.StatusCode, apiErr.Code, apiErr.Message, apiErr.RequestID)
+		fmt.Println("status", apiErr.StatusCode, apiErr.Code, apiErr.Message, apiErr.RequestID)
 	case errors.As(err, &decodeErr):
 		fmt.Println("not a profile:", decodeErr.Pointer, decodeErr.RequestID)
 	case errors.Is(err, trusthub.ErrInvalidSID):
@@ -91,7 +90,7 @@ func ExampleNewClientFromEnv() {
 		}
 		defer func() { _ = os.Unsetenv(key) }()
 	}
-	// options go before the environment
+	// Options override the environment.
 	client, err := trusthub.NewClientFromEnv(trusthub.WithBaseURL(url))
 	if err != nil {
 		fmt.Println(err)
@@ -175,7 +174,7 @@ func ExampleWithMiddleware() {
 	defer stop()
 	attempts := 0
 	count := func(next http.RoundTripper) http.RoundTripper {
-		// a func type that implements RoundTrip
+		// roundTripFunc is a func type that implements RoundTrip.
 		return roundTripFunc(func(req *http.Request) (*http.Response, error) {
 			attempts++
 			return next.RoundTrip(req)
@@ -220,7 +219,7 @@ func ExampleWithLogger() {
 func ExampleClient_FetchCustomerProfiles() {
 	client, stop := exampleClient()
 	defer stop()
-	// or the lines of a file, or the rows of a query
+	// In a program: the lines of a file, or the rows of a query.
 	sids := []string{sid, "BU00000000000000000000000000000000"}
 	approved, missing := 0, 0
 	for result := range client.FetchCustomerProfiles(context.Background(), slices.Values(sids),
@@ -244,15 +243,15 @@ func ExampleClient_FetchCustomerProfiles() {
 	// 0 approved, 1 missing
 }
 
-// A run that was cut short is resumed by leaving out what it has done: the SIDs with a profile, and
-// those that have none. All else is for the next run, whatever ended this one. What is done is
-// known before the loop begins, since the input runs at the same time as the loop body, so that
-// neither may change what the other one reads.
+// To resume a run that ended early, leave out the SIDs that it has finished: those with a profile,
+// and those that Twilio does not know. The next run fetches the rest. Read the finished SIDs before
+// the loop begins: the input runs at the same time as the loop body, so neither may change data of
+// the other.
 func ExampleClient_FetchCustomerProfiles_resume() {
 	client, stop := exampleClient()
 	defer stop()
 	sids := []string{sid, "BU00000000000000000000000000000000"}
-	// read from the output of the earlier run
+	// Read from the output of the earlier run.
 	done := map[string]bool{"BU00000000000000000000000000000000": true}
 	rest := slices.DeleteFunc(slices.Clone(sids), func(sid string) bool { return done[sid] })
 	left := len(rest)
@@ -271,7 +270,7 @@ func ExampleClient_FetchCustomerProfiles_resume() {
 func ExampleWithHooks() {
 	client, stop := exampleClient(trusthub.WithHooks(trusthub.Hooks{
 		AttemptDone: func(_ context.Context, info trusthub.AttemptInfo) {
-			// count by reason, observe info.Duration and info.Waited
+			// In a program: count by Reason, and observe Duration and Waited.
 			fmt.Println("attempt", info.Number, info.StatusCode, info.Reason)
 		},
 		CallDone: func(_ context.Context, info trusthub.CallInfo) {
@@ -288,7 +287,7 @@ func ExampleWithHooks() {
 func ExampleClient_Stats() {
 	client, stop := exampleClient(trusthub.WithMaxConcurrency(64))
 	defer stop()
-	// to be scraped: a line that grows means that the account is the bottleneck
+	// A growing Waiting means that the limit of the account is the bottleneck.
 	stats := client.Stats()
 	fmt.Println("limit", stats.Limit, "waiting", stats.Waiting, "retries left", stats.RetriesLeft)
 	// Output: limit 4 waiting 0 retries left 100
@@ -300,12 +299,11 @@ func ExampleClient_WatchCustomerProfile() {
 	defer stop()
 	for profile, err := range client.WatchCustomerProfile(context.Background(), sid, time.Hour) {
 		if err != nil {
-			fmt.Println(err) // watching goes on, unless the error is final
+			fmt.Println(err) // watching continues, unless the error is final
 			continue
 		}
 		fmt.Println(profile.Status)
-		// StatusTwilioApproved or StatusTwilioRejected, more likely
-		if profile.Status == trusthub.StatusDraft {
+		if profile.Status == trusthub.StatusDraft { // in a program, StatusTwilioApproved
 			break
 		}
 	}
@@ -359,8 +357,8 @@ func ExampleClient_CallbackHandler() {
 	// 204
 }
 
-// Many accounts are one handler a path, each with the client and the keys of its account. An
-// account is added while the server runs.
+// Each account has a path and a handler, with the client and the keys of the account. Accounts can
+// be added while the server runs.
 func ExampleClient_CallbackHandler_accounts() {
 	fake := trusthubtest.NewHandler()
 	var handlers sync.Map // of http.Handler by account SID
@@ -395,7 +393,7 @@ func ExampleClient_CallbackHandler_accounts() {
 	if err := add(customer, token); err != nil {
 		log.Fatal(err)
 	}
-	// as Twilio calls
+	// Twilio sends a request such as this one.
 	r := httptest.NewRequest(http.MethodPost, "/trusthub/"+customer+"/"+"BU00000000000000000000000000000001", nil)
 	trusthubtest.SignCallbackWith(r, "https://app.example.com/trusthub/"+customer+"/"+"BU00000000000000000000000000000001", trusthub.AuthToken(token))
 	answer := httptest.NewRecorder()
@@ -428,7 +426,7 @@ func ExampleTracker() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	time.AfterFunc(time.Second/2, stop) // for the example: it would go on
+	time.AfterFunc(time.Second/2, stop) // ends the example; a program would run on
 	err = tracker.Run(ctx, func(_ context.Context, change trusthub.Change) error {
 		switch {
 		case errors.Is(change.Err, trusthub.ErrNotFound):
@@ -436,7 +434,7 @@ func ExampleTracker() {
 		case change.Err != nil:
 			log.Println(change.Err)
 		default:
-			database[change.SID] = change.After // in one transaction with what the program does about it
+			database[change.SID] = change.After // in one transaction with its effects
 			fmt.Println(change.SID, "is", change.After.Status)
 			fmt.Println(strings.Join(trusthub.ProfileErrorTexts(change.After), "\n"))
 		}
@@ -492,7 +490,7 @@ func ExampleTracker_CallbackHandler_accounts() {
 	}
 	for _, account := range accounts {
 		fake.Put(trusthub.CustomerProfile{SID: account.profile, AccountSID: account.sid, Status: trusthub.StatusInReview})
-		// the status_callback of that profile
+		// The status_callback of the profile.
 		url := public + "/trusthub/" + account.sid + "/" + account.profile
 		r := httptest.NewRequest(http.MethodPost, url, nil)
 		trusthubtest.SignCallbackWith(r, url, trusthub.AuthToken(account.token))
