@@ -1,18 +1,19 @@
-// Package contract holds HTTP traffic against the OpenAPI document of the SDK, in tests, in CI, and
-// in production where one is willing to pay for it:
+// Package contract validates HTTP traffic against the OpenAPI document of the SDK: in tests, in CI,
+// and in production if its cost is acceptable.
 //
 //	client := server.Client(trusthub.WithMiddleware(contract.NewTransport)) // fails calls
+//
 //	client := server.Client(trusthub.WithMiddleware(contract.Observe(report))) // only reports
 //
-// It judges what the document states: path, parameters and credentials of a request; status,
-// headers, content type and body of an answer. Host, base path and the scheme of the Authorization
-// header are free. Not judged are an answer with status 429 or 5xx that is not JSON, nor one with
-// any status but 2xx that is neither JSON nor bears a Twilio-Request-Id: a gateway sent it, and not
-// the API. Nor are a body that could not be read to its end, and a body over 1 MiB. Bodies up to
-// that size are held in memory; what the caller reads is byte for byte what came.
+// It validates what the document states: path, parameters and credentials of a request; status,
+// headers, content type and body of a response. Host, base path and the scheme of the Authorization
+// header are free. These responses are not validated: status 429 or 5xx without JSON; any status
+// but 2xx that has neither JSON nor a Twilio-Request-Id, since a gateway sent it; an incomplete
+// body; and a body over 1 MiB. Bodies up to that size are held in memory. The caller reads exactly
+// the bytes that came.
 //
-// An answer that keeps the contract can be read by the client. The client reads some that break it,
-// too: it passes on a new status or a malformed URI as it is.
+// The client can read every response that keeps the contract. It also reads some that break it: a
+// new status or a malformed URI is passed on as it is.
 //
 // The document is parsed once, on first use. All functions are safe for concurrent use.
 package contract
@@ -30,44 +31,43 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/apierror"
 )
 
-// NewTransport returns a transport that fails with a *[Violation] where a request or an answer
-// breaks the contract. A request that does is not sent. nil means http.DefaultTransport.
+// NewTransport returns a transport that fails with a *[Violation] for a request or a response that
+// breaks the contract. Such a request is not sent. A nil next is http.DefaultTransport.
 func NewTransport(next http.RoundTripper) http.RoundTripper {
 	return &transport{next: orDefault(next), violated: func(v *Violation) error { return v }}
 }
 
-// Observe returns a middleware that reports what breaks the contract and never fails a call for it.
-// It also reports bodies over 1 MiB, which it does not judge. report is called before the caller
-// gets the answer, possibly from many goroutines at a time.
+// Observe returns a middleware that reports violations and never fails a call. It also reports
+// bodies over 1 MiB, which it does not validate. report is called before the caller gets the
+// response, possibly from many goroutines at a time.
 func Observe(report func(*Violation)) func(http.RoundTripper) http.RoundTripper {
 	return func(next http.RoundTripper) http.RoundTripper {
 		return &transport{next: orDefault(next), reportLarge: true, violated: func(v *Violation) error { report(v); return nil }}
 	}
 }
 
-// Violation is all that is wrong with a request or with an answer.
+// Violation lists everything that is wrong with a request or a response.
 type Violation struct {
 	Direction  string    // "request" or "response"
-	StatusCode int       // of the answer; 0 for a request
-	RequestID  string    // the Twilio-Request-Id of the answer
-	Findings   []Finding // the first 100 of them
+	StatusCode int       // of the response; 0 for a request
+	RequestID  string    // the Twilio-Request-Id of the response
+	Findings   []Finding // the first 100 findings
 
-	more    int // findings beyond those
+	more    int // number of further findings
 	twilios bool
 }
 
 // FromTwilio reports whether there is evidence that Twilio sent the response, as
-// (*trusthub.Error).FromTwilio does. Without any, it is likely a gateway's: it says nothing about
-// the contract of the API.
+// (*trusthub.Error).FromTwilio does. Without evidence, it is probably a gateway's, and says nothing
+// about the contract of the API.
 func (v *Violation) FromTwilio() bool { return v.twilios }
 
-// maxFindings bounds what is kept of an answer in which everything is wrong: 1 MiB has room for
-// 500,000 of it.
+// maxFindings bounds the findings of a response: 1 MiB has room for 500,000.
 const maxFindings = 100
 
 // Finding is one breach of the contract. It never quotes a value of a body or a header.
 type Finding struct {
-	// JSON pointer into the body; "" for its whole and for what is outside of it, which Reason names
+	// JSON pointer into the body; "" for the whole body, and for other parts, which Reason names
 	Pointer string
 	Reason  string
 }
@@ -83,7 +83,8 @@ func (v *Violation) Error() string {
 	for _, finding := range v.Findings[:min(len(v.Findings), shown)] {
 		text.WriteString("; ")
 		if finding.Pointer != "" {
-			fmt.Fprintf(&text, "%.120q: ", finding.Pointer) // quoted, since names in it come from the server
+			// quoted, since the names in it come from the server
+			fmt.Fprintf(&text, "%.120q: ", finding.Pointer)
 		}
 		text.WriteString(finding.Reason)
 	}
@@ -93,11 +94,10 @@ func (v *Violation) Error() string {
 	return text.String()
 }
 
-// Retryable reports false: asking again does not change what the server understands by the
-// contract.
+// Retryable returns false: a retry would break the contract again.
 func (*Violation) Retryable() bool { return false }
 
-// maxBody is the size up to which a body is judged.
+// maxBody is the size up to which a body is validated.
 const maxBody = 1 << 20
 
 type transport struct {
@@ -150,14 +150,14 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // judgeResponse reads the body up to the limit, and puts it back. The end of the context closes a
-// body that would go on.
+// body without an end.
 func (t *transport) judgeResponse(exchange *exchange, answer *http.Response) (found []Finding, body []byte) {
 	original, ctx := &onceCloser{ReadCloser: answer.Body}, exchange.request.Context()
 	stop := context.AfterFunc(ctx, func() { _ = original.Close() })
 	defer stop()
 	body, err := io.ReadAll(io.LimitReader(original, maxBody+1))
 	if err != nil && ctx.Err() != nil {
-		err = context.Cause(ctx) // not that it was closed
+		err = context.Cause(ctx) // instead of the error of closing
 	}
 	rest := io.Reader(original)
 	if err != nil {
@@ -178,7 +178,7 @@ func (t *transport) judgeResponse(exchange *exchange, answer *http.Response) (fo
 	return exchange.judgeResponse(answer.StatusCode, answer.Header, body), body
 }
 
-// onceCloser closes once: a second Close may do anything.
+// onceCloser closes only once, since a second Close may do anything.
 type onceCloser struct {
 	io.ReadCloser
 	once sync.Once
@@ -194,8 +194,7 @@ type failingReader struct{ err error }
 
 func (r failingReader) Read([]byte) (int, error) { return 0, r.err }
 
-// closeRequest keeps the promise of a RoundTripper to close the body of a request that it does not
-// send.
+// closeRequest closes the body of a request that is not sent, as a RoundTripper must.
 func closeRequest(req *http.Request, err error) error {
 	if req.Body != nil {
 		_ = req.Body.Close()

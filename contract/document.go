@@ -15,20 +15,20 @@ import (
 	"github.com/seed07fc1495/trusthub/api"
 )
 
-// document is the OpenAPI document, ready to judge traffic.
+// document is the parsed OpenAPI document.
 type document struct {
 	spec  *openapi3.T
 	paths []pathTemplate
 }
 
-// pathTemplate finds the requests of one path of the document, behind any base path.
+// pathTemplate matches the requests of one path of the document, behind any base path.
 type pathTemplate struct {
 	path       string
 	pattern    *regexp.Regexp
 	parameters []string
 }
 
-// load parses the document that the SDK is made from, once.
+// load parses the document of the SDK, once.
 var load = sync.OnceValues(func() (*document, error) { return parse(api.Spec()) })
 
 func parse(spec []byte) (*document, error) {
@@ -36,8 +36,8 @@ func parse(spec []byte) (*document, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Of this document alone, since kin-openapi's table of formats is shared by the whole program.
-	// It has no uri, and its date-time permits a second 60, which the client cannot decode.
+	// For this document only, since the whole program shares kin-openapi's table of formats. It has no
+	// uri, and its date-time permits a second 60, which the client cannot decode.
 	doc.SetStringFormatValidator("date-time", openapi3.NewCallbackValidator(checkDateTime))
 	doc.SetStringFormatValidator("uri", openapi3.NewCallbackValidator(checkURI))
 	d := &document{spec: doc}
@@ -48,7 +48,7 @@ func parse(spec []byte) (*document, error) {
 }
 
 func newPathTemplate(path string) pathTemplate {
-	parameter := regexp.MustCompile(`\\\{([^/]+?)\\\}`) // as QuoteMeta writes {name}
+	parameter := regexp.MustCompile(`\\\{([^/]+?)\\\}`) // QuoteMeta writes {name} like this
 	template := pathTemplate{path: path}
 	quoted := regexp.QuoteMeta(path)
 	for _, match := range parameter.FindAllStringSubmatch(quoted, -1) {
@@ -58,7 +58,7 @@ func newPathTemplate(path string) pathTemplate {
 	return template
 }
 
-// exchange is a request, and the operation of the document that it is for; nil when there is none.
+// exchange is a request and its operation in the document; nil if there is none.
 type exchange struct {
 	doc       *document
 	request   *http.Request
@@ -88,8 +88,8 @@ func (d *document) find(req *http.Request) *exchange {
 	return e
 }
 
-// checkDateTime asks the decoder of the client: time.Parse takes more than RFC 3339 has, such as
-// hours of one digit.
+// checkDateTime uses the decoder of the client, since time.Parse accepts more than RFC 3339, such
+// as hours of one digit.
 func checkDateTime(value string) error {
 	text, err := json.Marshal(value)
 	if err != nil || json.Unmarshal(text, new(time.Time)) != nil {
@@ -106,6 +106,5 @@ func checkURI(value string) error {
 	return nil
 }
 
-// uriCharacters has the characters that RFC 3986 permits, percent only before two hexadecimal
-// digits.
+// uriCharacters matches the characters of RFC 3986, percent only before two hexadecimal digits.
 var uriCharacters = regexp.MustCompile(`^(?:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*$`)

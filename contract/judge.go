@@ -19,7 +19,7 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/properties"
 )
 
-// judgeRequest finds what is wrong with the request.
+// judgeRequest returns what is wrong with the request.
 func (e *exchange) judgeRequest() []Finding {
 	switch {
 	case e.path == "":
@@ -34,7 +34,7 @@ func (e *exchange) judgeRequest() []Finding {
 	})))
 }
 
-// checkAuthorization asks for credentials of any scheme: bearer tokens are as good as the
+// checkAuthorization requires credentials of any scheme: a bearer token is as good as the
 // documented HTTP Basic.
 func checkAuthorization(_ context.Context, input *openapi3filter.AuthenticationInput) error {
 	if input.RequestValidationInput.Request.Header.Get("Authorization") == "" {
@@ -43,10 +43,10 @@ func checkAuthorization(_ context.Context, input *openapi3filter.AuthenticationI
 	return nil
 }
 
-// judgeResponse finds what is wrong with the answer to it.
+// judgeResponse returns what is wrong with the response.
 func (e *exchange) judgeResponse(status int, header http.Header, body []byte) []Finding {
 	if e.operation == nil {
-		return nil // the request was the violation, and there is nothing to hold the answer against
+		return nil // the request is the violation, and has no documented responses
 	}
 	mediaType := mediatype.Of(header.Get("Content-Type"))
 	retried := status/100 == 5 || status == http.StatusTooManyRequests
@@ -71,8 +71,7 @@ func (e *exchange) judgeResponse(status int, header http.Header, body []byte) []
 	return append(found, e.judgeBody(status, content.Schema.Value, body)...)
 }
 
-// judgeHeaders has kin-openapi judge one header at a time, since it stops at the first that is
-// wrong.
+// judgeHeaders validates one header at a time, since kin-openapi stops at the first wrong one.
 func (e *exchange) judgeHeaders(status int, header http.Header, response *openapi3.Response) (found []Finding) {
 	for name, documented := range response.Headers {
 		one := *e.operation
@@ -100,14 +99,14 @@ func headerReason(err error, schema *openapi3.SchemaRef) string {
 	switch {
 	case errors.As(err, &schemaErr):
 		return schemaErr.Reason
-	case schema != nil && schema.Value.Type != nil: // it could not even be decoded
+	case schema != nil && schema.Value.Type != nil: // kin-openapi could not decode it
 		return "value must be of type " + strings.Join(*schema.Value.Type, " or ")
 	}
 	return "not as documented"
 }
 
-// judgeBody decodes strictly, which kin-openapi does not: it takes duplicate names, invalid UTF-8
-// and what comes after the document.
+// judgeBody decodes strictly. kin-openapi accepts duplicate names, invalid UTF-8 and data after the
+// document.
 func (e *exchange) judgeBody(status int, schema *openapi3.Schema, body []byte) []Finding {
 	var value any
 	var syntactic *jsontext.SyntacticError
@@ -137,7 +136,7 @@ func (e *exchange) input(options *openapi3filter.Options) *openapi3filter.Reques
 	}
 }
 
-// findings flattens what kin-openapi returns, without the parts that quote values.
+// findings flattens the errors of kin-openapi, without the parts that quote values.
 func findings(err error) []Finding {
 	switch err := err.(type) { //nolint:errorlint // a tree of errors, taken apart node by node
 	case nil:
@@ -174,8 +173,7 @@ func findings(err error) []Finding {
 }
 
 // isEmptyForNull reports whether the finding is about an empty string in place of null. The
-// document permits that, but not in its schemas: those have the lengths, patterns and formats of
-// strings that say something.
+// document permits that in words, not in its schemas, which describe strings with a content.
 func isEmptyForNull(finding *openapi3.SchemaError) bool {
 	schema := finding.Schema
 	return finding.Value == "" && schema.Nullable && schema.Type.Is("string") && schema.Format != "date-time"

@@ -16,9 +16,8 @@ import (
 	"github.com/seed07fc1495/trusthub"
 )
 
-// Hooks returns hooks for [trusthub.WithHooks] that make spans and metrics of what a client does.
-// They may serve several clients. Instruments that cannot be made are reported to OpenTelemetry's
-// error handler.
+// Hooks returns hooks for [trusthub.WithHooks] that record spans and metrics. Several clients may
+// share them. An instrument that cannot be created is reported to OpenTelemetry's error handler.
 func Hooks(opts ...Option) trusthub.Hooks {
 	c := newConfig(opts)
 	r := &recorder{tracer: c.tracer(), instruments: newInstruments(c.meter()), attributes: c.attributes}
@@ -34,17 +33,17 @@ type recorder struct {
 	targets    kept[endpoint, *target]
 }
 
-// part is a call or a request that has begun. Its span is kept here, since that of the context may
-// be another hook's by its end.
+// part is a call or a request in progress. It keeps its span, since another hook may have replaced
+// that of the context.
 type part struct {
 	target *target
 	span   trace.Span
 	start  time.Time
-	outer  *part // around it, if any; of the same start, when a client has the same hooks twice
+	outer  *part // the part around it; for equal hooks on one client, both of the same start
 	ended  bool
 }
 
-// within is the part that a context is of. Other hooks may have dropped it.
+// within returns the part of a context; nil if other hooks have dropped it.
 func (r *recorder) within(ctx context.Context) *part {
 	p, _ := ctx.Value(r).(*part)
 	return p
@@ -90,7 +89,7 @@ func (r *recorder) attemptDone(ctx context.Context, info trusthub.AttemptInfo) {
 		}
 	}
 	description := ""
-	if info.Err != nil && info.StatusCode < 400 { // else the status says it
+	if info.Err != nil && info.StatusCode < 400 { // otherwise the status is enough
 		description = info.Err.Error()
 	}
 	request.end(kind, description, info.Duration)
@@ -113,8 +112,8 @@ func (r *recorder) callDone(ctx context.Context, info trusthub.CallInfo) {
 	call.end(kind, description, info.Duration)
 }
 
-// callbackDone counts the callbacks by status and reason. A span is the business of the server
-// around the handler.
+// callbackDone records callbacks by status and reason. The server around the handler makes the
+// spans.
 func (r *recorder) callbackDone(ctx context.Context, info trusthub.CallbackInfo) {
 	all := append(slices.Clip(r.attributes), semconv.HTTPResponseStatusCode(info.Status))
 	if info.Reason != "" {
@@ -123,7 +122,7 @@ func (r *recorder) callbackDone(ctx context.Context, info trusthub.CallbackInfo)
 	r.callback.Record(ctx, info.Duration.Seconds(), metric.WithAttributes(all...))
 }
 
-// current is the innermost part that has not ended.
+// current returns the innermost part that has not ended.
 func (p *part) current() *part {
 	for p != nil && p.ended {
 		p = p.outer
@@ -131,11 +130,11 @@ func (p *part) current() *part {
 	return p
 }
 
-// end ends the span when the request ended, which was before it was known what follows.
+// end ends the span with the end time of the request, which came before the decision about a retry.
 func (p *part) end(errorType, description string, took time.Duration) {
 	if errorType != "" {
 		p.span.SetAttributes(semconv.ErrorTypeKey.String(errorType))
-		p.span.SetStatus(codes.Error, description) // of hooks, whose errors hold no secrets
+		p.span.SetStatus(codes.Error, description) // errors for hooks hold no secrets
 	}
 	p.ended = true
 	if p.span.IsRecording() {
@@ -145,8 +144,8 @@ func (p *part) end(errorType, description string, took time.Duration) {
 	}
 }
 
-// requestErrorType is the status, whoever sent it, or else the reason; "" for success, and for a
-// redirect, which is no error of HTTP.
+// requestErrorType returns the status of any sender, or else the reason; "" for success and for a
+// redirect, which is not an error in HTTP.
 func requestErrorType(info trusthub.AttemptInfo) string {
 	switch {
 	case info.StatusCode >= 400:
@@ -157,7 +156,7 @@ func requestErrorType(info trusthub.AttemptInfo) string {
 	return string(info.Reason)
 }
 
-// callErrorType is the status that Twilio answered with, or else the reason; "" for success.
+// callErrorType returns the status of Twilio, or else the reason; "" for success.
 func callErrorType(info trusthub.CallInfo) string {
 	if refusal, ok := errors.AsType[*trusthub.Error](info.Err); ok && info.Reason == trusthub.ReasonStatus {
 		return strconv.Itoa(refusal.StatusCode)

@@ -17,7 +17,7 @@ type instruments struct {
 }
 
 func newInstruments(meter metric.Meter) instruments {
-	// As those of requests, and on to what a fleet waits in an outage.
+	// The bounds for requests, and longer ones for the waits of a batch in an outage.
 	seconds := []float64{0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30, 60, 300, 900}
 	request, err1 := httpconv.NewClientRequestDuration(meter)
 	wait, err2 := meter.Float64Histogram("trusthub.client.request.wait", metric.WithUnit("s"), metric.WithExplicitBucketBoundaries(seconds...),

@@ -8,15 +8,16 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Option is for [Hooks], [ObserveStats] and [ObserveTracker].
+// Option configures [Hooks], [ObserveStats] and [ObserveTracker].
 type Option func(*config)
 
-// WithTracerProvider takes the place of the global provider. [ObserveStats] has no use for it.
+// WithTracerProvider sets the provider of the spans. The default is the global one. [ObserveStats]
+// ignores it.
 func WithTracerProvider(provider trace.TracerProvider) Option {
 	return func(c *config) { c.tracers = provider }
 }
 
-// WithMeterProvider takes the place of the global provider.
+// WithMeterProvider sets the provider of the metrics. The default is the global one.
 func WithMeterProvider(provider metric.MeterProvider) Option {
 	return func(c *config) { c.meters = provider }
 }

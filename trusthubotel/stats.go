@@ -10,9 +10,9 @@ import (
 	"github.com/seed07fc1495/trusthub"
 )
 
-// ObserveStats registers gauges for the [trusthub.Stats] of a client, which are taken at each
-// collection of metrics. They end, and the client can be forgotten, with Unregister. Several
-// clients are told apart by [WithAttributes].
+// ObserveStats registers gauges for the [trusthub.Stats] of a client, read at each collection of
+// metrics. Call Unregister of the result to end them and to release the client. [WithAttributes]
+// distinguishes several clients.
 func ObserveStats(client *trusthub.Client, opts ...Option) (metric.Registration, error) {
 	c := newConfig(opts)
 	meter, attributes := c.meter(), metric.WithAttributes(c.attributes...)

@@ -12,18 +12,18 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// target is what stays the same from call to call. It is made once.
+// target has the attributes that are the same for all calls. It is made once.
 type target struct {
 	name              string // GET /v1/CustomerProfiles/{Sid}
 	ofCall, ofRequest []trace.SpanStartOption
-	attributes        []attribute.KeyValue // of metrics
+	attributes        []attribute.KeyValue // attributes of metrics
 	outcomes          kept[outcome, []metric.RecordOption]
 }
 
-// endpoint is what a client calls.
+// endpoint is the operation and address of a call.
 type endpoint struct{ method, route, scheme, host string }
 
-// outcome is what metrics tell of a call or a request besides its target.
+// outcome has the other attributes of a call or a request.
 type outcome struct {
 	status    int
 	errorType string
@@ -51,7 +51,7 @@ func newTarget(e endpoint, attributes []attribute.KeyValue) *target {
 	}
 }
 
-// recorded are the attributes of a measurement.
+// recorded returns the attributes of a measurement.
 func (t *target) recorded(o outcome) []metric.RecordOption {
 	return t.outcomes.get(o, func() []metric.RecordOption {
 		all := slices.Clone(t.attributes)
@@ -65,7 +65,7 @@ func (t *target) recorded(o outcome) []metric.RecordOption {
 	})
 }
 
-// kept is what is made once for each key, of which there are few.
+// kept caches a value for each of a small number of keys.
 type kept[K comparable, V any] struct {
 	mu   sync.Mutex
 	made map[K]V

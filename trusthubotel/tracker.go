@@ -12,16 +12,16 @@ import (
 )
 
 // ObserveTracker registers instruments for the [trusthub.TrackerStats] of a tracker, as
-// [ObserveStats] does for those of a client:
+// [ObserveStats] does for a client:
 //
-//	trusthub.tracker.profiles       that are tracked
-//	trusthub.tracker.pending        SIDs that wait to be polled, or whose change is not handled yet
+//	trusthub.tracker.profiles       tracked profiles
+//	trusthub.tracker.pending        SIDs that wait for a poll or for the handler
 //	trusthub.tracker.sweep.duration of the last complete sweep
-//	trusthub.tracker.sweep.age      time since that has ended; absent until one has
-//	trusthub.tracker.success.age    time since Twilio last answered the client; absent until it has
-//	trusthub.tracker.changes        that were handled, by trusthub.profile.status; "error" for errors
+//	trusthub.tracker.sweep.age      time since its end; absent before the first one
+//	trusthub.tracker.success.age    time since the last response of Twilio; absent before the first one
+//	trusthub.tracker.changes        handled changes, by trusthub.profile.status; "error" for errors
 //
-// Alert on the age of the sweep, and on pending changes that do not become less.
+// Alert on the age of the sweep, and on a number of pending SIDs that does not fall.
 func ObserveTracker(tracker *trusthub.Tracker, opts ...Option) (metric.Registration, error) {
 	c := newConfig(opts)
 	meter, common := c.meter(), metric.WithAttributes(c.attributes...)
@@ -63,7 +63,7 @@ func observeAge(o metric.Observer, gauge metric.Float64ObservableGauge, at time.
 	}
 }
 
-// nameOf returns one of few names: what is not documented yet is "other".
+// nameOf returns the status, or "other" for an undocumented one.
 func nameOf(status trusthub.CustomerProfileStatus) string {
 	switch {
 	case status == "":

@@ -16,27 +16,27 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/webhook"
 )
 
-// CallBack makes Put send status callbacks, with client, as Twilio does: when the status of a
-// profile that was there before has changed, and its StatusCallback is not empty, that gets a
-// signed POST. Put returns when it has a response, or after the 15 s that Twilio waits. A failure
-// has no consequence; a Transport of the client sees the responses. A nil client ends it.
+// CallBack makes [Handler.Put] send status callbacks through client, as Twilio does: a profile gets
+// a signed POST to its StatusCallback when it was there before and its Status has changed. Put
+// returns after the response, or after the 15 s that Twilio waits. A failed callback has no effect;
+// a Transport of the client sees the responses. A nil client turns callbacks off.
 //
 // The parameters are AccountSid, BundleSid, Status and FailureReason, the names that public code
-// reads. Twilio does not document them. A POST has them in its form, a GET in its query.
+// reads. Twilio does not document them. They are the form of a POST, and the query of a GET.
 func (h *Handler) CallBack(client *http.Client) { h.CallBackWith(client, CallbackStyle{}) }
 
-// CallBackWith is CallBack in another style.
+// CallBackWith is CallBack with another style.
 func (h *Handler) CallBackWith(client *http.Client, style CallbackStyle) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.caller, h.style = client, style
 }
 
-// CallbackStyle is how status callbacks are sent and signed. Each field is something that Twilio
-// documents or that was seen.
+// CallbackStyle is how status callbacks are sent and signed. Twilio documents each field, or public
+// code shows it.
 type CallbackStyle struct {
-	// Key signs, as by [SignCallbackWith]. The zero key is the auth token of the profile's account
-	// (see [Handler.AddAccount]).
+	// Key signs the callbacks, as [SignCallbackWith] does. The zero key means the auth token of the
+	// profile's account (see [Handler.AddAccount]).
 	Key trusthub.SigningKey
 	// SHA1 signs by HMAC_SHA1 when Key is a SharedKey. The default is HMAC_SHA256.
 	SHA1 bool
@@ -44,12 +44,12 @@ type CallbackStyle struct {
 	GET bool
 	// BodySHA256 adds the hash of the form to the query, twice.
 	BodySHA256 bool
-	// DropUserInfo signs the URL without its user and password. The default is to sign the
-	// StatusCallback as it is.
+	// DropUserInfo signs the URL without user and password. The default is to sign the StatusCallback
+	// as it is.
 	DropUserInfo bool
 }
 
-// store keeps a profile and returns the function that sends its callback, if one is due.
+// store stores a profile. It returns a function that sends the callback, or nil.
 func (h *Handler) store(profile trusthub.CustomerProfile, body []byte) (callBack func()) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -65,11 +65,11 @@ func (h *Handler) store(profile trusthub.CustomerProfile, body []byte) (callBack
 	return func() { style.callBack(client, profile) }
 }
 
-// callbackWait is how long Twilio waits for a response by default.
-// See https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides.
+// callbackWait is the time that Twilio waits for a response by default. See
+// https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides.
 const callbackWait = 15 * time.Second
 
-// callBack sends a callback. A URL that cannot be called or signed gets none.
+// callBack sends a callback, unless the URL is invalid.
 func (s CallbackStyle) callBack(client *http.Client, profile trusthub.CustomerProfile) {
 	ctx, cancel := context.WithTimeout(context.Background(), callbackWait)
 	defer cancel()
@@ -122,7 +122,7 @@ func callbackForm(profile trusthub.CustomerProfile) string {
 	}.Encode()
 }
 
-// addQuery leaves the rest of an address as it is written.
+// addQuery adds a query, and changes nothing else in the address.
 func addQuery(address, query string) string {
 	if strings.Contains(address, "?") {
 		return address + "&" + query
@@ -130,17 +130,17 @@ func addQuery(address, query string) string {
 	return address + "?" + query
 }
 
-// SignCallback signs r as Twilio would, calling url with [Password] as the auth token; the body can
-// be read again. A body other than a form needs its hexadecimal SHA-256 in the query of url before,
-// as bodySHA256. SignCallback panics when it is neither, or cannot be read, or when
-// [trusthub.VerifyCallback] would not read as much.
+// SignCallback signs r as if Twilio called url, with [Password] as the auth token. The body can be
+// read again. If the body is not a form, the query of url needs its hexadecimal SHA-256 as
+// bodySHA256. SignCallback panics without it, for an unreadable body, and for a request that is too
+// large for [trusthub.VerifyCallback].
 func SignCallback(r *http.Request, url string) {
 	SignCallbackWith(r, url, trusthub.AuthToken(Password))
 }
 
-// SignCallbackWith is [SignCallback] by another key. A SharedKey signs by the algorithm that the
-// header X-Twilio-Webhooks-Signature-Settings of r names before, or else by HMAC_SHA256, and is
-// named in that header then. It panics when the key is blank, too.
+// SignCallbackWith is [SignCallback] with another key. A SharedKey signs by the algorithm in the
+// header X-Twilio-Webhooks-Signature-Settings of r, or else by HMAC_SHA256, and sets that header.
+// It also panics for a blank key.
 func SignCallbackWith(r *http.Request, url string, key trusthub.SigningKey) {
 	algorithm := webhook.SHA256
 	if strings.HasSuffix(r.Header.Get(webhook.SettingsHeader), "algorithm="+string(webhook.SHA1)) {

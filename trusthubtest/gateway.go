@@ -8,9 +8,8 @@ import (
 	"strings"
 )
 
-// Gateway returns a fault in which somebody on the way answers in Twilio's place, by one of the
-// names of [Gateways]. Nothing in it is Twilio's: it has no Twilio-Request-Id. Gateway panics when
-// the name is unknown.
+// Gateway returns a fault in which a gateway answers in place of Twilio. The name is one of
+// [Gateways]. The response has no Twilio-Request-Id. Gateway panics for an unknown name.
 //
 //	server.Fail(trusthubtest.Gateway("nginx-404"))
 func Gateway(name string) Fault {
@@ -21,10 +20,10 @@ func Gateway(name string) Fault {
 	return fault
 }
 
-// Gateways returns the names that [Gateway] knows, sorted: what answers, and the status.
+// Gateways returns the names for [Gateway], sorted: the kind of the gateway and the status.
 func Gateways() []string { return slices.Sorted(maps.Keys(gateways())) }
 
-// The shapes have their sources in docs/FAKE.md.
+// docs/FAKE.md has the sources of the shapes.
 func gateways() map[string]Fault {
 	const htmlType, plainType = "text/html", "text/plain"
 	return map[string]Fault{
@@ -54,7 +53,7 @@ func nginxPage(status string) string {
 		"</body>\r\n</html>\r\n", "STATUS", status)
 }
 
-// fromGateway is an answer without anything of Twilio's. More are names and values of headers.
+// fromGateway returns a response without a sign of Twilio. more are names and values of headers.
 func fromGateway(status int, contentType, server, body string, more ...string) Fault {
 	header := http.Header{"Twilio-Request-Id": nil, "Content-Type": {contentType}}
 	if server != "" {

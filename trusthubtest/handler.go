@@ -18,8 +18,8 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/sid"
 )
 
-// Handler is the fake as an [http.Handler], for programs that bring a server of their own, and as
-// an [http.RoundTripper], which answers without a server and so works in a testing/synctest bubble:
+// Handler is the fake as an [http.Handler] for a program's own server, and as an
+// [http.RoundTripper], which needs no server and works in a testing/synctest bubble:
 //
 //	trusthub.WithHTTPClient(&http.Client{Transport: trusthubtest.NewHandler()})
 //
@@ -27,33 +27,33 @@ import (
 type Handler struct {
 	mu       sync.Mutex
 	profiles map[string][]byte // JSON by upper-case SID
-	received int               // requests
-	requests []*http.Request   // the last of them
+	received int               // number of requests
+	requests []*http.Request   // the last requests
 	refused  int
 	faults   []Fault
 	failFunc func(*http.Request) (Fault, bool)
 	delay    time.Duration
-	limit    int // 0: none
+	limit    int // 0: no limit
 	inFlight int
 	accounts map[string]string // auth tokens by account SID
-	caller   *http.Client      // of status callbacks; nil: none are sent
+	caller   *http.Client      // sends status callbacks; nil: none
 	style    CallbackStyle
 }
 
-// keptRequests bounds what a fake remembers, so that a load test does not end in a lack of memory.
+// keptRequests bounds the recorded requests, so that a load test does not run out of memory.
 const keptRequests = 10_000
 
-// NewHandler returns a fake that knows the profile of Twilio's documentation.
+// NewHandler returns a fake with the profile of Twilio's documentation.
 func NewHandler() *Handler {
 	h := &Handler{profiles: make(map[string][]byte), accounts: map[string]string{Username: Password}}
 	h.Put(exampleProfile())
 	return h
 }
 
-// Put adds a profile, or replaces the one with the same SID. The profile is copied. A profile
-// without a status, which the API never sends, is a draft. Put panics when the SID is malformed,
-// because such a profile could not be fetched. It calls the profile's StatusCallback if
-// [Handler.CallBack] asks for that.
+// Put adds a profile, or replaces the one with the same SID. It copies the profile. A profile
+// without a status becomes a draft, since the API never sends one. Put panics for a malformed SID,
+// because the client cannot fetch it. It calls the profile's StatusCallback after
+// [Handler.CallBack].
 func (h *Handler) Put(profile trusthub.CustomerProfile) {
 	if !sid.IsValid(profile.SID) {
 		panic(fmt.Sprintf("trusthubtest: Put: %q is not a Customer Profile SID: want BU and 32 hexadecimal digits", profile.SID))
@@ -68,7 +68,7 @@ func (h *Handler) Put(profile trusthub.CustomerProfile) {
 	}
 }
 
-// Profile returns a profile as it is now; false: there is none with this SID.
+// Profile returns the current profile; false if there is none with this SID.
 func (h *Handler) Profile(sid string) (profile trusthub.CustomerProfile, ok bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -80,18 +80,18 @@ func (h *Handler) find(sid string) (profile trusthub.CustomerProfile, ok bool) {
 	return profile, ok && json.Unmarshal(body, &profile) == nil
 }
 
-// Remove removes a profile, so that it is answered 404, as one that was deleted. There need not be
-// one.
+// Remove removes a profile, which is answered 404 then, like a deleted one. A missing profile is no
+// error.
 func (h *Handler) Remove(sid string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.profiles, strings.ToUpper(sid))
 }
 
-// AddAccount adds another account beside [Username] and [Password]. Its SID and auth token are
-// accepted as credentials, and the token signs the status callbacks of its profiles. Profiles with
-// its AccountSID are 404 to the other accounts, and theirs are 404 to it. Adding it again replaces
-// its token. AddAccount panics when one of both is empty.
+// AddAccount adds an account beside [Username] and [Password]. Its SID and auth token are accepted
+// as credentials, and the token signs the status callbacks of its profiles. Each account gets 404
+// for the profiles of another AccountSID. A second call replaces the token. AddAccount panics for
+// an empty SID or token.
 func (h *Handler) AddAccount(sid, token string) {
 	if sid == "" || token == "" {
 		panic("trusthubtest: AddAccount: the SID or the token is empty")
@@ -101,31 +101,31 @@ func (h *Handler) AddAccount(sid, token string) {
 	h.accounts[sid] = token
 }
 
-// Delay makes every answer take so long, besides the Delay of a [Fault]; what LimitConcurrency
-// refuses is answered at once. A client that goes away ends it.
+// Delay delays every response, in addition to the Delay of a [Fault]. A request that
+// LimitConcurrency rejects is answered at once. The delay ends early if the client disconnects.
 func (h *Handler) Delay(d time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.delay = d
 }
 
-// LimitConcurrency answers 429 with code 20429 to all requests beyond n at a time, as Twilio does
-// for an account. 0 ends the limit. Requests take no time by themselves: give them some by Delay.
+// LimitConcurrency answers 429 with code 20429 to requests beyond n at a time, as Twilio does for
+// an account. 0 means no limit. Requests take no time by default: set a Delay.
 func (h *Handler) LimitConcurrency(n int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.limit = n
 }
 
-// Refused returns how many requests LimitConcurrency has refused so far.
+// Refused returns the number of requests that LimitConcurrency has rejected.
 func (h *Handler) Refused() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.refused
 }
 
-// Requests returns the requests received so far, in order, without their bodies: the last 10,000 of
-// them. The number in the Twilio-Request-Id of an answer, hexadecimal and from 1, counts all.
+// Requests returns the requests so far, in order, without their bodies: the last 10,000. The number
+// in the Twilio-Request-Id of a response, hexadecimal and from 1, counts all requests.
 func (h *Handler) Requests() []*http.Request {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -144,7 +144,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Length", fmt.Sprint(len(reply.body)))
 	w.WriteHeader(reply.status)
 	if !reply.truncate {
-		_, _ = w.Write(reply.body) // a client that went away is no failure of the fake
+		_, _ = w.Write(reply.body) // an error means that the client has gone
 		return
 	}
 	_, _ = w.Write(reply.body[:len(reply.body)/2])
@@ -175,11 +175,11 @@ func (h *Handler) RoundTrip(req *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// breakOff cuts the connection in the middle of the status line: before its first byte, net/http
-// would send the request again by itself when the connection had been used before.
+// breakOff breaks the connection in the middle of the status line. Before its first byte, net/http
+// would send a request again by itself if the connection was used before.
 func breakOff(w http.ResponseWriter) {
 	conn, _, err := http.NewResponseController(w).Hijack()
-	if err == nil { // HTTP/1
+	if err == nil { // not over HTTP/2
 		_, _ = io.WriteString(conn, "HTTP/1.1 ")
 		_ = conn.Close()
 	}

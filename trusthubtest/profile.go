@@ -15,7 +15,7 @@ var example []byte
 
 func exampleProfile() (profile trusthub.CustomerProfile) {
 	if err := json.Unmarshal(example, &profile); err != nil {
-		// a test of the document holds the two together
+		// a test compares it with the document
 		panic(fmt.Sprintf("trusthubtest: example.json: %v", err))
 	}
 	return profile

@@ -12,7 +12,7 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/sleep"
 )
 
-// reply is an answer before it is sent, and what goes wrong with it then.
+// reply is a response, and what goes wrong while it is sent.
 type reply struct {
 	status          int
 	header          http.Header
@@ -20,9 +20,9 @@ type reply struct {
 	truncate, reset bool
 }
 
-// handle decides on the answer to one request, and takes the time for it.
+// handle returns the response to a request, after its delay.
 func (h *Handler) handle(r *http.Request) *reply {
-	// not the server's context, which would keep the connection alive
+	// the server's context would keep the connection in memory
 	kept := r.Clone(context.Background())
 	kept.Body = http.NoBody
 	number, delay, admitted := h.enter(kept)
@@ -39,8 +39,8 @@ func (h *Handler) handle(r *http.Request) *reply {
 	return reply
 }
 
-// enter remembers a request and numbers it. If it is not one too many, it counts as in flight, and
-// takes some time.
+// enter records and numbers a request. Unless the limit rejects it, the request counts as in flight
+// and gets a delay.
 func (h *Handler) enter(kept *http.Request) (number int, delay time.Duration, admitted bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -61,7 +61,7 @@ func (h *Handler) leave() {
 	h.inFlight--
 }
 
-// answer is what the API answers to a request, changed as the fault says.
+// answer returns the response of the API, changed by the fault.
 func (h *Handler) answer(r *http.Request, fault Fault) *reply {
 	reply := faultReply(fault)
 	if fault.Status == 0 {
@@ -78,7 +78,7 @@ func (h *Handler) answer(r *http.Request, fault Fault) *reply {
 	return reply
 }
 
-// usual is what the API answers to a request.
+// usual returns the response of the API.
 func (h *Handler) usual(r *http.Request) *reply {
 	username, password, _ := r.BasicAuth()
 	id, known := strings.CutPrefix(r.URL.Path, "/v1/CustomerProfiles/")
@@ -117,8 +117,8 @@ func (h *Handler) isAuthentic(username, password string) bool {
 	return token != "" && password == token
 }
 
-// profileOf returns a profile if it belongs to the account. Those of accounts that were not added
-// belong to Username.
+// profileOf returns a profile if it belongs to the account. Profiles of unknown accounts belong to
+// Username.
 func (h *Handler) profileOf(account, sid string) (body []byte, ok bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -148,7 +148,7 @@ func errorReply(status, code int, message string) *reply {
 		Status   int    `json:"status"`
 	}{code, message, fmt.Sprintf("https://www.twilio.com/docs/errors/%d", code), status})
 	if err != nil {
-		panic(err) // numbers and strings can always be written
+		panic(err) // numbers and strings can always be encoded
 	}
 	return &reply{status: status, header: http.Header{"Content-Type": {jsonType}}, body: body}
 }

@@ -1,16 +1,16 @@
 // Package trusthubtest is a fake Trust Hub for the tests of programs that use trusthub.
 //
-// It behaves as the API is documented to: profiles are served with every documented key, null where
-// empty, and errors in Twilio's shape. It accepts [Username] and [Password] alone and knows the
-// profile of Twilio's documentation, [ExampleSID], from the start.
+// It behaves like the documented API: a profile has every documented key, with null for empty ones,
+// and errors have Twilio's shape. It accepts [Username] and [Password] only, and has the profile of
+// Twilio's documentation, [ExampleSID], from the start.
 //
 //	server := trusthubtest.NewServer(t)
 //	server.Put(trusthub.CustomerProfile{SID: "BU0123…", Status: trusthub.StatusInReview})
-//	server.Fail(trusthubtest.Fault{Status: 503}) // the first attempt, and the client tries again
+//	server.Fail(trusthubtest.Fault{Status: 503}) // for the first attempt; the client retries
 //	client := server.Client()
 //
-// In a testing/synctest bubble, where a server on loopback would keep time from passing, use a
-// [Handler] as the transport.
+// In a testing/synctest bubble, use a [Handler] as the transport: a server on loopback would stop
+// the bubble's time.
 package trusthubtest
 
 import (
@@ -20,15 +20,14 @@ import (
 	"github.com/seed07fc1495/trusthub"
 )
 
-// The credentials that the fake accepts. They have the form of real ones, since Twilio's own client
-// refuses others.
+// The credentials that the fake accepts. They look like real ones, since Twilio's own client
+// rejects others.
 const (
 	Username = "ACaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 	Password = "0123456789abcdef0123456789abcdef" // #nosec G101 -- opens nothing but the fake
 )
 
-// ExampleSID is the SID of the profile in Twilio's documentation, which the fake knows from the
-// start.
+// ExampleSID is the SID of the profile in Twilio's documentation, which every fake has.
 const ExampleSID = "BUaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 
 // Server is a fake Trust Hub that listens on loopback over HTTP.
@@ -39,7 +38,7 @@ type Server struct {
 	tb testing.TB
 }
 
-// NewServer starts a fake that ends with the test.
+// NewServer starts a fake, which ends with the test.
 func NewServer(tb testing.TB) *Server {
 	tb.Helper()
 	handler := NewHandler()
@@ -48,8 +47,7 @@ func NewServer(tb testing.TB) *Server {
 	return &Server{Handler: handler, URL: server.URL, tb: tb}
 }
 
-// Client returns a client of the server with the credentials that it accepts. Options that cannot
-// work fail the test.
+// Client returns a client of the server with valid credentials. An invalid option fails the test.
 func (s *Server) Client(opts ...trusthub.Option) *trusthub.Client {
 	s.tb.Helper()
 	opts = append([]trusthub.Option{trusthub.WithBaseURL(s.URL)}, opts...)

@@ -51,7 +51,8 @@ func newAuthStatusCommand() *cobra.Command {
 	return cmd
 }
 
-// tried says what came of a request with the credentials.
+// tried describes the response to a request with the credentials. ok means that Twilio accepts
+// them.
 func tried(err error, response trusthub.Response) (result string, ok bool) {
 	status := fmt.Sprintf("status %d, request %s", response.StatusCode, orDash(response.RequestID))
 	switch {
@@ -83,7 +84,7 @@ func writeAuthStatus(w io.Writer, used []string, where, result string) {
 	_ = table.Flush()
 }
 
-// credentials returns the variables that the credentials come from; nil: from none.
+// credentials returns the variables that hold the credentials; nil for the fake's own.
 func (c *connection) credentials() []string {
 	switch {
 	case c.fake:
@@ -94,7 +95,7 @@ func (c *connection) credentials() []string {
 	return []string{"TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN"}
 }
 
-// nameCredentials writes a line about the first request that Twilio answers 401.
+// nameCredentials prints a line at the first 401 of Twilio.
 func (c *connection) nameCredentials(stderr io.Writer) trusthub.Option {
 	var once sync.Once
 	return trusthub.WithHooks(trusthub.Hooks{AttemptDone: func(_ context.Context, info trusthub.AttemptInfo) {

@@ -50,7 +50,7 @@ func newExplainCommand() *cobra.Command {
 	return cmd
 }
 
-// capture is a request in files.
+// capture names the files of a captured request.
 type capture struct{ url, headers, body, method string }
 
 func (c *capture) request() (*http.Request, error) {
@@ -75,7 +75,7 @@ func (c *capture) request() (*http.Request, error) {
 	return r, nil
 }
 
-// readHeader reads lines of headers, and the method of the line before if there is one.
+// readHeader reads lines of headers. The line before them may have the method.
 func readHeader(name string) (method string, header http.Header, err error) {
 	content, err := os.ReadFile(name) //nolint:gosec // G304: the user's own
 	if err != nil {
@@ -88,13 +88,13 @@ func readHeader(name string) (method string, header http.Header, err error) {
 	content = append(bytes.TrimSpace(content), "\r\n\r\n"...)
 	lines, err := textproto.NewReader(bufio.NewReader(bytes.NewReader(content))).ReadMIMEHeader()
 	if err != nil {
-		// the text of err quotes the line
+		// the text of err quotes the line, which may be secret
 		return "", nil, fmt.Errorf("%s has no line a header, as in %s: …", name, webhook.SignatureHeader)
 	}
 	return method, http.Header(lines), nil
 }
 
-// keysFromEnv returns the keys with the names of their variables.
+// keysFromEnv returns the keys, named by their variables.
 func keysFromEnv() (keys []webhook.NamedKey, err error) {
 	for _, next := range []string{"", "NEXT_"} {
 		token := "TWILIO_" + next + "AUTH_TOKEN"
@@ -117,7 +117,7 @@ func keysFromEnv() (keys []webhook.NamedKey, err error) {
 	return used, nil
 }
 
-// explain prints the verdict, and what would change it.
+// explain prints whether the signature is valid, or which change would make it valid.
 func explain(out io.Writer, r *http.Request, url string, named []webhook.NamedKey) error {
 	var keys []webhook.Key
 	for _, key := range named {

@@ -91,10 +91,10 @@ type verdict struct {
 	Status    int       `json:"status,omitempty"`
 	RequestID string    `json:"request_id,omitempty"`
 	Findings  []finding `json:"findings,omitempty"`
-	Unknown   []string  `json:"undocumented,omitempty"` // properties
+	Unknown   []string  `json:"undocumented,omitempty"` // undocumented properties
 	Error     string    `json:"error,omitempty"`
 
-	malformed bool // the SID
+	malformed bool // the SID is malformed
 }
 
 type finding struct {
@@ -102,7 +102,7 @@ type finding struct {
 	Reason  string `json:"reason"`
 }
 
-// verdicts judges as many profiles as it can before ctx ends, in the order of the input.
+// verdicts validates profiles until ctx ends. They are in the order of the input.
 func (o *checkOptions) verdicts(ctx context.Context, fetched iter.Seq[trusthub.FetchResult]) []verdict {
 	byIndex := make(map[int]verdict)
 	for result := range fetched {
@@ -121,7 +121,7 @@ func (o *checkOptions) verdicts(ctx context.Context, fetched iter.Seq[trusthub.F
 		}
 		byIndex[result.Index] = v
 	}
-	verdicts := []verdict{} // a list in JSON, also when there is none
+	verdicts := []verdict{} // an empty list is [] in JSON
 	for _, i := range slices.Sorted(maps.Keys(byIndex)) {
 		verdicts = append(verdicts, byIndex[i])
 	}
@@ -143,10 +143,10 @@ func oneByOne(ctx context.Context, client *trusthub.Client, sids iter.Seq[string
 	}
 }
 
-// undocumented returns the properties of a profile that the document does not have.
+// undocumented returns the properties of a profile that are not in the document.
 func undocumented(body []byte) []string {
 	var object map[string]json.RawMessage
-	_ = json.Unmarshal(body, &object) // it was read as a profile before
+	_ = json.Unmarshal(body, &object) // cannot fail: it was decoded before
 	return properties.Undocumented(object, properties.Names(trusthub.CustomerProfile{}))
 }
 
@@ -160,7 +160,7 @@ func judge(sid string, err error) verdict {
 		for _, f := range violation.Findings {
 			v.Findings = append(v.Findings, finding(f))
 		}
-	// Twilio's: another profile, or more than is read
+	// another profile, or a body over the limit; both are Twilio's
 	case errors.As(err, &decodeErr) && !trusthub.IsRetryable(err):
 		v.Direction, v.Status, v.RequestID = "response", decodeErr.StatusCode, decodeErr.RequestID
 		v.Findings = []finding{{decodeErr.Pointer, err.Error()}}
@@ -170,7 +170,7 @@ func judge(sid string, err error) verdict {
 	return v
 }
 
-// conclude writes the summary, and says with what the check ends.
+// conclude prints the summary and returns the error of the command.
 func conclude(stderr io.Writer, verdicts []verdict, source *sidSource, interrupted bool) error {
 	broken, missing, malformed := 0, 0, 0
 	for _, v := range verdicts {

@@ -15,13 +15,13 @@ import (
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
-// connection is what the commands fetch from and how, as flags say.
+// connection has the flags for the address and the credentials.
 type connection struct {
 	fake, plainHTTP, verbose bool
 	baseURL                  string
 	timeout                  time.Duration
 	retries                  int
-	outage                   *outageReporter // of the client
+	outage                   *outageReporter // reports outages of the client
 }
 
 func (c *connection) addFlags(cmd *cobra.Command) {
@@ -35,7 +35,7 @@ func (c *connection) addFlags(cmd *cobra.Command) {
 	cmd.MarkFlagsMutuallyExclusive("fake", "base-url")
 }
 
-// client returns a client, and a function that ends what it started.
+// client returns a client, and a function that stops everything it started.
 func (c *connection) client(stderr io.Writer, opts ...trusthub.Option) (*trusthub.Client, func(), error) {
 	if c.retries < 0 {
 		return nil, nil, fmt.Errorf("trusthub: --retries: %d is negative", c.retries)
@@ -76,7 +76,7 @@ func newFakeClient(opts []trusthub.Option) (*trusthub.Client, func(), error) {
 		return nil, nil, failed(err)
 	}
 	fake := &http.Server{Handler: trusthubtest.NewHandler(), ReadHeaderTimeout: time.Minute}
-	go func() { _ = fake.Serve(listener) }() // ends with ErrServerClosed
+	go func() { _ = fake.Serve(listener) }() // returns ErrServerClosed
 	stop := func() { _ = fake.Close() }
 	client, err := trusthub.NewClient(trusthub.BasicAuth(trusthubtest.Username, trusthubtest.Password),
 		append(opts, trusthub.WithBaseURL("http://"+listener.Addr().String()))...)
@@ -87,7 +87,7 @@ func newFakeClient(opts []trusthub.Option) (*trusthub.Client, func(), error) {
 	return client, stop, nil
 }
 
-// inFlags names the flag of an option that cannot work.
+// inFlags adds the flag's name to the error of an option.
 func inFlags(err error) error {
 	option, ok := errors.AsType[*trusthub.OptionError](err)
 	if !ok {

@@ -78,7 +78,7 @@ func (o *fetchOptions) run(cmd *cobra.Command, args []string) error {
 	return fetch(cmd.Context(), client, args, single, cmd.OutOrStdout(), cmd.ErrOrStderr())
 }
 
-// runMany fetches what is read or written as a stream.
+// runMany fetches a stream of SIDs.
 func (o *fetchOptions) runMany(cmd *cobra.Command, args []string, client *trusthub.Client, format resultFormat) error {
 	out, stderr, earlier := cmd.OutOrStdout(), cmd.ErrOrStderr(), new(earlier)
 	if o.resume != "" {
@@ -91,7 +91,8 @@ func (o *fetchOptions) runMany(cmd *cobra.Command, args []string, client *trusth
 			fmt.Fprintf(stderr, "trusthub: the last line of %s was torn and is gone\n", o.resume)
 		}
 		out = earlier.file
-		// what is left may be bad SIDs alone, which look like an outage without one that is answered
+		// After a resume, the rest may be bad SIDs only. They look like an outage to a client that has
+		// never had a success, so fetch a good one first.
 		if earlier.good != nil {
 			_, _ = client.FetchCustomerProfile(cmd.Context(), string(earlier.good))
 		}
@@ -128,7 +129,7 @@ func (o *fetchOptions) runMany(cmd *cobra.Command, args []string, client *trusth
 	return err
 }
 
-// formats returns the one that fits: that of single profiles, or that of a stream of results.
+// formats returns the format of single profiles, or that of a stream of results.
 func (o *fetchOptions) formats(args []string) (*singleFormat, resultFormat, error) {
 	many := o.isMany(args)
 	switch {
@@ -150,7 +151,7 @@ func (o *fetchOptions) formats(args []string) (*singleFormat, resultFormat, erro
 	return nil, resultFormat{}, fmt.Errorf("trusthub: unknown output %q: use text, json, ndjson or csv", o.output)
 }
 
-// fetch prints every profile that it can and reports the others.
+// fetch prints each profile, or its error.
 func fetch(ctx context.Context, client *trusthub.Client, sids []string, format *singleFormat, stdout, stderr io.Writer) error {
 	missing, malformed, final := 0, 0, 0
 	for result := range oneByOne(ctx, client, trimmed(sids)) {
@@ -191,12 +192,12 @@ func fetch(ctx context.Context, client *trusthub.Client, sids []string, format *
 	return failure{code, fmt.Errorf("%d of %d profiles could not be fetched", missing, len(sids))}
 }
 
-// singleFormat is how single profiles are written, and why they could not be fetched.
+// singleFormat prints single profiles and their errors.
 type singleFormat struct {
-	// the i-th of the output
+	// prints the i-th profile of the output
 	write      func(w io.Writer, i int, profile *trusthub.CustomerProfile, body trusthub.Body) error
 	writeError func(w io.Writer, sid string, err error)
-	quiet      bool // besides that, nothing is told of errors
+	quiet      bool // no other error text is printed
 }
 
 func writeJSON(w io.Writer, _ int, _ *trusthub.CustomerProfile, body trusthub.Body) error {
@@ -205,7 +206,7 @@ func writeJSON(w io.Writer, _ int, _ *trusthub.CustomerProfile, body trusthub.Bo
 }
 
 func writeErrorJSON(w io.Writer, sid string, err error) {
-	// to standard error: there is nowhere else to tell
+	// standard error has no other place for errors
 	_ = json.NewEncoder(w).Encode(newFailedResult(sid, err))
 }
 

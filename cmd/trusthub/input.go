@@ -19,7 +19,7 @@ import (
 	"github.com/seed07fc1495/trusthub/cmd/trusthub/internal/sidfile"
 )
 
-// input is where SIDs come from: arguments, standard input or a file.
+// input has the flags for the SIDs: arguments, standard input or a file.
 type input struct{ from, column string }
 
 func (in *input) addFlags(cmd *cobra.Command) {
@@ -27,7 +27,7 @@ func (in *input) addFlags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&in.column, "column", "", "the name of that column, which makes any input CSV (default sid)")
 }
 
-// isMany reports whether the SIDs are read, not named one by one.
+// isMany reports whether the SIDs come from a file or from standard input.
 func (in *input) isMany(args []string) bool { return in.from != "" || slices.Contains(args, "-") }
 
 func (in *input) check(args []string) error {
@@ -47,20 +47,23 @@ func (in *input) check(args []string) error {
 // sidSource is a stream of SIDs.
 type sidSource struct {
 	sids     iter.Seq[string]
-	total    int // -1 when it is not known
+	total    int // -1 if unknown
 	skipped  atomic.Int64
-	final    atomic.Int64 // of those, without a profile
-	complete atomic.Bool  // it was read to its end
-	// why reading ended early; it runs at the same time as what reads the results
+	final    atomic.Int64 // skipped SIDs without a profile
+	complete atomic.Bool  // the input was read to its end
+	// why reading ended early; atomic, since the input runs beside the loop over the results
 	broken atomic.Pointer[error]
-	notes  func() []string // about what was left out
+	notes  func() []string // notes about skipped parts
 	close  func()
 }
 
-// open returns the SIDs but for those that have a result. Those of a file are counted first.
+// open returns the SIDs that have no result yet. The SIDs of a file are counted first.
 func (in *input) open(args []string, stdin io.Reader, earlier *earlier) (*sidSource, error) {
 	source := &sidSource{total: len(args), close: func() {}, notes: func() []string { return nil }}
-	each := func(yield func(string) bool) error { trimmed(args)(yield); return nil }
+	each := func(yield func(string) bool) error { //nolint:unparam // a reader can fail
+		trimmed(args)(yield)
+		return nil
+	}
 	if in.isMany(args) {
 		r := stdin
 		if in.from != "" && in.from != "-" {
@@ -71,7 +74,7 @@ func (in *input) open(args []string, stdin io.Reader, earlier *earlier) (*sidSou
 			r, source.close = file, func() { _ = file.Close() }
 		}
 		if source.total = in.count(r, earlier.has); source.total == 0 {
-			source.total = -1 // a bar cannot show nothing
+			source.total = -1 // a bar cannot show 0
 		}
 		reader, err := in.reader(r)
 		if err != nil {
@@ -101,7 +104,7 @@ func (in *input) open(args []string, stdin io.Reader, earlier *earlier) (*sidSou
 	return source, nil
 }
 
-// trimmed yields the SIDs of a command line.
+// trimmed yields the SIDs of the arguments.
 func trimmed(args []string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for _, arg := range args {
@@ -112,7 +115,7 @@ func trimmed(args []string) iter.Seq[string] {
 	}
 }
 
-// count returns -1 for what cannot be read twice.
+// count returns -1 for an input that cannot be read twice.
 func (in *input) count(r io.Reader, skip func(string) bool) int {
 	file, ok := r.(*os.File)
 	if !ok {
@@ -138,7 +141,7 @@ func (in *input) count(r io.Reader, skip func(string) bool) int {
 	return count
 }
 
-// reader returns a reader of the SIDs, as lines or as a column.
+// reader returns a reader of lines, or of a CSV column.
 func (in *input) reader(r io.Reader) (*sidfile.Reader, error) {
 	if in.column != "" || strings.EqualFold(filepath.Ext(in.from), ".csv") {
 		return sidfile.NewColumn(r, in.column)
@@ -159,7 +162,7 @@ func (s *sidSource) report(stderr io.Writer) error {
 	return nil
 }
 
-// withFlaw names what is wrong with a malformed SID and cannot be seen.
+// withFlaw adds the name of an invisible or non-ASCII character in a malformed SID.
 func withFlaw(sid string, err error) error {
 	flaw := sidfile.Flaw(sid)
 	if flaw == "" || !errors.Is(err, trusthub.ErrInvalidSID) {

@@ -1,10 +1,10 @@
-// Command trusthub fetches and watches Twilio Trust Hub Customer Profiles, checks what the API
-// answers, and serves a fake of it.
+// Command trusthub fetches and watches Twilio Trust Hub Customer Profiles, validates responses of
+// the API, and serves a fake of it.
 //
 // It exits with 0 on success, 1 when something could not be fetched, 2 on wrong use, 3 when a
-// profile that it watches is rejected, 4 when an answer breaks the contract, and 5 when some SIDs
-// have no profile for good. SIGINT and SIGTERM end it by themselves, which a shell shows as 130 and
-// 143, after what it had to say.
+// watched profile is rejected, 4 when a response breaks the contract, and 5 when some SIDs have no
+// profile for good. SIGINT and SIGTERM end it by themselves, which a shell reports as 130 and 143,
+// after it has printed its last lines.
 package main
 
 import (
@@ -50,8 +50,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	return end.code
 }
 
-// failure ends a command with an exit code. Its error is nil when all has been told. Every other
-// error is wrong use.
+// failure ends a command with an exit code. Its error is nil if everything is printed already. Any
+// other error means wrong use.
 type failure struct {
 	code int
 	err  error
@@ -61,7 +61,7 @@ func (f failure) Error() string { return fmt.Sprint(f.err) }
 
 func (f failure) Unwrap() error { return f.err }
 
-// failed is the failure of what could not be fetched or written; nil is none.
+// failed returns the failure for err, with exit code 1; nil for nil.
 func failed(err error) error {
 	if err == nil {
 		return nil

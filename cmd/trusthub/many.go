@@ -13,15 +13,15 @@ import (
 	"github.com/seed07fc1495/trusthub/cmd/trusthub/internal/results"
 )
 
-// outcome is how many fetches went.
+// outcome counts the results of many fetches.
 type outcome struct {
 	fetched, failed int
 	// SIDs of the input without a profile that another run would not fetch either
 	final      int
-	skipped    int64          // since they have a result
-	counts     results.Counts // of the SIDs of this run and of earlier ones
-	unfinished bool           // there is something to go on with
-	why        error          // the fetches ended, if they did not come to their end
+	skipped    int64          // SIDs that have a result already
+	counts     results.Counts // SIDs of this run and of earlier ones, by state
+	unfinished bool           // another run may fetch more
+	why        error          // why the fetches ended early; nil: they did not
 }
 
 func (o outcome) String() string {
@@ -32,7 +32,7 @@ func (o outcome) String() string {
 	return text
 }
 
-// err is nil when each SID of the input has a profile.
+// err returns nil if each SID of the input has a profile.
 func (o outcome) err() error {
 	switch {
 	case o.why != nil:
@@ -45,7 +45,7 @@ func (o outcome) err() error {
 	return nil
 }
 
-// fetchMany writes the results of many fetches as they complete.
+// fetchMany writes each result when it completes.
 func fetchMany(ctx context.Context, client *trusthub.Client, source *sidSource, earlier *earlier, format resultFormat, bar *progressbar.ProgressBar, w io.Writer,
 	opts ...trusthub.BatchOption,
 ) (outcome, error) {
@@ -59,13 +59,13 @@ func fetchMany(ctx context.Context, client *trusthub.Client, source *sidSource, 
 			return o, inFlags(result.Err)
 		}
 		if result.Err != nil && ctx.Err() != nil {
-			continue // ended, not failed
+			continue // interrupted, not failed
 		}
 		result.Err = withFlaw(result.SID, result.Err)
 		o.add(result, earlier)
 		err := format.write(out, result)
 		if err == nil {
-			err = out.Flush() // each as it completes
+			err = out.Flush() // each result as it completes
 		}
 		if err != nil {
 			return o, failed(err)
@@ -103,7 +103,7 @@ func (o *outcome) add(result trusthub.FetchResult, earlier *earlier) {
 	}
 }
 
-// end says why the fetches are over. Whether all was read is known when nothing is pulled any more.
+// end sets why the fetches ended. It is called when no more SIDs are pulled.
 func (o *outcome) end(ctx context.Context, source *sidSource) {
 	o.skipped = source.skipped.Load()
 	o.final += int(source.final.Load())

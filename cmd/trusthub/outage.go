@@ -12,14 +12,14 @@ import (
 	"github.com/seed07fc1495/trusthub"
 )
 
-// outageReporter writes a line when a batch begins to wait for the API, and one when it continues.
-// It reads the records that the SDK logs about that, and passes all records on to the next handler.
+// outageReporter prints a line when an outage holds a batch, and one when the batch continues. It
+// reads the SDK's log records about outages, and passes all records to the next handler.
 type outageReporter struct {
 	slog.Handler
 	w     io.Writer
-	clear func() // the progress bar, whose time left would be wrong; nil: there is none
+	clear func() // clears the progress bar, whose time left would be wrong; nil: no bar
 	mu    sync.Mutex
-	cause string // of the outage; "": there is none
+	cause string // of the current outage; "": none
 }
 
 // Enabled reports whether either handler wants a record.
@@ -78,14 +78,14 @@ func (r *outageReporter) set(cause string) {
 	r.cause = cause
 }
 
-// now returns the cause of the outage; "": there is none.
+// now returns the cause of the current outage; "" if there is none.
 func (r *outageReporter) now() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.cause
 }
 
-// causeOf says in words why a batch waits.
+// causeOf describes the cause of an outage.
 func causeOf(reason trusthub.Reason, status int) string {
 	words := map[trusthub.Reason]string{
 		trusthub.ReasonRefused: "no response: connection refused",

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/term"
 )
 
-// progressFlags say whether a bar is shown.
+// progressFlags are the flags of the progress bar.
 type progressFlags struct{ always, never bool }
 
 func (p *progressFlags) addFlags(cmd *cobra.Command) {
@@ -19,13 +19,13 @@ func (p *progressFlags) addFlags(cmd *cobra.Command) {
 	cmd.MarkFlagsMutuallyExclusive("progress", "no-progress")
 }
 
-// bar shows the rate and, if the total is known, the time left, where somebody looks at it and no
-// results run through it.
+// bar shows the rate and, if the total is known, the time left. It is shown on a terminal to which
+// no results are written.
 func (p *progressFlags) bar(total int, results, stderr io.Writer) *progressbar.ProgressBar {
 	shown := p.always || !p.never && isTerminal(stderr) && !isTerminal(results)
 	return progressbar.NewOptions(total,
 		progressbar.OptionSetVisibility(shown),
-		progressbar.OptionSetSpinnerChangeInterval(0), // else a goroutine goes on drawing after Clear
+		progressbar.OptionSetSpinnerChangeInterval(0), // otherwise a goroutine draws again after Clear
 		progressbar.OptionSetWriter(stderr),
 		progressbar.OptionShowCount(),
 		progressbar.OptionShowIts(),

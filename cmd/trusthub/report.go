@@ -104,7 +104,7 @@ func (o *reportOptions) check() (within time.Duration, err error) {
 	return within, nil
 }
 
-// summary is what a report says of results.
+// summary is the content of a report.
 type summary struct {
 	now    time.Time
 	within time.Duration
@@ -115,10 +115,10 @@ type summary struct {
 	oldestSID                                       string
 }
 
-// group is SIDs by what is said of them.
+// group counts SIDs by a text.
 type group struct {
 	counts map[string]int
-	sids   map[string][]string // where they are listed
+	sids   map[string][]string // filled for --list
 }
 
 func newSummary(now time.Time, within time.Duration, list bool) *summary {
@@ -159,7 +159,7 @@ func (s *summary) add(r *results.Result) error {
 	return nil
 }
 
-// failureText is the same for SIDs that failed in the same way.
+// failureText returns the same text for SIDs that failed in the same way.
 func failureText(e *results.Error) string {
 	switch {
 	case e.Code != 0:

@@ -11,7 +11,7 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/text"
 )
 
-// resultFormat is how many results are written: what comes first, and each of them.
+// resultFormat writes a stream of results: the header, and each result.
 type resultFormat struct {
 	begin func(io.Writer) error
 	write func(io.Writer, trusthub.FetchResult) error
@@ -34,7 +34,7 @@ func writeTableRow(w io.Writer, result trusthub.FetchResult) error {
 	return err
 }
 
-// failedResult is a result in JSON that has no profile.
+// failedResult is a result without a profile, in JSON.
 type failedResult struct {
 	SID   string        `json:"sid"`
 	Error results.Error `json:"error"`
@@ -56,13 +56,13 @@ func newFailedResult(sid string, err error) failedResult {
 	return failed
 }
 
-// isFinal reports whether an error is the last word on its SID: it is malformed, or Twilio itself
-// knows no such profile. All else may be a proxy's, a portal's or a wrong address's.
+// isFinal reports whether an error of a SID is final: the SID is malformed, or Twilio does not know
+// it. Any other error may come from a proxy, a portal or a wrong address.
 func isFinal(err error) bool {
 	return errors.Is(err, trusthub.ErrInvalidSID) || errors.Is(err, trusthub.ErrNotFound)
 }
 
-// writeNDJSON writes a profile as it was received, nulls included, in one line.
+// writeNDJSON writes a profile as it was received, with its nulls, in one line.
 func writeNDJSON(w io.Writer, result trusthub.FetchResult) error {
 	encoder := json.NewEncoder(w)
 	encoder.SetEscapeHTML(false)
@@ -73,7 +73,7 @@ func writeNDJSON(w io.Writer, result trusthub.FetchResult) error {
 	case result.Profile.SID != "":
 		return encoder.Encode(received)
 	}
-	var keys map[string]json.RawMessage // without its SID, which an answer may leave out
+	var keys map[string]json.RawMessage // the response may omit the SID
 	if err := json.Unmarshal(received, &keys); err != nil {
 		return err
 	}

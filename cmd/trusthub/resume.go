@@ -17,25 +17,25 @@ import (
 	"github.com/seed07fc1495/trusthub/cmd/trusthub/internal/results"
 )
 
-// earlier is the file of an earlier run, to which another one adds.
+// earlier is the file of an earlier run, to which this run adds.
 type earlier struct {
 	file   *lockedfile.File
 	states results.States
-	torn   bool   // its last line was
-	good   []byte // the last SID that has a profile; nil: there is none
+	torn   bool   // the last line was truncated
+	good   []byte // the last SID with a profile; nil: none
 
-	// the last one of each SID in upper case; nil: they are not wanted
+	// the last profile of each SID in upper case; nil: not needed
 	profiles map[string]json.RawMessage
-	failures map[string]results.Error // after that
+	failures map[string]results.Error // the last failures, each after its profile
 }
 
-// openEarlier reads the results in a file, mends its end, and is ready to add to it. A file that
-// does not exist has none. It waits for another run that adds to the same file.
+// openEarlier reads the results in a file and repairs its end. A missing file is empty. It waits
+// for another run that has the file open.
 func openEarlier(name string) (*earlier, error) {
 	return new(earlier).open("--resume", name)
 }
 
-// openState opens such a file for its profiles.
+// openState opens a file of results and keeps the profiles.
 func openState(name string) (*earlier, error) {
 	return (&earlier{profiles: make(map[string]json.RawMessage), failures: make(map[string]results.Error)}).open("--state", name)
 }
@@ -53,7 +53,7 @@ func (e *earlier) open(flag, name string) (*earlier, error) {
 	return e, nil
 }
 
-// read leaves the file at its end, after the last whole line.
+// read reads the lines. The file is at its end then, after the last complete line.
 func (e *earlier) read() error {
 	info, err := e.file.Stat()
 	if err != nil {
@@ -70,27 +70,27 @@ func (e *earlier) read() error {
 		case err != nil:
 			return err
 		}
-		if number == sample && line.Offset > 0 { // once, in place of doubling on the way
+		if number == sample && line.Offset > 0 { // once, instead of doubling many times
 			e.states.Grow(int(sample * info.Size() / line.Offset))
 		}
 		isResult := len(line.Text) == 0 || line.SID != nil
 		switch {
 		case isResult:
 			e.add(&line)
-		// zeros are what a machine leaves that went down
+		// a crash of the machine can leave zeros
 		case !line.HasEnd && !json.Valid(line.Text) && (line.Text[0] == '{' || line.Text[0] == 0):
 			return e.cut(line.Offset)
 		default:
 			return fmt.Errorf("line %d is not a result: want what -o ndjson writes", number)
 		}
 		if !line.HasEnd {
-			_, err := e.file.WriteString("\n") // all that was missing
+			_, err := e.file.WriteString("\n") // only the line feed was missing
 			return err
 		}
 	}
 }
 
-// add takes in one line.
+// add adds the result of a line.
 func (e *earlier) add(line *results.Line) {
 	if line.SID == nil {
 		return
@@ -112,7 +112,7 @@ func (e *earlier) add(line *results.Line) {
 	}
 }
 
-// cut removes a line that was torn when the run ended.
+// cut removes a truncated last line.
 func (e *earlier) cut(end int64) error {
 	e.torn = true
 	if err := e.file.Truncate(end); err != nil {
@@ -122,14 +122,14 @@ func (e *earlier) cut(end int64) error {
 	return err
 }
 
-// has reports whether a SID has a profile, or failed for good.
+// has reports whether a SID has a profile or a final failure.
 func (e *earlier) has(sid string) bool {
 	state := e.states.Of(sid)
 	return state != "" && state != results.Again
 }
 
-// resumeCommand is what goes on where a run has ended, in the words of a shell. RESULTS and SIDS
-// stand for what only the shell knows.
+// resumeCommand returns the shell command that continues a run. RESULTS and SIDS stand for files
+// that only the shell knows.
 func resumeCommand(cmd *cobra.Command, args []string, in *input, results string) string {
 	words := []string{cmd.CommandPath()}
 	for _, arg := range args {
@@ -151,7 +151,7 @@ func resumeCommand(cmd *cobra.Command, args []string, in *input, results string)
 	return strings.Join(words, " ")
 }
 
-// quote protects a word from the shell.
+// quote quotes a word for the shell.
 func quote(word string) string {
 	plain := func(r rune) bool {
 		return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("-_=./:,+@%", r)

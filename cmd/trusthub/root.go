@@ -26,7 +26,7 @@ func newRootCommand() *cobra.Command {
 	return root
 }
 
-// newGroup returns a command that only groups others: so far, one.
+// newGroup returns a command that groups others: so far, one.
 func newGroup(name, short string, only *cobra.Command) *cobra.Command {
 	group := &cobra.Command{
 		Use:   name,
@@ -40,7 +40,7 @@ func newGroup(name, short string, only *cobra.Command) *cobra.Command {
 	return group
 }
 
-// exitCodes is what the help of a command says of them.
+// exitCodes returns the exit codes in the form of a help text.
 func exitCodes(codes ...string) string {
 	text := "Exit codes:\n"
 	for _, code := range append(codes, "130, 143 ended by SIGINT, by SIGTERM") {
@@ -49,7 +49,7 @@ func exitCodes(codes ...string) string {
 	return text
 }
 
-// version is that of the module, and of the commit if it was built from a checkout.
+// version returns the version of the module, with the commit if it was built from a checkout.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

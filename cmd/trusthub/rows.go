@@ -13,7 +13,7 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/text"
 )
 
-// row is one property of a profile, or one element of it, for people.
+// row is a property of a profile, or one element of it, as text.
 type row struct{ key, value string }
 
 // rows lists the documented properties of a generated model.
@@ -27,8 +27,8 @@ func rows(model any) (all []row) {
 	return all
 }
 
-// rowsOf gives each element of a map or a list a row of its own: Links becomes Link evaluations,
-// Errors becomes Error 1.
+// rowsOf returns a row for each element of a map or a list: Links becomes Link evaluations, Errors
+// becomes Error 1.
 func rowsOf(label string, value reflect.Value) (all []row) {
 	element := strings.TrimSuffix(label, "s") + " "
 	switch value.Kind() {
@@ -47,8 +47,7 @@ func rowsOf(label string, value reflect.Value) (all []row) {
 	return all
 }
 
-// valueText is the JSON of a value, without the quotes of a string; nothing when the value is
-// empty.
+// valueText returns the JSON of a value, without the quotes of a string; "" for an empty value.
 func valueText(value reflect.Value) string {
 	if value.IsZero() {
 		return ""
@@ -67,7 +66,7 @@ func valueText(value reflect.Value) string {
 	return string(written)
 }
 
-// reasonText is a code with its meaning and its address, and what else there is.
+// reasonText returns a code with its meaning, its address and its other members.
 func reasonText(reason trusthub.CustomerProfileError) string {
 	var parts []string
 	if reason.Code != 0 {

@@ -93,7 +93,7 @@ func readAccounts(name string, config *fakeserver.Config) error {
 	return nil
 }
 
-// serve ends when ctx does, and with it what is under way.
+// serve serves until ctx ends. Requests in progress are broken off.
 func serve(ctx context.Context, address string, handler http.Handler, stdout, stderr io.Writer) error {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {

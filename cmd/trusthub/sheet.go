@@ -12,14 +12,14 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/properties"
 )
 
-// sheet writes CSV that spreadsheets take for what it is.
+// sheet writes CSV that a spreadsheet shows unchanged.
 type sheet struct {
 	w       io.Writer
 	records *csv.Writer
-	mark    string // to come first
+	mark    string // written first
 }
 
-// newSheet returns a sheet; for Excel, it has a byte order mark, semicolons and CRLF.
+// newSheet returns a sheet. One for Excel has a byte order mark, semicolons and CRLF.
 func newSheet(w io.Writer, excel bool) *sheet {
 	s := &sheet{w: w, records: csv.NewWriter(w)}
 	if excel {
@@ -45,7 +45,7 @@ func (s *sheet) write(record []string) error {
 	return s.records.Error()
 }
 
-// harmless puts a ' in front of what a spreadsheet would take for a formula, but for numbers.
+// harmless puts a ' before a text that a spreadsheet would read as a formula. Numbers stay.
 func harmless(cell string) string {
 	if cell == "" || !strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
 		return cell
@@ -56,7 +56,8 @@ func harmless(cell string) string {
 	return "'" + cell
 }
 
-// columns names the cells of a record. Its errors are called so, or reasons if they are in words.
+// columns returns the names of the cells of a record. With errors in words, the column errors is
+// named reasons.
 func columns(inWords bool) []string {
 	header := slices.Collect(properties.Names(trusthub.CustomerProfile{}))
 	if inWords {
@@ -65,7 +66,8 @@ func columns(inWords bool) []string {
 	return append(header, "failure_status", "failure_code", "failure_request_id", "failure_message")
 }
 
-// cells returns the record of a result: the properties of its profile, and what a failure has.
+// cells returns the record of a result: the properties of its profile, and the parts of its
+// failure.
 func cells(r *results.Result, inWords bool) (record []string) {
 	var profile trusthub.CustomerProfile
 	if r.Profile != nil {

@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// untilSignal returns a context that ends at the first SIGINT or SIGTERM. A second one kills, as if
-// nobody had cared.
+// untilSignal returns a context that ends at the first SIGINT or SIGTERM. A second one kills the
+// process.
 func untilSignal() context.Context {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	caught := make(chan os.Signal, 1)
@@ -22,13 +22,13 @@ func untilSignal() context.Context {
 	return ctx
 }
 
-// signalled is why a context of untilSignal has ended.
+// signalled is the cause of a context of untilSignal.
 type signalled struct{ os.Signal }
 
 func (s signalled) Error() string { return s.String() }
 
-// exit ends the process, by the signal that ended ctx if one did: only then does a shell end the
-// loop that the command runs in.
+// exit ends the process, by the signal that ended ctx if there was one: a shell ends its loop only
+// then.
 func exit(ctx context.Context, code int) {
 	var by signalled
 	if errors.As(context.Cause(ctx), &by) {

@@ -14,23 +14,23 @@ import (
 // keptCallbacks bounds the list of callbacks.
 const keptCallbacks = 10_000
 
-// callback is one that was sent, and its response. The URL has no password.
+// callback is a callback that was sent, and its response. The URL has no password.
 type callback struct {
 	Method   string `json:"method"`
 	URL      string `json:"url"`
 	Body     string `json:"body,omitempty"`
-	Status   int    `json:"status,omitempty"` // 0: there was no response
+	Status   int    `json:"status,omitempty"` // 0: no response
 	Error    string `json:"error,omitempty"`
 	Duration string `json:"duration"`
 }
 
-// caller sends callbacks, records them, and logs them as if they were requests.
+// caller sends, records and logs callbacks.
 type caller struct{ server *Server }
 
 func (c caller) RoundTrip(r *http.Request) (*http.Response, error) {
 	sent := callback{Method: r.Method, URL: r.URL.Redacted()}
 	if body, err := r.GetBody(); err == nil {
-		form, _ := io.ReadAll(body) // of memory
+		form, _ := io.ReadAll(body) // cannot fail: it is in memory
 		sent.Body = string(form)
 	}
 	start, outcome := time.Now(), "callback failed"
@@ -62,7 +62,7 @@ func (s *Server) getCallbacks(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, map[string]any{"callbacks": list})
 }
 
-// putCallbacks sets how the callbacks from now on are sent and signed.
+// putCallbacks sets how later callbacks are sent and signed.
 func (s *Server) putCallbacks(w http.ResponseWriter, r *http.Request) {
 	style, err := decodeStyle(body(w, r))
 	switch {
@@ -114,7 +114,7 @@ func decodeStyle(r io.Reader) (style trusthubtest.CallbackStyle, err error) {
 	return style, nil
 }
 
-// putAccount adds an account, whose token is the body.
+// putAccount adds an account. The body is its auth token.
 func (s *Server) putAccount(w http.ResponseWriter, r *http.Request) {
 	var token string
 	if err := decodeJSON(body(w, r), &token); err != nil || token == "" {

@@ -14,7 +14,8 @@ const controlPath = "/_fake/"
 
 func isControl(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, controlPath) }
 
-// newControl steers the fake. Nothing of it takes credentials, counts as a request or gets a fault.
+// newControl returns the handler of the control requests. They need no credentials, are not
+// recorded, and get no faults.
 func (s *Server) newControl() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+controlPath+"health", s.health)
@@ -51,7 +52,7 @@ func (s *Server) postFault(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// deleteFaults takes back the faults that have not happened yet, and nothing else.
+// deleteFaults removes the faults that have not happened yet, and changes nothing else.
 func (s *Server) deleteFaults(w http.ResponseWriter, _ *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -69,7 +70,7 @@ func (s *Server) putLimit(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// request is what is told of one: its headers but for the credentials.
+// request is a recorded request. Its headers have no credentials.
 type request struct {
 	Method string      `json:"method"`
 	Path   string      `json:"path"`
@@ -79,7 +80,7 @@ type request struct {
 func (s *Server) getRequests(w http.ResponseWriter, _ *http.Request) {
 	fake := s.current()
 	list := struct {
-		Refused  int       `json:"refused"` // by the limit, of all requests
+		Refused  int       `json:"refused"` // requests that the limit rejected
 		Requests []request `json:"requests"`
 	}{fake.Refused(), []request{}}
 	for _, r := range fake.Requests() {
@@ -97,12 +98,12 @@ func (s *Server) postReset(w http.ResponseWriter, _ *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// body is that of a request, up to 1 MiB.
+// body returns the body of a request, up to 1 MiB.
 func body(w http.ResponseWriter, r *http.Request) io.Reader {
 	return http.MaxBytesReader(w, r.Body, 1<<20)
 }
 
-// decodeJSON reads one JSON value that has nothing unknown and nothing after it.
+// decodeJSON reads one JSON value. Unknown keys and trailing data are errors.
 func decodeJSON(r io.Reader, value any) error {
 	decoder := json.NewDecoder(r)
 	decoder.DisallowUnknownFields()
@@ -124,10 +125,10 @@ func writeJSON(w http.ResponseWriter, value any) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_, _ = text.WriteTo(w) // a client that went away is no failure of the fake
+	_, _ = text.WriteTo(w) // an error means that the client has gone
 }
 
-// refuse answers a request that cannot be done.
+// refuse answers a bad request with the text of err.
 func refuse(w http.ResponseWriter, err error) {
 	status := http.StatusBadRequest
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {

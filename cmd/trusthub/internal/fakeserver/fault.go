@@ -14,15 +14,14 @@ import (
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
-// fault is a [trusthubtest.Fault] that happens to the next requests, or to the next ones for one
-// profile.
+// fault is a [trusthubtest.Fault] for the next requests, of one profile or of all.
 type fault struct {
 	trusthubtest.Fault
-	sid string // "": any
+	sid string // "": all profiles
 }
 
-// decodeFault reads a fault as JSON has it: times are words such as "250ms", and the body is a
-// string, or JSON to send.
+// decodeFault reads a fault from JSON. Durations are texts such as "250ms". The body is a string,
+// or JSON to send.
 func decodeFault(r io.Reader) (*fault, error) {
 	written := struct {
 		Preset   string
@@ -68,7 +67,7 @@ func (s *Server) addFault(f *fault) {
 	s.faults = append(s.faults, f)
 }
 
-// nextFault is the first that fits a request, and uses it up once.
+// nextFault returns the first fault for a request, and counts it down.
 func (s *Server) nextFault(r *http.Request) (trusthubtest.Fault, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -83,16 +82,16 @@ func (s *Server) nextFault(r *http.Request) (trusthubtest.Fault, bool) {
 	return found.Fault, true
 }
 
-// bodyOf returns a body: what a JSON string says, or other JSON as it is.
+// bodyOf returns the content of a JSON string, or other JSON as it is.
 func bodyOf(body json.RawMessage) string {
 	var said string
-	if len(body) == 0 || json.Unmarshal(body, &said) == nil { // null says nothing
+	if len(body) == 0 || json.Unmarshal(body, &said) == nil { // null means no body
 		return said
 	}
 	return string(body)
 }
 
-// duration is written as "250ms".
+// duration is a text such as "250ms" in JSON.
 type duration time.Duration
 
 func (d *duration) UnmarshalText(text []byte) error {
@@ -104,7 +103,7 @@ func (d *duration) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// oneOrMore are the values of a header: a string, or a list.
+// oneOrMore is a string or a list of strings in JSON: the values of a header.
 type oneOrMore []string
 
 func (o *oneOrMore) UnmarshalJSON(written []byte) error {

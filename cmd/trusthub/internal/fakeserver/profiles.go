@@ -41,7 +41,7 @@ func (s *Server) putProfile(w http.ResponseWriter, r *http.Request) {
 	s.put(w, r, *profile)
 }
 
-// patchProfile replaces the properties that the body names.
+// patchProfile replaces the properties in the body.
 func (s *Server) patchProfile(w http.ResponseWriter, r *http.Request) {
 	before, ok := s.profile(w, r)
 	if !ok {
@@ -53,7 +53,7 @@ func (s *Server) patchProfile(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	merged, patch := make(map[string]json.RawMessage), make(map[string]json.RawMessage)
-	_ = json.Unmarshal(text, &merged) // of our own making
+	_ = json.Unmarshal(text, &merged) // cannot fail: the fake wrote it
 	if err := decodeJSON(body(w, r), &patch); err != nil {
 		refuse(w, err)
 		return
@@ -75,7 +75,7 @@ func (s *Server) deleteProfile(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// profile returns the profile of the path, or answers that there is none.
+// profile returns the profile of the path. Without one it answers 404.
 func (s *Server) profile(w http.ResponseWriter, r *http.Request) (profile trusthub.CustomerProfile, ok bool) {
 	sid := r.PathValue("sid")
 	if err := checkSID(sid); err != nil {
@@ -103,9 +103,9 @@ func (s *Server) put(w http.ResponseWriter, r *http.Request, profile trusthub.Cu
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// ReadProfiles reads profiles as JSON: an array of them, or one after the other, as trusthub fetch
-// -o ndjson writes them, whose failures are skipped. It also returns the properties that are not
-// documented and left out.
+// ReadProfiles reads profiles as JSON: an array, or one after the other like the output of trusthub
+// fetch -o ndjson, whose failures are skipped. It also returns the names of undocumented
+// properties, which it drops.
 func ReadProfiles(r io.Reader) (profiles []trusthub.CustomerProfile, unknown []string, err error) {
 	text := bufio.NewReader(r)
 	if mark, _ := text.Peek(3); bytes.Equal(mark, []byte("\ufeff")) {
@@ -129,7 +129,7 @@ func ReadProfiles(r io.Reader) (profiles []trusthub.CustomerProfile, unknown []s
 		for _, one := range list {
 			var object map[string]json.RawMessage
 			if json.Unmarshal(one, &object) == nil && object["error"] != nil {
-				continue // a failure among the results of a fetch
+				continue // a failure of trusthub fetch
 			}
 			profile, err := readProfile(one)
 			if err != nil {
@@ -141,7 +141,7 @@ func ReadProfiles(r io.Reader) (profiles []trusthub.CustomerProfile, unknown []s
 	}
 }
 
-// readProfile reads what Twilio has sent, as the SDK does.
+// readProfile reads a profile of Twilio as the SDK does.
 func readProfile(text []byte) (profile trusthub.CustomerProfile, err error) {
 	pointer, err := decode.Object("application/json", text, &profile)
 	if err != nil {
@@ -150,7 +150,7 @@ func readProfile(text []byte) (profile trusthub.CustomerProfile, err error) {
 	return profile, checkSID(profile.SID)
 }
 
-// decodeProfile refuses unknown keys: a status that is misspelt would make a draft.
+// decodeProfile rejects unknown keys, since a misspelt status would make the profile a draft.
 func decodeProfile(r io.Reader) (*trusthub.CustomerProfile, error) {
 	profile := new(trusthub.CustomerProfile)
 	return profile, decodeJSON(r, profile)

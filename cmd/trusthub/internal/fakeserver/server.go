@@ -1,5 +1,5 @@
-// Package fakeserver is the fake Trust Hub as a server of its own, for programs in any language:
-// what a Go test tells the fake by its methods is told by requests under /_fake/.
+// Package fakeserver is the fake Trust Hub as a server, for programs in any language. Requests
+// under /_fake/ control it as the methods of trusthubtest.Handler do in Go.
 package fakeserver
 
 import (
@@ -14,15 +14,15 @@ import (
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
-// Config is what a fake starts with, and what a reset brings back.
+// Config is the state of a fake at its start and after a reset.
 type Config struct {
 	Profiles []trusthub.CustomerProfile // besides the documented example; their SIDs are well-formed
 	Accounts map[string]string          // auth tokens by Account SID, besides trusthubtest's
-	Limit    int                        // of requests at a time; 0: none
-	Latency  time.Duration              // of every answer
-	// call the status_callback of a profile whose status has changed
+	Limit    int                        // requests at a time; 0: no limit
+	Latency  time.Duration              // added to every response
+	// call the status_callback of a profile after a change of its status
 	CallBack bool
-	Log      io.Writer // gets a line a request, and one a callback
+	Log      io.Writer // gets a line for each request and each callback
 }
 
 // Server is an [http.Handler], safe for concurrent use.
@@ -33,7 +33,7 @@ type Server struct {
 	mu        sync.Mutex
 	fake      *trusthubtest.Handler
 	faults    []*fault
-	callbacks []callback // the last that were sent
+	callbacks []callback // the last ones that were sent
 
 	logging sync.Mutex
 }
@@ -46,7 +46,7 @@ func New(config Config) *Server {
 	return s
 }
 
-// reset begins anew, with another fake: requests that are under way end with the old one.
+// reset starts again with a new fake. Requests in progress end with the old one.
 func (s *Server) reset() {
 	fake := trusthubtest.NewHandler()
 	for _, profile := range s.config.Profiles {
@@ -72,11 +72,11 @@ func (s *Server) current() *trusthubtest.Handler {
 	return s.fake
 }
 
-// ServeHTTP answers as the Trust Hub API does, and under /_fake/ to those who steer the fake.
+// ServeHTTP answers as the Trust Hub API does. Requests under /_fake/ control the fake.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	seen := &observed{ResponseWriter: w}
 	start := time.Now()
-	// also when a fault breaks the connection off
+	// also when a fault breaks the connection
 	defer func() { s.log(r, seen.outcome(), time.Since(start)) }()
 	if isControl(r) {
 		s.control.ServeHTTP(seen, r)
@@ -85,7 +85,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.current().ServeHTTP(seen, r)
 }
 
-// log writes no header and no body: somebody may have sent real credentials.
+// log writes no header and no body, since they may hold real credentials.
 func (s *Server) log(r *http.Request, outcome string, took time.Duration) {
 	s.logging.Lock()
 	defer s.logging.Unlock()
@@ -93,7 +93,7 @@ func (s *Server) log(r *http.Request, outcome string, took time.Duration) {
 		took.Round(time.Microsecond))
 }
 
-// observed remembers what was answered.
+// observed records the status of a response.
 type observed struct {
 	http.ResponseWriter
 	status int
@@ -111,7 +111,7 @@ func (o *observed) Write(text []byte) (int, error) {
 	return o.ResponseWriter.Write(text)
 }
 
-// Unwrap lets the fake flush and break off connections.
+// Unwrap lets the fake flush and hijack connections.
 func (o *observed) Unwrap() http.ResponseWriter { return o.ResponseWriter }
 
 func (o *observed) outcome() string {

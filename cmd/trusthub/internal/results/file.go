@@ -16,19 +16,19 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/decode"
 )
 
-// Result is the last line of a SID: a profile or an error, or neither when there is no line.
+// Result is the last line of a SID: a profile or an error. It has neither if there is no line.
 type Result struct {
 	SID     string
 	Profile *trusthub.CustomerProfile
 	Error   *Error
 }
 
-// File is a file of results. It keeps the place of the last line of each SID, not the lines.
+// File is a file of results. For each SID it keeps the offset of the last line, not the line.
 type File struct {
 	*os.File
 	last     map[Key]place
 	others   map[string]place // of malformed SIDs
-	obsolete map[int64]bool   // offsets of lines that are not the last ones of their SIDs
+	obsolete map[int64]bool   // offsets of lines that a later one replaces
 	states   []string
 }
 
@@ -47,7 +47,7 @@ func Open(name string) (*File, error) {
 	number := 0
 	err = f.lines(func(line *Line) error {
 		number++
-		// a line without an end may be torn: fetch --resume mends it
+		// a last line without an end may be truncated: fetch --resume fixes it
 		if line.SID == nil && len(line.Text) > 0 && line.HasEnd {
 			return fmt.Errorf("line %d is not a result: want what fetch -o ndjson writes", number)
 		}
@@ -113,7 +113,7 @@ func (f *File) place(sid []byte) (p place, ok bool) {
 	return p, ok
 }
 
-// Counts returns how many SIDs are in each state.
+// Counts returns the number of SIDs in each state.
 func (f *File) Counts() Counts {
 	counts := make(Counts)
 	for _, p := range f.last {
@@ -125,7 +125,7 @@ func (f *File) Counts() Counts {
 	return counts
 }
 
-// Each reads the file again, and calls do for the last line of each SID, in the order of the file.
+// Each reads the file again. It calls do for the last line of each SID, in the order of the file.
 func (f *File) Each(do func(*Result) error) error {
 	return f.lines(func(line *Line) error {
 		if f.obsolete[line.Offset] {
@@ -152,7 +152,7 @@ func (f *File) Find(sid string) (*Result, error) {
 	return resultOf(line)
 }
 
-// resultOf decodes a line as the SDK decodes a response.
+// resultOf decodes a line like the SDK decodes a response.
 func resultOf(line *Line) (*Result, error) {
 	profile := new(trusthub.CustomerProfile)
 	_, err := decode.Object("application/json", line.Text, profile)
@@ -163,7 +163,7 @@ func resultOf(line *Line) (*Result, error) {
 		SID   string
 		Error *Error
 	}
-	_ = json.Unmarshal(line.Text, &failed) // it was read before
+	_ = json.Unmarshal(line.Text, &failed) // cannot fail: it was decoded before
 	switch {
 	case failed.Error != nil:
 		return &Result{SID: failed.SID, Error: failed.Error}, nil

@@ -1,5 +1,5 @@
-// Package results reads what trusthub fetch -o ndjson writes: a line for each SID, a profile or an
-// error. It is made for files of millions of lines.
+// Package results reads the output of trusthub fetch -o ndjson: a line for each SID, with a profile
+// or an error. It can read files of millions of lines.
 package results
 
 import (
@@ -13,26 +13,26 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Error is why there is no profile.
+// Error is the failure of a SID.
 type Error struct {
-	Status    int    `json:"status,omitempty"` // of HTTP; none when there was no response
-	Code      int    `json:"code,omitempty"`   // Twilio's
+	Status    int    `json:"status,omitempty"` // HTTP status; 0: no response
+	Code      int    `json:"code,omitempty"`   // Twilio's code
 	RequestID string `json:"request_id,omitempty"`
 	Message   string `json:"message"`
-	Final     bool   `json:"final"` // of this SID: asking again would not help
+	Final     bool   `json:"final"` // another fetch would not help
 }
 
 // Line is a result. It is valid until the next one is read.
 type Line struct {
 	SID     []byte
-	Status  []byte // of a profile; nil: it has none
-	Failure []byte // the JSON of an Error; nil: the line is a profile
-	Text    []byte // without its end
+	Status  []byte // of a profile; nil: none
+	Failure []byte // an Error in JSON; nil for a profile
+	Text    []byte // without the line feed
 	Offset  int64  // in the file
 	HasEnd  bool   // the line ends with a line feed
 }
 
-// Error decodes the failure; nil: there is none.
+// Error decodes the failure; nil for a profile.
 func (l *Line) Error() *Error {
 	e := new(Error)
 	if l.Failure == nil || json.Unmarshal(l.Failure, e) != nil {
@@ -45,15 +45,15 @@ func (l *Line) Error() *Error {
 type parsing int
 
 const (
-	whole    parsing = iota // all, so that a line that is no JSON is none
-	briefly                 // up to the SID and the status or the error
+	whole    parsing = iota // all, so that a malformed line is no result
+	briefly                 // up to the SID and the status or error
 	unparsed                // nothing: SID, Status and Failure stay nil
 )
 
 // Reader reads lines. Use NewReader.
 type Reader struct {
 	lines   *bufio.Reader
-	long    []byte // a line that does not fit the buffer
+	long    []byte // a line that is longer than the buffer
 	sid     []byte
 	status  []byte
 	text    bytes.Reader
@@ -62,17 +62,18 @@ type Reader struct {
 	parsing parsing
 }
 
-// NewReader returns a reader that begins at the start of a file.
+// NewReader returns a reader of a file, from its start.
 func NewReader(r io.Reader) *Reader {
 	reader := &Reader{lines: bufio.NewReaderSize(r, 1<<16)}
 	reader.decoder = jsontext.NewDecoder(&reader.text, lenient...)
 	return reader
 }
 
-// lenient is enough to find SIDs and errors.
+// lenient accepts everything that SIDs and errors need.
 var lenient = []jsontext.Options{jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)}
 
-// Next reads a line into l. Of one that is no result, SID is nil. The error at the end is io.EOF.
+// Next reads a line into l. If the line is not a result, SID is nil. At the end, the error is
+// io.EOF.
 func (r *Reader) Next(l *Line) error {
 	text, err := r.line()
 	if err != nil && (!errors.Is(err, io.EOF) || len(text) == 0) {
@@ -81,7 +82,7 @@ func (r *Reader) Next(l *Line) error {
 	*l = Line{Offset: r.end, HasEnd: err == nil}
 	r.end += int64(len(text))
 	if l.Offset == 0 {
-		text = bytes.TrimPrefix(text, []byte("\ufeff")) // an editor may have put it there
+		text = bytes.TrimPrefix(text, []byte("\ufeff")) // some editors write it
 	}
 	l.Text = bytes.TrimSpace(text)
 	if r.parsing != unparsed {
@@ -104,7 +105,7 @@ func (r *Reader) line() ([]byte, error) {
 	return r.long, err
 }
 
-// parse finds the SID and the error of a line.
+// parse finds the SID and the status or error of a line.
 func (r *Reader) parse(l *Line) {
 	r.text.Reset(l.Text)
 	r.decoder.Reset(&r.text, lenient...)
@@ -138,7 +139,7 @@ func (r *Reader) parse(l *Line) {
 	if _, err := r.decoder.ReadToken(); err != nil || len(r.sid) < 2 || r.sid[0] != '"' {
 		return
 	}
-	if _, err := r.decoder.ReadToken(); errors.Is(err, io.EOF) { // nothing follows
+	if _, err := r.decoder.ReadToken(); errors.Is(err, io.EOF) { // the end of the line
 		l.SID, l.Status, l.Failure = r.sid[1:len(r.sid)-1], r.status, failure
 	}
 }
@@ -146,7 +147,7 @@ func (r *Reader) parse(l *Line) {
 // Key is a well-formed SID, in any case of its digits.
 type Key [16]byte
 
-// KeyOf returns the key of a SID; false: it is malformed.
+// KeyOf returns the key of a SID; false if it is malformed.
 func KeyOf(sid []byte) (key Key, ok bool) {
 	digits, found := bytes.CutPrefix(sid, []byte("BU"))
 	if !found || len(digits) != 2*len(key) {

@@ -10,12 +10,12 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/text"
 )
 
-// States is what is known of many SIDs: 17 bytes for each. Of a SID that comes twice, the later
-// state counts. It is not safe for concurrent use.
+// States holds the states of many SIDs, in 17 bytes each. The last state of a SID counts. It is not
+// safe for concurrent use.
 type States struct {
 	known  []known
 	sorted bool
-	names  []string       // of the states
+	names  []string       // names of states
 	others map[string]int // states of malformed SIDs, by index in names
 }
 
@@ -24,7 +24,7 @@ type known struct {
 	state uint8
 }
 
-// The states of a SID without a profile. Those of the others are the statuses of profiles.
+// The states of a SID without a profile. All other states are statuses of profiles.
 const (
 	Final = "failed for good"
 	Again = "to be fetched again"
@@ -63,10 +63,10 @@ func (s *States) Add(sid []byte, state string) {
 	s.others[strings.ToUpper(string(sid))] = i
 }
 
-// Grow makes room for n more.
+// Grow makes room for n more SIDs.
 func (s *States) Grow(n int) { s.known = slices.Grow(s.known, n) }
 
-// Of returns the state of a SID; "": none was added.
+// Of returns the state of a SID; "" if it has none.
 func (s *States) Of(sid string) string {
 	key, ok := KeyOf([]byte(sid))
 	if !ok {
@@ -96,7 +96,7 @@ func (s *States) settle() {
 
 func compare(a, b known) int { return bytes.Compare(a.key[:], b.key[:]) }
 
-// Counts returns how many SIDs are in each state.
+// Counts returns the number of SIDs in each state.
 func (s *States) Counts() Counts {
 	s.settle()
 	counts := make(Counts)
@@ -109,10 +109,10 @@ func (s *States) Counts() Counts {
 	return counts
 }
 
-// Counts is how many SIDs are in each state.
+// Counts is the number of SIDs in each state.
 type Counts map[string]int
 
-// Total returns how many SIDs there are.
+// Total returns the number of SIDs.
 func (c Counts) Total() (n int) {
 	for _, count := range c {
 		n += count

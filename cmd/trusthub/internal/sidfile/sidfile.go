@@ -1,5 +1,5 @@
-// Package sidfile reads SIDs from lists and CSV files as people have them: in UTF-8 or UTF-16, with
-// any usual delimiter, crooked rows, and characters that cannot be seen.
+// Package sidfile reads SIDs from lists and CSV files as programs and spreadsheets write them: in
+// UTF-8 or UTF-16, with any common delimiter, irregular rows, and invisible characters.
 package sidfile
 
 import (
@@ -33,7 +33,7 @@ func NewList(r io.Reader) (*Reader, error) {
 	return &Reader{each: func(yield func(string) bool) error { return eachLine(lines, yield) }}, nil
 }
 
-// NewColumn returns a reader of a column of a CSV file; "": sid.
+// NewColumn returns a reader of a column of a CSV file; "" means sid.
 func NewColumn(r io.Reader, column string) (*Reader, error) {
 	table, err := NewTable(r, cmp.Or(column, "sid"))
 	if err != nil {
@@ -52,10 +52,10 @@ func NewColumn(r io.Reader, column string) (*Reader, error) {
 	}}, nil
 }
 
-// looked is how many lines without a SID show that a file is something else.
+// looked is the number of lines without a SID after which a file counts as another kind of file.
 const looked = 100
 
-// NoSIDError is returned when a file begins with many lines, or has only lines, that are no SIDs.
+// NoSIDError means that the first lines of a file, or all of them, have no SID.
 type NoSIDError struct{ First string }
 
 func (e *NoSIDError) Error() string {
@@ -68,7 +68,7 @@ var (
 	profile   = regexp.MustCompile(`BU[0-9a-fA-F]{32}`)
 )
 
-// guess says what a line seems to be of.
+// guess describes a line that is not a SID.
 func guess(line string) string {
 	switch {
 	case strings.HasPrefix(line, "{") || strings.HasPrefix(line, "["):
@@ -81,8 +81,8 @@ func guess(line string) string {
 	return "something else"
 }
 
-// Each yields the SIDs, without what is invisible around them. What is no SID is yielded too, once
-// there is one.
+// Each yields the SIDs, without invisible characters around them. After the first SID, it also
+// yields lines that are not SIDs.
 func (r *Reader) Each(yield func(string) bool) error {
 	var held []string
 	found, left := false, false
@@ -110,7 +110,7 @@ func (r *Reader) trim(written string) string {
 	return trimmed
 }
 
-// Notes says in words what was left out. It is complete when Each has returned.
+// Notes describes what was dropped. It is complete when Each has returned.
 func (r *Reader) Notes() (notes []string) {
 	if n := r.trimmed.Load(); n > 0 {
 		notes = append(notes, fmt.Sprintf("invisible characters were dropped around SIDs: %d", n))
@@ -123,7 +123,7 @@ func (r *Reader) Notes() (notes []string) {
 
 func eachLine(r io.Reader, yield func(string) bool) error {
 	lines := bufio.NewScanner(r)
-	lines.Buffer(nil, 16<<20) // for comments
+	lines.Buffer(nil, 16<<20) // comments may be long
 	for lines.Scan() {
 		line := strings.TrimSpace(lines.Text())
 		if line != "" && !strings.HasPrefix(line, "#") && !yield(line) {

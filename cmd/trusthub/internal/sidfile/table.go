@@ -11,22 +11,22 @@ import (
 	"sync"
 )
 
-// Table reads a CSV file that has a column of SIDs. Its delimiter is the most frequent one of the
-// header, or what a first line such as "sep=;" says.
+// Table reads a CSV file with a column of SIDs. Its delimiter is the most frequent one in the
+// header, or that of a first line such as "sep=;".
 type Table struct {
 	Header []string
 
 	records *csv.Reader
 	column  int
-	first   int // lines in front of the header
+	first   int // lines before the header
 
 	mu      sync.Mutex
-	skipped []int // lines
+	skipped []int // line numbers
 }
 
 // Row is a row of a table.
 type Row struct {
-	SID   string // "": the cell is empty
+	SID   string // "" for an empty cell
 	Cells []string
 }
 
@@ -63,7 +63,7 @@ func NewTable(r io.Reader, column string) (*Table, error) {
 	return t, nil
 }
 
-// peekLine returns the first line, or what of it fits the buffer.
+// peekLine returns the first line, or its start if it is longer than the buffer.
 func peekLine(r *bufio.Reader) (string, error) {
 	for read := 0; ; {
 		sample, err := r.Peek(max(read+1, r.Buffered()))
@@ -96,8 +96,7 @@ func delimiterOf(header string) rune {
 	return delimiter
 }
 
-// Next returns the next row, or nil at the end. It skips rows in which a SID cannot be found for
-// certain, and counts them.
+// Next returns the next row, or nil at the end. It skips and counts rows whose SID is uncertain.
 func (t *Table) Next() (*Row, error) {
 	for {
 		cells, err := t.records.Read()
@@ -111,7 +110,7 @@ func (t *Table) Next() (*Row, error) {
 			return nil, err
 		}
 		row := &Row{Cells: cells}
-		if t.column < len(cells) { // Excel leaves out the empty cells at the end of a row
+		if t.column < len(cells) { // Excel omits empty cells at the end of a row
 			row.SID = value(cells[t.column])
 		}
 		if row.SID == "" && slices.ContainsFunc(cells, profile.MatchString) || slices.ContainsFunc(cells, hasRows) {
@@ -123,13 +122,13 @@ func (t *Table) Next() (*Row, error) {
 	}
 }
 
-// hasRows reports whether a cell has further rows in it, since its quote has no end.
+// hasRows reports whether a cell contains further rows, since its quote is never closed.
 func hasRows(cell string) bool {
 	_, rest, _ := strings.Cut(cell, "\n")
 	return profile.MatchString(rest)
 }
 
-// value returns the text of a cell that a spreadsheet may have written as a formula, ="BU…".
+// value returns the content of a cell, also of a formula such as ="BU…".
 func value(cell string) string {
 	cell = strings.TrimSpace(cell)
 	if inner, ok := strings.CutPrefix(cell, `="`); ok {
@@ -144,7 +143,7 @@ func (t *Table) skip(line int) {
 	t.skipped = append(t.skipped, line+t.first)
 }
 
-// Notes says which rows were skipped.
+// Notes describes the skipped rows.
 func (t *Table) Notes() []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -16,16 +16,16 @@ import (
 	"golang.org/x/text/unicode/runenames"
 )
 
-// newText returns the text of a file in UTF-8. It fails when the file is no text.
+// newText returns the content of a file in UTF-8. It fails if the file is not text.
 func newText(r io.Reader) (*bufio.Reader, error) {
 	raw := bufio.NewReaderSize(r, 4096)
-	_, _ = raw.Peek(4) // waits for the first bytes, and for no more: a pipe may be slow
+	_, _ = raw.Peek(4) // waits for the first bytes only, since a pipe may be slow
 	sample, _ := raw.Peek(min(raw.Buffered(), 512))
 	if e := encodingOf(sample); e != nil {
 		return bufio.NewReader(transform.NewReader(raw, encodings.BOMOverride(e.NewDecoder()))), nil
 	}
 	switch kind, _, _ := strings.Cut(http.DetectContentType(sample), ";"); kind {
-	case "text/plain", "application/octet-stream": // the latter for a control character
+	case "text/plain", "application/octet-stream": // the latter has a control character
 		return bufio.NewReader(transform.NewReader(raw, encodings.BOMOverride(transform.Nop))), nil
 	case "application/zip":
 		return nil, errors.New("this is a zip archive, such as an .xlsx of Excel: save it as CSV")
@@ -36,8 +36,8 @@ func newText(r io.Reader) (*bufio.Reader, error) {
 	}
 }
 
-// encodingOf returns UTF-16, which PowerShell and Excel write, or nil. Without a byte order mark,
-// every second byte of it is 0.
+// encodingOf returns UTF-16, which PowerShell and Excel write, or nil. In UTF-16 without a byte
+// order mark, every second byte of ASCII is 0.
 func encodingOf(sample []byte) encoding.Encoding {
 	var zeros [2]int
 	for i, b := range sample {
@@ -55,7 +55,7 @@ func encodingOf(sample []byte) encoding.Encoding {
 	return nil
 }
 
-// Trim drops white space and invisible characters around s, and reports whether there were
+// Trim removes white space and invisible characters around s. It reports whether there were
 // invisible ones.
 func Trim(s string) (trimmed string, changed bool) {
 	trimmed = strings.TrimFunc(s, func(r rune) bool { return unicode.IsSpace(r) || isInvisible(r) })
@@ -64,8 +64,7 @@ func Trim(s string) (trimmed string, changed bool) {
 
 func isInvisible(r rune) bool { return unicode.In(r, unicode.Cc, unicode.Cf) }
 
-// Flaw names the first character of a malformed SID that cannot be seen or is not ASCII; "": there
-// is none.
+// Flaw names the first invisible or non-ASCII character of a malformed SID; "" if it has none.
 func Flaw(sid string) string {
 	before := 0
 	for _, r := range sid {
