@@ -58,11 +58,11 @@ type FetchResult struct {
 // SIDs in progress yield errors that are [ErrOutage], each with its own last error, and the others
 // are not pulled.
 //
-// Before the first success of a batch nothing tells bad SIDs from an outage. Fewer than 8 SIDs that
-// all fail yield their own errors after a minute (or MaxOutage, if that is shorter), which are not
-// ErrOutage. With an unknown host, or a gateway that answers 4xx, a batch ends after a minute. SIDs
-// that have failed before, and no others, look like an outage to a client that has fetched nothing
-// else: fetch one first that succeeded.
+// Before the first success of a batch, bad SIDs and an outage look the same. Fewer than 8 SIDs that
+// all fail yield their own errors, which are not ErrOutage: after a minute, or a shorter MaxOutage,
+// when sids has ended, and after MaxOutage while it is open. With an unknown host, or a gateway
+// that answers 4xx, a batch ends after a minute. Only SIDs that have failed before look like an
+// outage to a client that has fetched nothing else: fetch a good one first.
 //
 // The end of ctx ends the batch: SIDs in progress yield its error, and the loop ends without
 // waiting for sids. Leaving the loop ends the requests in flight. To know whether the batch was
@@ -192,7 +192,7 @@ func WithMaxOutage(d time.Duration) BatchOption {
 		if d < 0 {
 			return &OptionError{"WithMaxOutage", fmt.Errorf("%v is negative", d)}
 		}
-		c.maxOutage = d
+		c.maxOutage = min(d, outage.Forever-1) // Forever is a Tracker's
 		return nil
 	}
 }

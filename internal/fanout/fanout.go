@@ -73,22 +73,34 @@ func (s *Stream[In, Out]) pull(ctx context.Context, items iter.Seq[In]) {
 	stop := context.AfterFunc(ctx, s.Stop)
 	defer stop()
 	defer s.Stop()
-	defer func() { s.panics(recover()) }()
-	if !s.gate.AwaitPull(ctx) { // also before the first item, so that none is pulled for nothing
+	more := false
+	defer func() {
+		s.panics(recover())
+		if !more {
+			s.gate.InputEnded()
+		}
+	}()
+	// Also before the first item, so that none is pulled for nothing.
+	if more = !s.gate.AwaitPull(ctx); more {
 		return
 	}
 	index := 0
 	for item := range items {
-		if !s.add() {
+		if more = !s.add(); more {
 			return
 		}
 		go s.one(ctx, index, item)
 		index++
-		if !s.gate.AwaitPull(ctx) {
+		if more = !s.gate.AwaitPull(ctx) || s.isStopped(); more {
 			return
 		}
 	}
-	s.gate.InputEnded()
+}
+
+func (s *Stream[In, Out]) isStopped() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stopped
 }
 
 // add counts an item, unless the results are complete.

@@ -70,6 +70,9 @@ func (c *Call) Observe(o *attempt.Outcome) {
 	case o.Kind == attempt.Transient || o.Kind == attempt.Gateway:
 		g.last = o.Err
 		g.machine.fail(c, c.Retry.Wait(o), o.Local, now)
+	case o.Kind == attempt.Final:
+		g.last = o.Err
+		g.machine.reject(c, now)
 	}
 }
 

@@ -1,41 +1,38 @@
-// Package outage keeps a batch of calls from being lost to an outage of the API, and tells an
-// outage from calls that fail by themselves. It knows neither HTTP nor this module's error types.
+// Package outage protects a batch of calls against an outage of the API, and distinguishes an outage
+// from calls that fail on their own. It does not depend on HTTP or on this module's error types.
 //
-// A request succeeds when the API has answered it for good: with a profile, or with a final verdict
-// such as 404. It fails when there was no response, a 5xx, or the response of a gateway. A 429 is
-// neither, nor is a 401 or a 403 of the API.
+// A request succeeds when the API has given a final response to it: a profile, or an error such as
+// 404. It fails without a response, with a 5xx, or with the response of a gateway. A 429 is neither.
+// Nor is a 401 or a 403 of the API.
 //
 // The rules, each with the test that shows it:
 //
-//   - A failed call is parked. Its failure counts once a request that was sent after it has
-//     succeeded (TestFailureCountsAfterALaterSuccess). Then the call is sent again when it is due,
-//     and after MaxAttempts such failures it ends with its own error
-//     (TestCallEndsAfterMaxAttempts).
-//   - The API counts as down when 8 calls fail for the first time in requests that were sent after
-//     the newest one that succeeded (TestEightInARowAreAnOutage), or when a canary fails
-//     (TestCanaryThatFails). Retries never count, so a burst of bad SIDs that are known is no
-//     outage (TestRetriesAreNoOutage).
-//   - While it is down, one request at a time probes, at growing intervals: in turn a canary, which
-//     is one of the last three SIDs that succeeded, and a call that was never sent, or else the one
-//     parked for longest (TestProbesTakeTurns). SIDs are pulled for probes only
-//     (TestPullsWhileDown).
-//   - The success of a request that was sent in the outage ends it: what failed before is sent
-//     again, and does not count (TestRecovery). One that was sent before makes the next probe due
-//     (TestSuccessOfAnEarlierRequest).
-//   - While calls are parked and nothing else brings a verdict, a canary is asked at such intervals
-//     (TestCanaryDecides). When nothing has ever succeeded, a parked call is sent again when it is
-//     due (TestNothingEverSucceeded). When the input has ended with fewer than 8, they end with
-//     their own errors after a minute, or after MaxOutage if that is shorter
-//     (TestFewThatNeverSucceeded).
-//   - The batch ends when a probe fails and nothing has succeeded for MaxOutage (TestMaxOutage), or
-//     for a minute when nothing ever has and the cause is probably local, such as an unknown host
-//     (TestLocalCause).
-//   - A 429 costs time alone. A call that is throttled on its own waits beside the others; a canary
-//     shows whether others succeed (TestThrottledAlone). 429s for all without any success end the
-//     batch after MaxOutage, and not before a minute (TestThrottledForAll).
-//   - At most 256 calls wait beside the places of those in progress; then nothing more is pulled
+//   - A failed call is parked. Its failure counts when a request that was sent later has succeeded
+//     (TestFailureCountsAfterALaterSuccess). Then the call is sent again when it is due. After
+//     MaxAttempts such failures it ends with its own error (TestCallEndsAfterMaxAttempts).
+//   - The API counts as down when 8 calls in a row fail for the first time and no later request has
+//     succeeded (TestEightInARowAreAnOutage), or when a canary fails (TestCanaryThatFails). Retries
+//     never count, so that many retries of bad SIDs are not an outage (TestRetriesAreNoOutage).
+//   - While it is down, one request at a time is sent as a probe, at growing intervals. Probes take
+//     turns: a canary, which is one of the last three SIDs that succeeded; and a call that was never
+//     sent, or else the first of the parked ones (TestProbesTakeTurns), or else one that waits to
+//     be sent again (TestProbeByThrottledCall). SIDs are pulled for probes only (TestPullsWhileDown).
+//   - The success of a request that was sent in the outage ends it. Calls that failed before are
+//     sent again, and their failures do not count (TestRecovery). The success of a request from
+//     before makes the next probe due (TestSuccessOfAnEarlierRequest).
+//   - While the API is up, calls are parked and nothing else would succeed, a canary is sent at the
+//     same intervals (TestCanaryDecides). When nothing has ever succeeded, a parked call is sent
+//     again when it is due (TestNothingEverSucceeded). Fewer than 8 such calls end with their own
+//     errors: after a minute, or a shorter MaxOutage, when the input has ended; after MaxOutage while
+//     it is open (TestFewThatNeverSucceeded).
+//   - The batch ends when a probe does not succeed (TestRejectedProbes) and nothing has succeeded for
+//     MaxOutage (TestMaxOutage). The limit is a minute if nothing has ever succeeded and the cause
+//     is probably local, such as an unknown host (TestLocalCause).
+//   - A 429 costs time only. A call that is throttled on its own waits beside the others, and a canary
+//     shows whether others succeed (TestThrottledAlone). When all get 429s and nothing succeeds, the
+//     batch ends after MaxOutage, but not before a minute (TestThrottledForAll).
+//   - At most 256 calls wait beside the places of those in progress. Then nothing more is pulled
 //     (TestWaitingCallsHoldNoPlace).
 //
-// What is decided is in machine, which has no lock, clock or I/O. [Guard] and [Call] put them
-// around it.
+// The decisions are in machine, which has no lock, clock or I/O. [Guard] and [Call] add them.
 package outage

@@ -44,6 +44,7 @@ type machine struct {
 	fresh    *Call
 	last     *Call    // end of that list
 	parked   []*Call  // in the order of their failures
+	resent   []*Call  // calls that are ready and were sent before
 	canaries []string // SIDs that succeeded last, the next one to use first
 
 	probe     *Call     // the probe in progress
@@ -98,14 +99,26 @@ func (m *machine) to(c *Call, s state) {
 		m.count[c.state]--
 		m.count[s]++
 	}
-	if c.state == parked {
-		i := slices.Index(m.parked, c)
-		m.parked = slices.Delete(m.parked, i, i+1)
+	if list := m.list(c); list != nil {
+		i := slices.Index(*list, c)
+		*list = slices.Delete(*list, i, i+1)
 	}
-	if c.state = s; s == parked {
-		m.parked = append(m.parked, c)
+	c.state = s
+	if list := m.list(c); list != nil {
+		*list = append(*list, c)
 	}
 	m.do.wake(c)
+}
+
+// list returns the list that c is in; nil: none.
+func (m *machine) list(c *Call) *[]*Call {
+	switch {
+	case c.state == parked:
+		return &m.parked
+	case c.state == ready && c.sent > 0:
+		return &m.resent
+	}
+	return nil
 }
 
 // pull is called for each SID, before its call begins.
@@ -129,8 +142,8 @@ func (m *machine) begin(c *Call, now time.Time) {
 // send is called before each request.
 func (m *machine) send(c *Call) {
 	m.events++
-	c.sent = m.events
 	m.to(c, inFlight)
+	c.sent = m.events
 	m.unsent() // removes it from the list
 }
 
@@ -229,6 +242,17 @@ func (m *machine) sendsAgain(c *Call) bool {
 	return c.state != parked || m.isDown() || c.failures+1 < m.maxAttempts && !c.hopeless
 }
 
+// reject is called for a final failure that is no verdict about the API, such as a 403.
+func (m *machine) reject(c *Call, now time.Time) {
+	m.events++
+	wasProbe := m.landed(c, now)
+	m.to(c, spent)
+	if wasProbe && m.isDown() {
+		m.probeFailed(now)
+	}
+	m.settle(now)
+}
+
 // throttle is called for a 429, which is no verdict about the API.
 func (m *machine) throttle(c *Call, now time.Time) {
 	m.noSuccess(now)
@@ -307,13 +331,14 @@ func (m *machine) probeFailed(now time.Time) {
 	}
 }
 
-// deadline returns when the batch gives up; zero: never, or too few calls have failed.
+// deadline returns when the batch gives up, or when the few calls that have failed end while the API
+// counts as up; zero: never, or a canary decides.
 func (m *machine) deadline() time.Time {
 	limit := m.maxOutage
-	if m.proven == 0 && (!m.isDown() || m.local) {
+	if m.proven == 0 && (m.local || !m.isDown() && m.inputEnded) {
 		limit = min(limit, unansweredWait)
 	}
-	if m.maxOutage == Forever || m.failing.IsZero() || !m.isDown() && (m.proven > 0 || !m.inputEnded) {
+	if m.maxOutage == Forever || m.failing.IsZero() || !m.isDown() && m.proven > 0 {
 		return time.Time{}
 	}
 	return m.failing.Add(limit)
@@ -333,11 +358,14 @@ func (m *machine) settle(now time.Time) {
 }
 
 // startProbe probes with a canary and with a call that was never sent, in turn. Without the latter
-// it uses the call that was parked first, which has to be due while the API counts as up.
+// it uses the call that was parked first, which has to be due while the API counts as up. Without
+// that, it uses a call that waits to be sent again.
 func (m *machine) startProbe(now time.Time) {
 	next := m.unsent()
 	if next == nil && len(m.parked) > 0 {
 		next = m.parked[0]
+	} else if next == nil && m.isDown() && len(m.resent) > 0 {
+		next = m.resent[0]
 	}
 	switch {
 	case len(m.canaries) > 0 && (!m.wasCanary || !m.isDown() || next == nil):
@@ -346,7 +374,7 @@ func (m *machine) startProbe(now time.Time) {
 		m.canaries = append(m.canaries[1:], sid)
 		m.probe = m.do.ask(sid)
 	case next == nil:
-		m.probeAt = time.Time{} // the next event may bring one
+		m.probeAt = now.Add(m.backoff.Next()) // there may be one then
 	case !m.isDown() && now.Before(earliest(next.due, m.deadline())):
 		m.probeAt = earliest(next.due, m.deadline())
 	default:

@@ -388,6 +388,38 @@ func TestMaxOutage(t *testing.T) {
 	}
 }
 
+// A probe that is answered 403 is no success: the batch ends after MaxOutage.
+func TestRejectedProbes(t *testing.T) {
+	s := newScript(t, 10*time.Second)
+	for _, sid := range s.goDown() {
+		s.wait(4 * time.Second)
+		if s.m.probe == nil {
+			break
+		}
+		s.send(sid)
+		s.m.reject(s.call(sid), s.now)
+	}
+	s.does("hold", "admit b1", "report true", "admit b2", "admit b3", "end")
+}
+
+// A call that waits to be sent again probes when there is no other one.
+func TestProbeByThrottledCall(t *testing.T) {
+	s := newScript(t, time.Hour)
+	s.send("throttled")
+	s.m.throttle(s.call("throttled"), s.now)
+	for _, sid := range s.goDown() {
+		s.wait(4 * time.Second)
+		s.send(sid)
+		s.m.reject(s.call(sid), s.now)
+	}
+	s.did = nil
+	s.wait(4 * time.Second)
+	s.does("admit throttled")
+	s.send("throttled")
+	s.succeed("throttled")
+	s.does("report false", "resume")
+}
+
 func TestLocalCause(t *testing.T) {
 	s := newScript(t, time.Hour)
 	s.goDown()
