@@ -121,8 +121,8 @@ func (m *Machine) Failed(job *Job, now time.Time) (wait time.Duration) {
 	e := m.entries[key(job.SID)]
 	wait = min(minWait<<min(e.failures, 16), maxWait)
 	e.failures = min(e.failures, 254) + 1
-	if e.shown == nil && job.Event != nil && job.Event.Match(e.next.Status, e.next.Account) == Shown {
-		e.shown = job.Event
+	if e.shown == nil {
+		e.keep(job.Event, e.next)
 	}
 	e.phase, e.retryAt = backoff, now.Add(wait)
 	m.timers.add(e, e.retryAt)

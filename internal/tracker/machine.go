@@ -2,10 +2,14 @@ package tracker
 
 import (
 	"errors"
+	"slices"
 	"time"
 )
 
-const maxUntracked = 1000 // SIDs that no sweep has yielded
+const (
+	maxUntracked = 1000 // SIDs that no sweep has yielded
+	maxEvents    = 4    // of a SID that no state has shown yet
+)
 
 // ErrFull means that too many SIDs wait that no sweep has yielded.
 var ErrFull = errors.New("1000 profiles that are not tracked wait already")
@@ -32,8 +36,8 @@ type entry struct {
 	failure string // the error handled last, unless a profile was handled after it
 	next    *Seen  // the state to handle next
 
-	event    Event // an event that no state has shown yet
-	shown    Event // the event that next shows
+	events   []Event // that no state has shown yet, in the order of their polls
+	shown    Event   // the event that next shows
 	wantedAt time.Time
 	followAt time.Time // when the event is polled for again
 	retryAt  time.Time
@@ -143,7 +147,8 @@ func (m *Machine) Poll(sid string, event Event, now time.Time) error {
 		e = m.insert(sid)
 	}
 	if event != nil {
-		e.event, e.followUps, e.followAt = event, 0, time.Time{}
+		e.events = append(e.events[max(len(e.events)-maxEvents+1, 0):], event)
+		e.followUps, e.followAt = 0, time.Time{}
 	}
 	m.want(e, now)
 	return nil
@@ -200,7 +205,7 @@ func (m *Machine) Land(sid string, seen Seen, now time.Time) {
 			m.polls.push(e)
 		}
 	}
-	m.matchEvent(e, &seen, isPoll, now)
+	m.matchEvents(e, &seen, isPoll, now)
 	e.next, e.isUrgent = &seen, e.isUrgent || isPoll
 	if e.phase == idle {
 		m.enqueue(e)
@@ -208,31 +213,40 @@ func (m *Machine) Land(sid string, seen Seen, now time.Time) {
 	m.settle(e)
 }
 
-// matchEvent keeps, uses or drops the event of a SID.
-func (m *Machine) matchEvent(e *entry, seen *Seen, isPoll bool, now time.Time) {
-	if e.shown != nil && e.shown.Match(seen.Status, seen.Account) != Shown {
-		e.shown = nil
+// keep keeps an event that was to be handled with an earlier state, if the next one shows it, too. If
+// that is an error, the event waits for another state.
+func (e *entry) keep(event Event, next *Seen) {
+	e.shown = nil
+	switch {
+	case event == nil:
+	case next.Err != nil:
+		e.events = append([]Event{event}, e.events...)
+	case event.Match(next.Status, next.Account) == Shown:
+		e.shown = event
 	}
-	if e.event == nil {
-		return
-	}
-	match := NotYet
+}
+
+// matchEvents keeps, uses or drops the events of a SID.
+func (m *Machine) matchEvents(e *entry, seen *Seen, isPoll bool, now time.Time) {
+	e.keep(e.shown, seen)
 	if seen.Err == nil {
-		match = e.event.Match(seen.Status, seen.Account)
+		e.events = slices.DeleteFunc(e.events, func(event Event) bool {
+			match := event.Match(seen.Status, seen.Account)
+			if match == Shown {
+				e.shown = event
+			}
+			return match != NotYet
+		})
 	}
-	if match == Shown {
-		e.shown = e.event
+	if len(e.events) == 0 {
+		e.events, e.followAt = nil, time.Time{}
 	}
-	if match != NotYet {
-		e.event, e.followAt = nil, time.Time{}
-		return
-	}
-	if !isPoll {
+	if len(e.events) == 0 || !isPoll {
 		return
 	}
 	after, more := followUp(e.followUps)
 	if !more {
-		e.event = nil
+		e.events = nil
 		return
 	}
 	e.followUps++
@@ -273,7 +287,7 @@ func (m *Machine) insert(sid string) *entry {
 // settle updates the number of SIDs with work to do. It forgets a SID that is not tracked and has
 // none.
 func (m *Machine) settle(e *entry) {
-	isPending := e.phase != idle || !e.wantedAt.IsZero() || e.isPoll || e.event != nil
+	isPending := e.phase != idle || !e.wantedAt.IsZero() || e.isPoll || len(e.events) > 0
 	if isPending != e.isPending {
 		if e.isPending = isPending; isPending {
 			m.pending++

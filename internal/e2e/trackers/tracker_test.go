@@ -492,23 +492,28 @@ func TestTrackerConfig(t *testing.T) {
 	}
 }
 
+// caller returns a function that sends a callback about a profile and returns the status.
+func (s *tracking) caller() func(sid string, values ...string) int {
+	handler, err := s.CallbackHandler(trusthub.CallbackConfig{
+		PublicURL: "https://app.example.com", Keys: []trusthub.SigningKey{trusthub.AuthToken(trusthubtest.Password)},
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return func(sid string, values ...string) int {
+		url := "https://app.example.com/" + sid
+		r := httptest.NewRequest(http.MethodPost, url, strings.NewReader(strings.Join(values, "&")))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		trusthubtest.SignCallback(r, url)
+		recorder := httptest.NewRecorder()
+		handler.ServeHTTP(recorder, r)
+		return recorder.Code
+	}
+}
+
 func TestTrackerCallbacks(t *testing.T) {
 	track(t, func(s *tracking) {
-		handler, err := s.CallbackHandler(trusthub.CallbackConfig{
-			PublicURL: "https://app.example.com", Keys: []trusthub.SigningKey{trusthub.AuthToken(trusthubtest.Password)},
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		call := func(sid string, values ...string) int {
-			url := "https://app.example.com/" + sid
-			r := httptest.NewRequest(http.MethodPost, url, strings.NewReader(strings.Join(values, "&")))
-			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-			trusthubtest.SignCallback(r, url)
-			recorder := httptest.NewRecorder()
-			handler.ServeHTTP(recorder, r)
-			return recorder.Code
-		}
+		call := s.caller()
 		s.sees(time.Second, "nothing>draft")
 		s.put(sid, trusthub.StatusTwilioRejected)
 		if status := call(sid, "Status=twilio-rejected", "FailureReason=no+address"); status != http.StatusNoContent {
@@ -538,6 +543,49 @@ func TestTrackerCallbacks(t *testing.T) {
 		<-s.done
 		s.changes = nil
 	})
+}
+
+// An event goes with its state, also when another event comes late, or an error comes between.
+func TestTrackerEventsOutOfOrder(t *testing.T) {
+	rejected := []string{"Status=twilio-rejected", "FailureReason=no+address"}
+	for name, test := range map[string]func(s *tracking, call func(string, ...string) int){
+		"a late event before the poll": func(s *tracking, call func(string, ...string) int) {
+			s.put(sid, trusthub.StatusTwilioRejected)
+			call(sid, rejected...)
+			call(sid, "Status=in-review")
+		},
+		"a late event while one waits": func(s *tracking, call func(string, ...string) int) {
+			call(sid, rejected...)
+			time.Sleep(time.Second / 2)
+			call(sid, "Status=draft")
+			time.Sleep(time.Second / 2)
+			s.put(sid, trusthub.StatusTwilioRejected)
+		},
+		"an error while the handler fails": func(s *tracking, call func(string, ...string) int) {
+			s.setFail(func(trusthub.Change) error { return errDatabase })
+			s.put(sid, trusthub.StatusTwilioRejected)
+			call(sid, rejected...)
+			time.Sleep(40 * time.Second)
+			s.fake.Fail(trusthubtest.Fault{Status: http.StatusForbidden})
+			for range 2 {
+				_ = s.Poll(sid)
+				time.Sleep(time.Second)
+			}
+			s.setFail(func(trusthub.Change) error { return nil })
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.changes = nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			track(t, func(s *tracking) {
+				call := s.caller()
+				s.sees(time.Second, "nothing>draft")
+				test(s, call)
+				s.sees(time.Minute, "draft>twilio-rejected [status] no address")
+			})
+		})
+	}
 }
 
 func TestProfileErrorTexts(t *testing.T) {
