@@ -256,6 +256,12 @@ func (b *trackerBatch) next() (sid string, ok bool) {
 
 // land records a result. It returns an error that would fail every SID.
 func (b *trackerBatch) land(result FetchResult) error {
+	if result.Index < 0 { // the error of a probe
+		b.mu.Lock()
+		defer b.unlock()
+		b.refuse(result.Err)
+		return result.Err
+	}
 	seen := tracker.Seen{SentAt: result.SentAt, Err: result.Err}
 	if result.Err != nil {
 		seen.Failure = describeFailure(result.Err)
@@ -271,14 +277,19 @@ func (b *trackerBatch) land(result FetchResult) error {
 		if ended, ok := errors.AsType[*endedError](result.Err); ok {
 			result.Err = ended.err
 		}
-		if b.ctx.Err() == nil && errors.Is(result.Err, ErrUnauthorized) {
-			b.refused = result.Err
-			b.cancel()
-		}
+		b.refuse(result.Err)
 		return result.Err
 	}
 	b.machine.Land(result.SID, seen, time.Now())
 	return nil
+}
+
+// refuse ends the Run at Twilio's 401.
+func (b *trackerBatch) refuse(err error) {
+	if b.ctx.Err() == nil && errors.Is(err, ErrUnauthorized) {
+		b.refused = err
+		b.cancel()
+	}
 }
 
 // isOfSID reports whether an error is about one SID, so that others may succeed.

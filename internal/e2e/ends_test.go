@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -205,5 +206,49 @@ func TestPanicEndsPulling(t *testing.T) {
 		if value != "middleware" || pulled.Load() > 100 {
 			t.Errorf("panic %v, %d pulled", value, pulled.Load())
 		}
+	})
+}
+
+// SIDs that succeeded before and fail now are bad canaries: they cost probes, and do not hold the
+// batch.
+func TestCanariesThatTurnBad(t *testing.T) {
+	for _, test := range []struct{ before, batch, bad int }{{2, 1, 1}, {3, 3, 1}, {3, 3, 2}, {4, 4, 2}, {6, 6, 2}, {10, 10, 2}} {
+		synctest.Test(t, func(t *testing.T) {
+			server := apitest.NewScene(0, func(at time.Duration, sid string) apitest.RoundTripFunc {
+				if at > time.Minute && apitest.Number(sid) < test.bad {
+					return apitest.After(10*time.Millisecond, apitest.Unavailable())
+				}
+				return apitest.After(time.Duration(100+apitest.Number(sid))*time.Millisecond, apitest.OK())
+			})
+			client := apitest.Over(t, server, apitest.Defaults())
+			apitest.FetchAll(t.Context(), t, client, test.before)
+			time.Sleep(time.Hour)
+			results := apitest.FetchAll(t.Context(), t, client, test.batch)
+			if took := server.Elapsed() - time.Hour; took > 2*time.Minute || apitest.Failed(results) != test.bad {
+				t.Errorf("%+v: took %v, %d failed", test, took, apitest.Failed(results))
+			}
+		})
+	}
+}
+
+// A 401 of a probe ends the batch, and one more result has it.
+func TestUnauthorizedProbe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := apitest.NewScene(0, func(at time.Duration, sid string) apitest.RoundTripFunc {
+			switch {
+			case at > 5*time.Second+time.Millisecond:
+				return apitest.Handled(apitest.Answer(401, apitest.JSON, `{"code":20003}`))
+			case apitest.Number(sid) == 1:
+				return apitest.After(10*time.Millisecond, apitest.Unavailable())
+			}
+			return apitest.After(10*time.Millisecond, apitest.OK())
+		})
+		var last trusthub.FetchResult
+		for last = range apitest.Over(t, server, apitest.Defaults()).FetchCustomerProfiles(t.Context(), apitest.Every(5*time.Second, 20)) { //nolint:revive // read to its end
+		}
+		if last.Index != -1 || !errors.Is(last.Err, trusthub.ErrUnauthorized) {
+			t.Errorf("the last result is %+v", last)
+		}
+		time.Sleep(5 * time.Second) // the input may be asleep
 	})
 }

@@ -61,6 +61,9 @@ func (c *Call) Observe(o *attempt.Outcome) {
 		c.reauthed = true
 		g.machine.to(c, ready)
 	case o.Kind == attempt.Unauthorized || o.Kind == attempt.Fatal:
+		if g.err == nil && c.canary {
+			g.canaryErr = o.Err
+		}
 		g.stop(o.Err, false)
 	case o.Conclusive():
 		g.machine.succeed(c, now)

@@ -46,6 +46,7 @@ type machine struct {
 	parked   []*Call  // in the order of their failures
 	resent   []*Call  // calls that are ready and were sent before
 	canaries []string // SIDs that succeeded last, the next one to use first
+	suspects []string // canaries that have failed since the last success
 
 	probe     *Call     // the probe in progress
 	probeAt   time.Time // when the next probe is due; zero: none is needed
@@ -152,6 +153,8 @@ func (m *machine) succeed(c *Call, now time.Time) {
 	m.events++
 	m.failing = time.Time{}
 	m.backoff.Reset()
+	m.canaries = slices.DeleteFunc(m.canaries, func(sid string) bool { return sid != c.sid && slices.Contains(m.suspects, sid) })
+	m.suspects = nil
 	if m.proven = max(m.proven, c.sent); !c.canary {
 		m.canaries = append(m.canaries[max(len(m.canaries)-maxCanaries+1, 0):], c.sid)
 	}
@@ -199,6 +202,7 @@ func (m *machine) fail(c *Call, wait time.Duration, local bool, now time.Time) {
 		m.goDown(now)
 	}
 	if c.canary {
+		m.suspects = append(m.suspects, c.sid)
 		m.to(c, spent)
 	} else if m.to(c, parked); !m.isDown() {
 		m.judge(c)

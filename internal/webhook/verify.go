@@ -49,7 +49,10 @@ func Verify(r *http.Request, address string, keys []Key) (*Message, error) {
 			valid |= subtle.ConstantTimeCompare([]byte(signature), []byte(key.Sign(algorithm, spelling, signed)))
 		}
 	}
-	if valid == 0 {
+	switch {
+	case valid == 0 && r.ContentLength < 0 && len(message.body) == 0 && !message.isGet:
+		return nil, errors.New("the signature does not match the URL and an empty body: was it read before? Verify first, or use ParseForm, which keeps it")
+	case valid == 0:
 		return nil, errors.New("the signature does not match the URL, the parameters and the key")
 	}
 	return message, nil

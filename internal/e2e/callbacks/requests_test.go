@@ -251,6 +251,10 @@ func TestCallbackFormParsedBefore(t *testing.T) {
 	if err := trusthub.VerifyCallback(dropped, publicURL+"/?Status=forged", authKey); err == nil || !strings.Contains(err.Error(), "the body was read before") {
 		t.Errorf("got %v", err)
 	}
+	dropped.ContentLength = -1 // chunked: the body may have been empty
+	if err := trusthub.VerifyCallback(dropped, publicURL+"/", authKey); err == nil || !strings.Contains(err.Error(), "was it read before?") {
+		t.Errorf("got %v", err)
+	}
 	document := `{"BundleSid":"` + sid + `"}`
 	hashed := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(document))
 	trusthubtest.SignCallback(hashed, publicURL+"/?bodySHA256="+hashOf(document))
