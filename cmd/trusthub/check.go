@@ -62,7 +62,7 @@ func (o *checkOptions) run(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	defer stop()
-	source, err := o.open(args, cmd.InOrStdin(), new(earlier))
+	source, err := within(cmd.Context(), func() (*sidSource, error) { return o.open(args, cmd.InOrStdin(), new(earlier)) })
 	if err != nil {
 		return err
 	}
@@ -172,7 +172,7 @@ func judge(sid string, err error) verdict {
 
 // conclude prints the summary and returns the error of the command.
 func conclude(stderr io.Writer, verdicts []verdict, source *sidSource, interrupted bool) error {
-	broken, missing, malformed := 0, 0, 0
+	broken, missing, malformed := 0, source.uncertain(), 0
 	for _, v := range verdicts {
 		switch {
 		case len(v.Findings) > 0:
@@ -183,7 +183,7 @@ func conclude(stderr io.Writer, verdicts []verdict, source *sidSource, interrupt
 			missing++
 		}
 	}
-	passed := len(verdicts) - broken - missing - malformed
+	passed := len(verdicts) + source.uncertain() - broken - missing - malformed
 	summary := fmt.Errorf("%d profiles pass, %d break the contract, %d could not be fetched", passed, broken, missing+malformed)
 	if broken == 0 && !source.complete.Load() {
 		why := errors.New("ended early")

@@ -83,10 +83,10 @@ func (o *fetchOptions) runMany(cmd *cobra.Command, args []string, client *trusth
 	out, stderr, earlier := cmd.OutOrStdout(), cmd.ErrOrStderr(), new(earlier)
 	if o.resume != "" {
 		var err error
-		if earlier, err = openEarlier(o.resume); err != nil {
+		if earlier, err = openEarlier(cmd.Context(), o.resume); err != nil {
 			return err
 		}
-		defer func() { _ = earlier.file.Close() }()
+		defer func() { _ = earlier.Close() }()
 		if earlier.torn {
 			fmt.Fprintf(stderr, "trusthub: the last line of %s was torn and is gone\n", o.resume)
 		}
@@ -97,7 +97,7 @@ func (o *fetchOptions) runMany(cmd *cobra.Command, args []string, client *trusth
 			_, _ = client.FetchCustomerProfile(cmd.Context(), string(earlier.good))
 		}
 	}
-	source, err := o.open(args, cmd.InOrStdin(), earlier)
+	source, err := within(cmd.Context(), func() (*sidSource, error) { return o.open(args, cmd.InOrStdin(), earlier) })
 	if err != nil {
 		return err
 	}

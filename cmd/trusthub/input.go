@@ -53,13 +53,15 @@ type sidSource struct {
 	complete atomic.Bool  // the input was read to its end
 	// why reading ended early; atomic, since the input runs beside the loop over the results
 	broken atomic.Pointer[error]
-	notes  func() []string // notes about skipped parts
-	close  func()
+	// the number of skipped rows whose SID is uncertain
+	uncertain func() int
+	notes     func() []string // notes about skipped parts
+	close     func()
 }
 
 // open returns the SIDs that have no result yet. The SIDs of a file are counted first.
 func (in *input) open(args []string, stdin io.Reader, earlier *earlier) (*sidSource, error) {
-	source := &sidSource{total: len(args), close: func() {}, notes: func() []string { return nil }}
+	source := &sidSource{total: len(args), close: func() {}, notes: func() []string { return nil }, uncertain: func() int { return 0 }}
 	each := func(yield func(string) bool) error { //nolint:unparam // a reader can fail
 		trimmed(args)(yield)
 		return nil
@@ -81,7 +83,7 @@ func (in *input) open(args []string, stdin io.Reader, earlier *earlier) (*sidSou
 			source.close()
 			return nil, fmt.Errorf("trusthub: %s: %w", cmp.Or(in.from, "standard input"), err)
 		}
-		each, source.notes = reader.Each, reader.Notes
+		each, source.notes, source.uncertain = reader.Each, reader.Notes, reader.Skipped
 	}
 	source.sids = func(yield func(string) bool) {
 		left := false

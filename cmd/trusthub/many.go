@@ -19,7 +19,8 @@ type outcome struct {
 	// SIDs of the input without a profile that another run would not fetch either
 	final      int
 	skipped    int64          // SIDs that have a result already
-	counts     results.Counts // SIDs of this run and of earlier ones, by state
+	states     results.States // of the SIDs of this run
+	counts     results.Counts // of the SIDs of this run and of earlier ones, by state
 	unfinished bool           // another run may fetch more
 	why        error          // why the fetches ended early; nil: they did not
 }
@@ -53,16 +54,21 @@ func fetchMany(ctx context.Context, client *trusthub.Client, source *sidSource, 
 	if err := format.begin(out); err != nil {
 		return outcome{}, failed(err)
 	}
-	o := outcome{counts: earlier.states.Counts()}
+	var o outcome
+	earlier.states.Counts() // sorts them, before the input looks up SIDs on another goroutine
 	for result := range client.FetchCustomerProfiles(ctx, source.sids, opts...) {
-		if result.Index < 0 {
+		if _, ok := errors.AsType[*trusthub.OptionError](result.Err); ok {
 			return o, inFlags(result.Err)
+		}
+		if result.Index < 0 { // the error of a probe, which ended the batch
+			o.endedBy(result.Err)
+			continue
 		}
 		if result.Err != nil && ctx.Err() != nil {
 			continue // interrupted, not failed
 		}
 		result.Err = withFlaw(result.SID, result.Err)
-		o.add(result, earlier)
+		o.add(result)
 		err := format.write(out, result)
 		if err == nil {
 			err = out.Flush() // each result as it completes
@@ -74,27 +80,30 @@ func fetchMany(ctx context.Context, client *trusthub.Client, source *sidSource, 
 	}
 	_ = bar.Clear()
 	o.end(ctx, source)
+	o.counts = results.Merge(&earlier.states, &o.states).Counts()
 	return o, failed(out.Flush())
 }
 
-func (o *outcome) add(result trusthub.FetchResult, earlier *earlier) {
-	err := result.Err
-	if before := earlier.states.Of(result.SID); before != "" {
-		o.counts[before]--
-	}
+func (o *outcome) add(result trusthub.FetchResult) {
+	err, state := result.Err, results.Again
 	switch {
 	case err == nil:
 		o.fetched++
-		o.counts[results.StateOf(result.Profile.Status, nil)]++
+		state = results.StateOf(result.Profile.Status, nil)
 	case isFinal(err):
 		o.failed++
 		o.final++
-		o.counts[results.Final]++
+		state = results.Final
 	default:
 		o.failed++
 		o.unfinished = true
-		o.counts[results.Again]++
 	}
+	o.states.Add([]byte(result.SID), state)
+	o.endedBy(err)
+}
+
+// endedBy sets why the fetches ended, if err ends a batch.
+func (o *outcome) endedBy(err error) {
 	switch {
 	case errors.Is(err, trusthub.ErrOutage):
 		o.why = errors.New("ended by an outage")
@@ -106,7 +115,7 @@ func (o *outcome) add(result trusthub.FetchResult, earlier *earlier) {
 // end sets why the fetches ended. It is called when no more SIDs are pulled.
 func (o *outcome) end(ctx context.Context, source *sidSource) {
 	o.skipped = source.skipped.Load()
-	o.final += int(source.final.Load())
+	o.final += int(source.final.Load()) + source.uncertain()
 	broken := source.broken.Load()
 	switch {
 	case ctx.Err() != nil:

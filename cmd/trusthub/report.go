@@ -56,7 +56,7 @@ func newReportCommand() *cobra.Command {
 }
 
 func (o *reportOptions) run(name string, stdout, stderr io.Writer) error {
-	within, err := o.check()
+	until, err := o.check(time.Now())
 	if err != nil {
 		return err
 	}
@@ -69,7 +69,7 @@ func (o *reportOptions) run(name string, stdout, stderr io.Writer) error {
 	if o.output == "csv" {
 		err = o.writeCSV(out, stderr, file)
 	} else {
-		s := newSummary(time.Now(), within, o.list)
+		s := newSummary(until, o.list)
 		if err = file.Each(s.add); err == nil {
 			s.write(out, file.Counts())
 		}
@@ -86,29 +86,30 @@ func (o *reportOptions) run(name string, stdout, stderr io.Writer) error {
 	return nil
 }
 
-func (o *reportOptions) check() (within time.Duration, err error) {
+// check returns the time of --expiring.
+func (o *reportOptions) check(now time.Time) (until time.Time, err error) {
 	if days, ok := strings.CutSuffix(o.expiring, "d"); ok {
-		n, parseErr := strconv.Atoi(days)
-		within, err = time.Duration(n)*24*time.Hour, parseErr
+		n, parseErr := strconv.ParseUint(days, 10, 20)
+		until, err = now.AddDate(0, 0, int(n)), parseErr
 	} else {
-		within, err = time.ParseDuration(o.expiring)
+		within, parseErr := time.ParseDuration(o.expiring)
+		until, err = now.Add(within), parseErr
 	}
 	switch {
-	case err != nil || within < 0:
-		return 0, fmt.Errorf("trusthub: --expiring: %q is not a time such as 30d or 12h", o.expiring)
+	case err != nil || until.Before(now):
+		return until, fmt.Errorf("trusthub: --expiring: %q is not a time such as 30d or 12h", o.expiring)
 	case o.output != "text" && o.output != "csv":
-		return 0, fmt.Errorf("trusthub: unknown output %q: use text or csv", o.output)
+		return until, fmt.Errorf("trusthub: unknown output %q: use text or csv", o.output)
 	case o.output == "text" && (o.join != "" || o.excel):
-		return 0, errors.New("trusthub: --join and --excel are for -o csv")
+		return until, errors.New("trusthub: --join and --excel are for -o csv")
 	}
-	return within, nil
+	return until, nil
 }
 
 // summary is the content of a report.
 type summary struct {
-	now    time.Time
-	within time.Duration
-	list   bool
+	until time.Time // profiles that are not valid for longer are listed
+	list  bool
 
 	statuses, rejected, reasons, failures, expiring group
 	oldest                                          time.Time
@@ -121,8 +122,8 @@ type group struct {
 	sids   map[string][]string // filled for --list
 }
 
-func newSummary(now time.Time, within time.Duration, list bool) *summary {
-	s := &summary{now: now, within: within, list: list}
+func newSummary(until time.Time, list bool) *summary {
+	s := &summary{until: until, list: list}
 	for _, g := range []*group{&s.statuses, &s.rejected, &s.reasons, &s.failures, &s.expiring} {
 		*g = group{make(map[string]int), make(map[string][]string)}
 	}
@@ -147,10 +148,10 @@ func (s *summary) add(r *results.Result) error {
 	if p.Status == trusthub.StatusTwilioRejected {
 		group = &s.rejected
 	}
-	for _, reason := range trusthub.ProfileErrorTexts(p) {
+	for _, reason := range slices.Compact(slices.Sorted(slices.Values(trusthub.ProfileErrorTexts(p)))) {
 		s.count(group, reason, r.SID)
 	}
-	if p.ValidUntil != nil && p.ValidUntil.Before(s.now.Add(s.within)) {
+	if p.ValidUntil != nil && p.ValidUntil.Before(s.until) {
 		s.count(&s.expiring, p.ValidUntil.UTC().Format(time.DateOnly), r.SID)
 	}
 	if at := p.DateUpdated; p.Status == trusthub.StatusInReview && at != nil && (s.oldestSID == "" || at.Before(s.oldest)) {
@@ -221,19 +222,25 @@ func (o *reportOptions) writeCSV(w, stderr io.Writer, file *results.File) error 
 	if err := out.write(append(table.Header, columns(true)...)); err != nil {
 		return err
 	}
-	for {
+	for missing := 0; ; {
 		row, err := table.Next()
 		if row == nil || err != nil {
 			for _, note := range table.Notes() {
 				fmt.Fprintln(stderr, "trusthub:", note)
 			}
+			if err == nil && missing > 0 {
+				err = fmt.Errorf("--join: %d rows have a SID without a result", missing)
+			}
 			return err
 		}
-		r := &results.Result{SID: row.SID}
-		if found, err := file.Find(row.SID); err != nil {
+		sid, _ := sidfile.Trim(row.SID)
+		r := &results.Result{SID: sid}
+		if found, err := file.Find(sid); err != nil {
 			return err
 		} else if found != nil {
 			r = found
+		} else if sid != "" {
+			missing++
 		}
 		own := append(row.Cells, make([]string, max(len(table.Header)-len(row.Cells), 0))...)
 		if err := out.write(append(own[:len(table.Header)], cells(r, true)...)); err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -31,13 +32,14 @@ type earlier struct {
 
 // openEarlier reads the results in a file and repairs its end. A missing file is empty. It waits
 // for another run that has the file open.
-func openEarlier(name string) (*earlier, error) {
-	return new(earlier).open("--resume", name)
+func openEarlier(ctx context.Context, name string) (*earlier, error) {
+	return within(ctx, func() (*earlier, error) { return new(earlier).open("--resume", name) })
 }
 
 // openState opens a file of results and keeps the profiles.
-func openState(name string) (*earlier, error) {
-	return (&earlier{profiles: make(map[string]json.RawMessage), failures: make(map[string]results.Error)}).open("--state", name)
+func openState(ctx context.Context, name string) (*earlier, error) {
+	e := &earlier{profiles: make(map[string]json.RawMessage), failures: make(map[string]results.Error)}
+	return within(ctx, func() (*earlier, error) { return e.open("--state", name) })
 }
 
 func (e *earlier) open(flag, name string) (*earlier, error) {
@@ -51,6 +53,14 @@ func (e *earlier) open(flag, name string) (*earlier, error) {
 		return nil, fmt.Errorf("trusthub: %s: %s: %w", flag, name, err)
 	}
 	return e, nil
+}
+
+// Close closes the file, if there is one.
+func (e *earlier) Close() error {
+	if e == nil || e.file == nil {
+		return nil
+	}
+	return e.file.Close()
 }
 
 // read reads the lines. The file is at its end then, after the last complete line.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -20,6 +21,32 @@ func untilSignal() context.Context {
 		cancel(signalled{first})
 	}()
 	return ctx
+}
+
+// within calls f and returns its results, or errInterrupted when ctx ends before: neither reading
+// from a pipe nor waiting for a lock ends with a context.
+func within[T any](ctx context.Context, f func() (T, error)) (T, error) {
+	type result struct {
+		value T
+		err   error
+	}
+	done := make(chan result, 1)
+	go func() {
+		value, err := f()
+		done <- result{value, err}
+	}()
+	select {
+	case r := <-done:
+		return r.value, r.err
+	case <-ctx.Done():
+		go func() {
+			if late, ok := any((<-done).value).(io.Closer); ok {
+				_ = late.Close()
+			}
+		}()
+		var none T
+		return none, failed(errInterrupted)
+	}
 }
 
 // signalled is the cause of a context of untilSignal.

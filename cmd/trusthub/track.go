@@ -9,6 +9,8 @@ import (
 	"iter"
 	"net"
 	"net/http"
+	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -33,7 +35,8 @@ type tracking struct {
 	stdout, stderr  io.Writer
 
 	single  bool     // it ends with the review
-	read    []string // SIDs that cannot be read again
+	rereads bool     // the SIDs are in a file, which each sweep reads
+	read    []string // the SIDs, as they were read last
 	cancel  context.CancelCauseFunc
 	mu      sync.Mutex
 	earlier *earlier // the state; nil: none
@@ -41,11 +44,12 @@ type tracking struct {
 
 // run tracks until ctx ends, or the review of a single profile does.
 func (t *tracking) run(ctx context.Context, client *trusthub.Client) error {
-	if err := t.open(); err != nil {
+	if err := t.open(ctx); err != nil {
 		return err
 	}
-	if t.earlier != nil {
-		defer func() { _ = t.earlier.file.Close() }()
+	defer func() { _ = t.earlier.Close() }()
+	if end := t.earlierEnd(ctx, client); end != nil {
+		return unlessApproved(end)
 	}
 	tracker, err := client.NewTracker(trusthub.TrackerConfig{SIDs: t.sids, Every: t.every, Known: t.known})
 	if err != nil {
@@ -63,10 +67,8 @@ func (t *tracking) run(ctx context.Context, client *trusthub.Client) error {
 	switch cause := context.Cause(inner); {
 	case ctx.Err() != nil:
 		return failed(errInterrupted)
-	case inner.Err() != nil && errors.Is(cause, errApproved):
-		return nil
 	case inner.Err() != nil:
-		return cause
+		return unlessApproved(cause)
 	}
 	return failed(err)
 }
@@ -74,18 +76,51 @@ func (t *tracking) run(ctx context.Context, client *trusthub.Client) error {
 // errApproved ends the watch of one profile.
 var errApproved = errors.New("approved")
 
+func unlessApproved(err error) error {
+	if errors.Is(err, errApproved) {
+		return nil
+	}
+	return err
+}
+
+// earlierEnd returns the end of a review that the state has already, if Twilio has it still. The
+// tracker would find no change.
+func (t *tracking) earlierEnd(ctx context.Context, client *trusthub.Client) error {
+	if !t.single {
+		return nil
+	}
+	known, err := t.known(ctx, t.read[0])
+	if err != nil || known == nil || endOf(known.Status) == nil {
+		return nil //nolint:nilerr // the tracker reports it
+	}
+	if now, err := client.FetchCustomerProfile(ctx, t.read[0]); err != nil || now.Status != known.Status {
+		return nil //nolint:nilerr // the tracker reports it
+	}
+	return endOf(known.Status)
+}
+
+// endOf returns the end of a review with a status; nil: it has not ended.
+func endOf(status trusthub.CustomerProfileStatus) error {
+	switch status {
+	case trusthub.StatusTwilioApproved:
+		return errApproved
+	case trusthub.StatusTwilioRejected:
+		return failure{code: exitRejected}
+	}
+	return nil
+}
+
 // open reads what can be read once, and looks whether the rest can be.
-func (t *tracking) open() error {
-	source, err := t.in.open(t.args, t.stdin, new(earlier))
+func (t *tracking) open(ctx context.Context) error {
+	source, err := within(ctx, func() (*sidSource, error) { return t.in.open(t.args, t.stdin, new(earlier)) })
 	if err != nil {
 		return err
 	}
-	again := t.in.from != "" && t.in.from != "-"
-	for sid := range source.sids {
-		if again {
-			break
-		}
-		t.read = append(t.read, sid)
+	info, missing := os.Stat(t.in.from)
+	t.rereads = missing == nil && info.Mode().IsRegular()
+	t.read, err = within(ctx, func() ([]string, error) { return slices.Collect(source.sids), nil })
+	if err != nil {
+		return err
 	}
 	if err := source.report(t.stderr); err != nil {
 		return err
@@ -95,39 +130,46 @@ func (t *tracking) open() error {
 	}
 	source.close()
 	if t.state != "" {
-		t.earlier, err = openState(t.state)
+		t.earlier, err = openState(ctx, t.state)
 	}
 	return err
 }
 
-// sids yields those of a file as it is now, so that SIDs can be added and removed.
+// sids returns the SIDs of a file as it is now, so that SIDs can be added and removed. When it cannot
+// be read, the SIDs stay as they were.
 func (t *tracking) sids() iter.Seq[string] {
-	if t.in.from == "" || t.in.from == "-" {
+	if !t.rereads {
 		return slices.Values(t.read)
 	}
-	return func(yield func(string) bool) {
-		source, err := t.in.open(nil, t.stdin, new(earlier))
-		if err != nil {
-			fmt.Fprintln(t.stderr, err)
-			return
-		}
-		defer source.close()
-		source.sids(yield)
-		if broken := source.broken.Load(); broken != nil {
-			fmt.Fprintf(t.stderr, "trusthub: reading the SIDs: %v\n", *broken)
-		}
+	source, err := t.in.open(nil, t.stdin, new(earlier))
+	if err != nil {
+		fmt.Fprintln(t.stderr, err)
+		return slices.Values(t.read)
 	}
+	defer source.close()
+	read := slices.Collect(source.sids)
+	if broken := source.broken.Load(); broken != nil {
+		fmt.Fprintf(t.stderr, "trusthub: reading the SIDs: %v\n", *broken)
+		return slices.Values(t.read)
+	}
+	t.read = read
+	return slices.Values(read)
 }
 
-// known returns what the state has.
+// known returns the profile of a SID in the state; nil after a failure, so that the next profile is
+// recorded even if it equals the one before.
 func (t *tracking) known(_ context.Context, sid string) (*trusthub.CustomerProfile, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.earlier == nil || t.earlier.profiles[strings.ToUpper(sid)] == nil {
+	if t.earlier == nil {
+		return nil, nil //nolint:nilnil // nothing is known
+	}
+	key := strings.ToUpper(sid)
+	if _, failed := t.earlier.failures[key]; failed || t.earlier.profiles[key] == nil {
 		return nil, nil //nolint:nilnil // nothing is known
 	}
 	profile := new(trusthub.CustomerProfile)
-	return profile, decode.Model(t.earlier.profiles[strings.ToUpper(sid)], profile)
+	return profile, decode.Model(t.earlier.profiles[key], profile)
 }
 
 // listen receives callbacks, if that is asked for.
@@ -152,9 +194,26 @@ func (t *tracking) listen(tracker *trusthub.Tracker) (stop func(), err error) {
 		return nil, failed(err)
 	}
 	fmt.Fprintf(t.stderr, "trusthub: callbacks are received at http://%s; the status_callback of a profile is %s/SID\n", listener.Addr(), strings.TrimSuffix(t.public, "/"))
-	server := &http.Server{Handler: handler, ReadTimeout: 5 * time.Second}
+	server := &http.Server{Handler: belowPath(t.public, handler), ReadTimeout: 5 * time.Second}
 	go func() { _ = server.Serve(listener) }() // ends with ErrServerClosed
 	return func() { _ = server.Close() }, nil
+}
+
+// belowPath returns a handler for requests whose path begins with that of the public URL, and for
+// those from which a proxy has cut it off.
+func belowPath(public string, handler http.Handler) http.Handler {
+	u, err := url.Parse(public)
+	if err != nil {
+		return handler
+	}
+	prefix := strings.TrimSuffix(u.Path, "/")
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if prefix != "" && strings.HasPrefix(r.URL.Path, prefix+"/") {
+			http.StripPrefix(prefix, handler).ServeHTTP(w, r)
+			return
+		}
+		handler.ServeHTTP(w, r)
+	})
 }
 
 // handle prints a change, and then adds it to the state: after a crash in between it is printed
@@ -199,11 +258,8 @@ func (t *tracking) end(change trusthub.Change) {
 		t.cancel(errors.New("trusthub: the SID is malformed"))
 	case isFinal(change.Err), errors.Is(change.Err, trusthub.ErrForbidden):
 		t.cancel(failed(errors.New("the watch ended before the review")))
-	case change.After == nil:
-	case change.After.Status == trusthub.StatusTwilioApproved:
-		t.cancel(errApproved)
-	case change.After.Status == trusthub.StatusTwilioRejected:
-		t.cancel(failure{code: exitRejected})
+	case change.After != nil && endOf(change.After.Status) != nil:
+		t.cancel(endOf(change.After.Status))
 	}
 }
 
@@ -290,6 +346,9 @@ func (t *tracking) record(change trusthub.Change) error {
 	}
 	if _, err := t.earlier.file.Write(append(line, '\n')); err != nil {
 		return err
+	}
+	if change.Err == nil {
+		t.earlier.profiles[strings.ToUpper(change.SID)] = line
 	}
 	return t.earlier.file.Sync()
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/cmd/trusthub/internal/sidfile"
 	"github.com/seed07fc1495/trusthub/internal/properties"
 	"github.com/seed07fc1495/trusthub/internal/text"
 )
@@ -42,7 +44,7 @@ func newWatchCommand() *cobra.Command {
 			case (t.address == "") != (t.public == ""):
 				return errors.New("trusthub: --callbacks and --public-url belong together")
 			}
-			client, stop, err := from.client(cmd.ErrOrStderr())
+			client, stop, err := from.client(cmd.ErrOrStderr(), namesRejected(cmd.ErrOrStderr()))
 			if err != nil {
 				return err
 			}
@@ -52,7 +54,8 @@ func newWatchCommand() *cobra.Command {
 				t.every = map[bool]time.Duration{true: time.Minute, false: time.Hour}[t.single]
 			}
 			if t.single && t.state == "" && t.address == "" {
-				return watch(cmd.Context(), client, args[0], t.every, show, cmd.OutOrStdout(), cmd.ErrOrStderr())
+				sid, _ := sidfile.Trim(args[0])
+				return watch(cmd.Context(), client, sid, t.every, show, cmd.OutOrStdout(), cmd.ErrOrStderr())
 			}
 			t.stdin, t.stdout, t.stderr = cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()
 			return t.run(cmd.Context(), client)
@@ -66,6 +69,15 @@ func newWatchCommand() *cobra.Command {
 	cmd.Flags().StringVar(&t.address, "callbacks", "", "receive status callbacks at this address, such as :8080; keys are in TWILIO_AUTH_TOKEN or as callback explain says")
 	cmd.Flags().StringVar(&t.public, "public-url", "", "the URL by which Twilio reaches that address")
 	return cmd
+}
+
+// namesRejected prints a line about each callback that was rejected, except probes.
+func namesRejected(stderr io.Writer) trusthub.Option {
+	return trusthub.WithHooks(trusthub.Hooks{CallbackDone: func(_ context.Context, info trusthub.CallbackInfo) {
+		if info.Status >= http.StatusBadRequest && info.Reason != "no_signature" {
+			fmt.Fprintf(stderr, "trusthub: a callback was answered %d: %s\n", info.Status, info.Reason)
+		}
+	}})
 }
 
 func watch(ctx context.Context, client *trusthub.Client, sid string, every time.Duration, show display, stdout, stderr io.Writer) error {
@@ -82,11 +94,8 @@ func watch(ctx context.Context, client *trusthub.Client, sid string, every time.
 		if err := show.show(stdout, profile); err != nil {
 			return failed(err)
 		}
-		switch profile.Status {
-		case trusthub.StatusTwilioApproved:
-			return nil
-		case trusthub.StatusTwilioRejected:
-			return failure{code: exitRejected}
+		if end := endOf(profile.Status); end != nil {
+			return unlessApproved(end)
 		}
 	}
 	if errors.Is(last, trusthub.ErrInvalidSID) {

@@ -29,9 +29,11 @@ type caller struct{ server *Server }
 
 func (c caller) RoundTrip(r *http.Request) (*http.Response, error) {
 	sent := callback{Method: r.Method, URL: r.URL.Redacted()}
-	if body, err := r.GetBody(); err == nil {
-		form, _ := io.ReadAll(body) // cannot fail: it is in memory
-		sent.Body = string(form)
+	if r.GetBody != nil { // not after a redirect
+		if body, err := r.GetBody(); err == nil {
+			form, _ := io.ReadAll(body) // cannot fail: it is in memory
+			sent.Body = string(form)
+		}
 	}
 	start, outcome := time.Now(), "callback failed"
 	response, err := http.DefaultTransport.RoundTrip(r)
@@ -118,7 +120,7 @@ func decodeStyle(r io.Reader) (style trusthubtest.CallbackStyle, err error) {
 func (s *Server) putAccount(w http.ResponseWriter, r *http.Request) {
 	var token string
 	if err := decodeJSON(body(w, r), &token); err != nil || token == "" {
-		refuse(w, errors.New(`want the auth token of the account as a JSON string, such as "0123456789abcdef0123456789abcdef"`))
+		refuse(w, unlessTooLarge(err, `want the auth token of the account as a JSON string, such as "0123456789abcdef0123456789abcdef"`))
 		return
 	}
 	s.current().AddAccount(r.PathValue("sid"), token)

@@ -63,7 +63,7 @@ func (s *Server) deleteFaults(w http.ResponseWriter, _ *http.Request) {
 func (s *Server) putLimit(w http.ResponseWriter, r *http.Request) {
 	var limit int
 	if err := decodeJSON(body(w, r), &limit); err != nil || limit < 0 {
-		refuse(w, errors.New("want a number of requests at a time, 0 for no limit"))
+		refuse(w, unlessTooLarge(err, "want a number of requests at a time, 0 for no limit"))
 		return
 	}
 	s.current().LimitConcurrency(limit)
@@ -111,7 +111,7 @@ func decodeJSON(r io.Reader, value any) error {
 		return err
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("something follows the JSON")
+		return unlessTooLarge(err, "something follows the JSON")
 	}
 	return nil
 }
@@ -126,6 +126,14 @@ func writeJSON(w http.ResponseWriter, value any) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = text.WriteTo(w) // an error means that the client has gone
+}
+
+// unlessTooLarge returns an error with the text, or err if that is about the size of the body.
+func unlessTooLarge(err error, text string) error {
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return err
+	}
+	return errors.New(text)
 }
 
 // refuse answers a bad request with the text of err.

@@ -43,8 +43,19 @@ func (s *Server) putProfile(w http.ResponseWriter, r *http.Request) {
 
 // patchProfile replaces the properties in the body.
 func (s *Server) patchProfile(w http.ResponseWriter, r *http.Request) {
+	var patch map[string]json.RawMessage
+	err := decodeJSON(body(w, r), &patch)
+	if unknown := properties.Undocumented(patch, properties.Names(trusthub.CustomerProfile{})); err == nil && len(unknown) > 0 {
+		err = fmt.Errorf("the document has no property %q", unknown[0])
+	}
+	s.patching.Lock()
+	defer s.patching.Unlock()
 	before, ok := s.profile(w, r)
-	if !ok {
+	switch {
+	case !ok:
+		return
+	case err != nil:
+		refuse(w, err)
 		return
 	}
 	text, err := properties.Marshal(before)
@@ -52,12 +63,8 @@ func (s *Server) patchProfile(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
-	merged, patch := make(map[string]json.RawMessage), make(map[string]json.RawMessage)
+	merged := make(map[string]json.RawMessage)
 	_ = json.Unmarshal(text, &merged) // cannot fail: the fake wrote it
-	if err := decodeJSON(body(w, r), &patch); err != nil {
-		refuse(w, err)
-		return
-	}
 	maps.Copy(merged, patch)
 	text, _ = json.Marshal(merged)
 	profile, err := decodeProfile(bytes.NewReader(text))
@@ -128,7 +135,7 @@ func ReadProfiles(r io.Reader) (profiles []trusthub.CustomerProfile, unknown []s
 		}
 		for _, one := range list {
 			var object map[string]json.RawMessage
-			if json.Unmarshal(one, &object) == nil && object["error"] != nil {
+			if json.Unmarshal(one, &object) == nil && len(object["error"]) > 0 && string(object["error"]) != "null" {
 				continue // a failure of trusthub fetch
 			}
 			profile, err := readProfile(one)

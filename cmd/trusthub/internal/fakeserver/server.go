@@ -35,7 +35,8 @@ type Server struct {
 	faults    []*fault
 	callbacks []callback // the last ones that were sent
 
-	logging sync.Mutex
+	patching sync.Mutex // from reading a profile to replacing it
+	logging  sync.Mutex
 }
 
 // New returns a fake.

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -369,5 +370,41 @@ func TestCallbackStyles(t *testing.T) {
 	}
 	if got := start(t, fakeserver.Config{}).tell(400, "PUT", "callbacks", `{}`); !strings.Contains(got, "--callbacks") {
 		t.Errorf("got %s", got)
+	}
+}
+
+// Two PATCHes at the same time both count.
+func TestPatchesAtTheSameTime(t *testing.T) {
+	f := start(t, fakeserver.Config{})
+	for i := range 100 {
+		f.tell(http.StatusNoContent, "PUT", "profiles/"+other, `{"status":"draft"}`)
+		var both sync.WaitGroup
+		both.Go(func() { f.tell(http.StatusNoContent, "PATCH", "profiles/"+other, `{"status":"in-review"}`) })
+		both.Go(func() {
+			f.tell(http.StatusNoContent, "PATCH", "profiles/"+other, fmt.Sprintf(`{"friendly_name":"n%d"}`, i))
+		})
+		both.Wait()
+		if got := f.tell(http.StatusOK, "GET", "profiles/"+other, ""); !strings.Contains(got, `"in-review"`) || !strings.Contains(got, fmt.Sprintf(`"n%d"`, i)) {
+			t.Fatalf("got %s", got)
+		}
+	}
+	f.tell(http.StatusBadRequest, "PATCH", "profiles/"+other, `{"Status":"in-review"}`)
+}
+
+// A callback may be redirected.
+func TestRedirectedCallback(t *testing.T) {
+	target := httptest.NewServer(http.RedirectHandler("/other", http.StatusFound))
+	defer target.Close()
+	f := start(t, fakeserver.Config{CallBack: true})
+	for _, status := range []string{"draft", "in-review"} {
+		f.tell(http.StatusNoContent, "PUT", "profiles/"+other, `{"status":"`+status+`","status_callback":"`+target.URL+`/hook"}`)
+	}
+}
+
+func TestTooLargeBodies(t *testing.T) {
+	f := start(t, fakeserver.Config{})
+	many := strings.Repeat("1", 2<<20)
+	for path, body := range map[string]string{"limit": many, "accounts/AC1": `"` + many + `"`, "profiles/" + other: "{}" + strings.Repeat(" ", 2<<20)} {
+		f.tell(http.StatusRequestEntityTooLarge, "PUT", path, body)
 	}
 }

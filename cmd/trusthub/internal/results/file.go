@@ -26,6 +26,7 @@ type Result struct {
 // File is a file of results. For each SID it keeps the offset of the last line, not the line.
 type File struct {
 	*os.File
+	size     int64 // when it was opened: it may grow
 	last     map[Key]place
 	others   map[string]place // of malformed SIDs
 	obsolete map[int64]bool   // offsets of lines that a later one replaces
@@ -43,7 +44,12 @@ func Open(name string) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &File{File: file, last: make(map[Key]place), others: make(map[string]place), obsolete: make(map[int64]bool)}
+	info, err := file.Stat()
+	if err != nil {
+		_ = file.Close()
+		return nil, err
+	}
+	f := &File{File: file, size: info.Size(), last: make(map[Key]place), others: make(map[string]place), obsolete: make(map[int64]bool)}
 	number := 0
 	err = f.lines(func(line *Line) error {
 		number++
@@ -66,7 +72,7 @@ func (f *File) lines(do func(*Line) error, how parsing) error {
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
-	line, reader := new(Line), NewReader(f.File)
+	line, reader := new(Line), NewReader(io.LimitReader(f.File, f.size))
 	reader.parsing = how
 	for {
 		switch err := reader.Next(line); {
@@ -82,7 +88,7 @@ func (f *File) lines(do func(*Line) error, how parsing) error {
 }
 
 func (f *File) add(line *Line) {
-	if line.SID == nil {
+	if line.SID == nil || !line.HasEnd && !json.Valid(line.Text) {
 		f.obsolete[line.Offset] = true
 		return
 	}

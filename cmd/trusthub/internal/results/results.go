@@ -132,7 +132,7 @@ func (r *Reader) parse(l *Line) {
 			failure = bytes.Clone(value)
 		}
 		if r.parsing == briefly && len(r.sid) > 2 && (len(r.status) > 0 || failure != nil) {
-			l.SID, l.Status, l.Failure = r.sid[1:len(r.sid)-1], r.status, failure
+			l.SID, l.Status, l.Failure = r.unquotedSID(), r.status, failure
 			return
 		}
 	}
@@ -140,8 +140,18 @@ func (r *Reader) parse(l *Line) {
 		return
 	}
 	if _, err := r.decoder.ReadToken(); errors.Is(err, io.EOF) { // the end of the line
-		l.SID, l.Status, l.Failure = r.sid[1:len(r.sid)-1], r.status, failure
+		l.SID, l.Status, l.Failure = r.unquotedSID(), r.status, failure
 	}
+}
+
+// unquotedSID returns the SID as text. A malformed one may have escapes.
+func (r *Reader) unquotedSID() []byte {
+	if bytes.IndexByte(r.sid, '\\') < 0 {
+		return r.sid[1 : len(r.sid)-1]
+	}
+	var text string
+	_ = json.Unmarshal(r.sid, &text) // cannot fail: it was read before
+	return []byte(text)
 }
 
 // Key is a well-formed SID, in any case of its digits.

@@ -99,3 +99,24 @@ func TestFile(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 }
+
+// A file is reported as it was when it was opened.
+func TestFileThatGrows(t *testing.T) {
+	const line = `{"sid":"` + one + `","status":"draft"}` + "\n"
+	name := filepath.Join(t.TempDir(), "r.ndjson")
+	for _, text := range []string{line, line + line[:len(line)-20], line + line} {
+		if err := os.WriteFile(name, []byte(line), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		file, err := results.Open(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = os.WriteFile(name, []byte(text), 0o600) // another run writes
+		n := 0
+		if err := file.Each(func(*results.Result) error { n++; return nil }); err != nil || n != file.Counts().Total() {
+			t.Errorf("%d results, %v", n, err)
+		}
+		_ = file.Close()
+	}
+}

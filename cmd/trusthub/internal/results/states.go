@@ -48,19 +48,43 @@ func StateOf(status trusthub.CustomerProfileStatus, failure *Error) string {
 
 // Add adds the state of a SID.
 func (s *States) Add(sid []byte, state string) {
+	if key, ok := KeyOf(sid); ok {
+		s.known, s.sorted = append(s.known, known{key, uint8(s.name(state))}), false //nolint:gosec // G115: there are nine
+		return
+	}
+	s.addOther(strings.ToUpper(string(sid)), state)
+}
+
+func (s *States) addOther(sid, state string) {
+	if s.others == nil {
+		s.others = make(map[string]int)
+	}
+	s.others[sid] = s.name(state)
+}
+
+// name returns the index of a state in names.
+func (s *States) name(state string) int {
 	i := slices.Index(s.names, state)
 	if i < 0 {
 		i = len(s.names)
 		s.names = append(s.names, state)
 	}
-	if key, ok := KeyOf(sid); ok {
-		s.known, s.sorted = append(s.known, known{key, uint8(i)}), false //nolint:gosec // G115: there are nine
-		return
+	return i
+}
+
+// Merge returns the states of all. Those of the later ones count.
+func Merge(all ...*States) *States {
+	merged := new(States)
+	for _, s := range all {
+		merged.Grow(len(s.known))
+		for _, one := range s.known {
+			merged.known = append(merged.known, known{one.key, uint8(merged.name(s.names[one.state]))}) //nolint:gosec // G115: there are nine
+		}
+		for sid, i := range s.others {
+			merged.addOther(sid, s.names[i])
+		}
 	}
-	if s.others == nil {
-		s.others = make(map[string]int)
-	}
-	s.others[strings.ToUpper(string(sid))] = i
+	return merged
 }
 
 // Grow makes room for n more SIDs.

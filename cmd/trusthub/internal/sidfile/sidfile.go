@@ -110,6 +110,14 @@ func (r *Reader) trim(written string) string {
 	return trimmed
 }
 
+// Skipped returns the number of rows whose SID is uncertain. It is complete when Each has returned.
+func (r *Reader) Skipped() int {
+	if r.table == nil {
+		return 0
+	}
+	return r.table.Skipped()
+}
+
 // Notes describes what was dropped. It is complete when Each has returned.
 func (r *Reader) Notes() (notes []string) {
 	if n := r.trimmed.Load(); n > 0 {

@@ -112,9 +112,20 @@ func TestFilesAsTheyAre(t *testing.T) {
 		},
 		"a quote without an end": {
 			"sep=,\nname,sid\nA," + one + "\n\"B," + two + "\nC," + two + "\n", "sid",
-			[]string{one},
+			[]string{one, two},
 			[]string{"rows of the CSV that were skipped, since it is not certain what they say: 1, in lines [4]"},
 		},
+		"quotes within two lines": {
+			"n,name,sid\n1,\"Best\" Pizza," + one + "\n2,Joe's \"Diner\"," + two + "\n", "sid",
+			[]string{two},
+			[]string{"rows of the CSV that were skipped, since it is not certain what they say: 1, in lines [2]"},
+		},
+		"CR alone, in a list":    {one + "\r" + two + "\r", "", both, nil},
+		"CR alone, in a CSV":     {strings.ReplaceAll(csv, "\r\n", "\r"), "sid", both, nil},
+		"a tab is declared":      {"sep=\t\nsid\ta;b;c\n" + one + "\t1\n" + two + "\t2", "sid", both, nil},
+		"a header of two lines":  {"\"Customer\nname\";sid\nA;" + one + "\nB;" + two, "sid", both, nil},
+		"blank lines in front":   {"\n\r\nname;sid\nA;" + one + "\nB;" + two, "sid", both, nil},
+		"BM at the start":        {"BM;sid\nA;" + one + "\nB;" + two, "sid", both, nil},
 		"column in another case": {"Name, Profile_SID \nA," + one, "profile_sid", []string{one}, nil},
 	} {
 		sids, notes, err := read(t, test.content, test.column)

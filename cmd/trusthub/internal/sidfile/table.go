@@ -2,7 +2,6 @@ package sidfile
 
 import (
 	"bufio"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
@@ -11,12 +10,12 @@ import (
 	"sync"
 )
 
-// Table reads a CSV file with a column of SIDs. Its delimiter is the most frequent one in the
-// header, or that of a first line such as "sep=;".
+// Table reads a CSV file with a column of SIDs. Its delimiter is the most frequent one in the header,
+// or that of a first line such as "sep=;".
 type Table struct {
 	Header []string
 
-	records *csv.Reader
+	records *records
 	column  int
 	first   int // lines before the header
 
@@ -38,19 +37,19 @@ func NewTable(r io.Reader, column string) (*Table, error) {
 	}
 	t := new(Table)
 	var delimiter rune
-	first, err := peekLine(lines)
+	first, err := t.peekHeader(lines)
 	if err != nil {
 		return nil, err
 	}
 	if said, ok := strings.CutPrefix(strings.ToLower(first), "sep="); ok && said != "" {
-		delimiter, t.first = []rune(said)[0], 1
+		delimiter = []rune(said)[0]
+		t.first++
 		_, _ = lines.ReadString('\n')
 	} else {
 		delimiter = delimiterOf(first)
 	}
-	t.records = csv.NewReader(lines)
-	t.records.Comma, t.records.LazyQuotes, t.records.FieldsPerRecord = delimiter, true, -1
-	if t.Header, err = t.records.Read(); err != nil && !errors.Is(err, io.EOF) {
+	t.records = newRecords(lines, delimiter)
+	if t.Header, _, err = t.records.next(); err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("reading the header of the CSV: %w", err)
 	}
 	t.column = slices.IndexFunc(t.Header, func(title string) bool {
@@ -63,19 +62,42 @@ func NewTable(r io.Reader, column string) (*Table, error) {
 	return t, nil
 }
 
-// peekLine returns the first line, or its start if it is longer than the buffer.
-func peekLine(r *bufio.Reader) (string, error) {
+// peekHeader skips blank lines. It returns the first record, or its start if it is longer than the
+// buffer.
+func (t *Table) peekHeader(r *bufio.Reader) (string, error) {
 	for read := 0; ; {
 		sample, err := r.Peek(max(read+1, r.Buffered()))
-		line, _, whole := strings.Cut(string(sample), "\n")
+		if end := endOfRecord(string(sample)); end >= 0 {
+			if header := string(sample[:end]); strings.TrimSpace(header) != "" {
+				return header, nil
+			}
+			_, _ = r.Discard(end + 1)
+			t.first++
+			read = 0
+			continue
+		}
 		switch {
-		case whole, errors.Is(err, io.EOF), errors.Is(err, bufio.ErrBufferFull):
-			return strings.TrimSpace(line), nil
+		case errors.Is(err, io.EOF), errors.Is(err, bufio.ErrBufferFull):
+			return string(sample), nil
 		case err != nil:
 			return "", err
 		}
 		read = len(sample)
 	}
+}
+
+// endOfRecord returns the index of the first line feed outside of quotes, or -1.
+func endOfRecord(text string) int {
+	quoted := false
+	for i := range len(text) {
+		switch {
+		case text[i] == '"':
+			quoted = !quoted
+		case text[i] == '\n' && !quoted:
+			return i
+		}
+	}
+	return -1
 }
 
 func delimiterOf(header string) rune {
@@ -99,13 +121,10 @@ func delimiterOf(header string) rune {
 // Next returns the next row, or nil at the end. It skips and counts rows whose SID is uncertain.
 func (t *Table) Next() (*Row, error) {
 	for {
-		cells, err := t.records.Read()
-		switch parse, ok := errors.AsType[*csv.ParseError](err); {
+		cells, line, err := t.records.next()
+		switch {
 		case errors.Is(err, io.EOF):
 			return nil, nil //nolint:nilnil // the end
-		case ok:
-			t.skip(parse.StartLine)
-			continue
 		case err != nil:
 			return nil, err
 		}
@@ -114,18 +133,11 @@ func (t *Table) Next() (*Row, error) {
 			row.SID = value(cells[t.column])
 		}
 		if row.SID == "" && slices.ContainsFunc(cells, profile.MatchString) || slices.ContainsFunc(cells, hasRows) {
-			line, _ := t.records.FieldPos(0)
 			t.skip(line)
 			continue
 		}
 		return row, nil
 	}
-}
-
-// hasRows reports whether a cell contains further rows, since its quote is never closed.
-func hasRows(cell string) bool {
-	_, rest, _ := strings.Cut(cell, "\n")
-	return profile.MatchString(rest)
 }
 
 // value returns the content of a cell, also of a formula such as ="BU…".
@@ -141,6 +153,13 @@ func (t *Table) skip(line int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.skipped = append(t.skipped, line+t.first)
+}
+
+// Skipped returns the number of skipped rows.
+func (t *Table) Skipped() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.skipped)
 }
 
 // Notes describes the skipped rows.

@@ -22,11 +22,15 @@ func newText(r io.Reader) (*bufio.Reader, error) {
 	_, _ = raw.Peek(4) // waits for the first bytes only, since a pipe may be slow
 	sample, _ := raw.Peek(min(raw.Buffered(), 512))
 	if e := encodingOf(sample); e != nil {
-		return bufio.NewReader(transform.NewReader(raw, encodings.BOMOverride(e.NewDecoder()))), nil
+		return lines(raw, e.NewDecoder()), nil
 	}
-	switch kind, _, _ := strings.Cut(http.DetectContentType(sample), ";"); kind {
+	kind, _, _ := strings.Cut(http.DetectContentType(sample), ";")
+	if kind == "image/bmp" && bytes.IndexByte(sample, 0) < 0 { // just begins with BM
+		kind = "text/plain"
+	}
+	switch kind {
 	case "text/plain", "application/octet-stream": // the latter has a control character
-		return bufio.NewReader(transform.NewReader(raw, encodings.BOMOverride(transform.Nop))), nil
+		return lines(raw, transform.Nop), nil
 	case "application/zip":
 		return nil, errors.New("this is a zip archive, such as an .xlsx of Excel: save it as CSV")
 	case "text/html":
@@ -34,6 +38,35 @@ func newText(r io.Reader) (*bufio.Reader, error) {
 	default:
 		return nil, fmt.Errorf("this is %s, not a list or a CSV file", kind)
 	}
+}
+
+func lines(r io.Reader, decoder transform.Transformer) *bufio.Reader {
+	return bufio.NewReader(transform.NewReader(r, transform.Chain(encodings.BOMOverride(decoder), lineEnds{})))
+}
+
+// lineEnds makes a line feed of each end of a line: CRLF, or CR alone as on old Macs.
+type lineEnds struct{ transform.NopResetter }
+
+// Transform implements transform.Transformer.
+func (lineEnds) Transform(dst, src []byte, atEOF bool) (nDst, nSrc int, err error) {
+	for ; nSrc < len(src); nSrc++ {
+		one := src[nSrc]
+		if one == '\r' {
+			switch isLast := nSrc+1 == len(src); {
+			case isLast && !atEOF:
+				return nDst, nSrc, transform.ErrShortSrc
+			case !isLast && src[nSrc+1] == '\n':
+				continue
+			}
+			one = '\n'
+		}
+		if nDst == len(dst) {
+			return nDst, nSrc, transform.ErrShortDst
+		}
+		dst[nDst] = one
+		nDst++
+	}
+	return nDst, nSrc, nil
 }
 
 // encodingOf returns UTF-16, which PowerShell and Excel write, or nil. In UTF-16 without a byte
@@ -47,9 +80,9 @@ func encodingOf(sample []byte) encoding.Encoding {
 	}
 	half := len(sample) / 2
 	switch {
-	case bytes.HasPrefix(sample, []byte{0xff, 0xfe}), zeros[1] > half/2 && zeros[0] < half/4:
+	case bytes.HasPrefix(sample, []byte{0xff, 0xfe}), zeros[1]*2 > half && zeros[0]*4 < half:
 		return encodings.UTF16(encodings.LittleEndian, encodings.UseBOM)
-	case bytes.HasPrefix(sample, []byte{0xfe, 0xff}), zeros[0] > half/2 && zeros[1] < half/4:
+	case bytes.HasPrefix(sample, []byte{0xfe, 0xff}), zeros[0]*2 > half && zeros[1]*4 < half:
 		return encodings.UTF16(encodings.BigEndian, encodings.UseBOM)
 	}
 	return nil
