@@ -132,7 +132,7 @@ const module = "github.com/seed07fc1495/trusthub"
 // validator.
 func TestImports(t *testing.T) {
 	allowed := map[string][]string{
-		"":                  {"/gen", "/internal/address", "/internal/apierror", "/internal/attempt", "/internal/decode", "/internal/fanout", "/internal/limiter", "/internal/opaque", "/internal/outage", "/internal/properties", "/internal/retry", "/internal/sid", "/internal/sleep", "/internal/text", "/internal/tracker", "/internal/transport", "/internal/webhook"},
+		"":                  {"/gen", "/internal/address", "/internal/apierror", "/internal/attempt", "/internal/decode", "/internal/env", "/internal/fanout", "/internal/limiter", "/internal/opaque", "/internal/outage", "/internal/properties", "/internal/retry", "/internal/sid", "/internal/sleep", "/internal/text", "/internal/tracker", "/internal/transport", "/internal/webhook"},
 		"/api":              nil,
 		"/contract":         {"/api", "/internal/apierror", "/internal/mediatype", "/internal/properties"},
 		"/gen":              nil,

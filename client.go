@@ -13,6 +13,7 @@ import (
 
 	"github.com/seed07fc1495/trusthub/gen"
 	"github.com/seed07fc1495/trusthub/internal/address"
+	"github.com/seed07fc1495/trusthub/internal/env"
 	"github.com/seed07fc1495/trusthub/internal/outage"
 )
 
@@ -116,7 +117,7 @@ func authFromEnv() (auth Auth, isSID, err error) {
 		username, password := os.Getenv(pair[0]), os.Getenv(pair[1])
 		switch {
 		case username != "" && password != "":
-			return BasicAuth(username, password), checkUsername(pair, username, password), cmp.Or(checkEnv(pair[0], username), checkEnv(pair[1], password))
+			return BasicAuth(username, password), checkUsername(pair, username, password), cmp.Or(env.Check(pair[0], username), env.Check(pair[1], password))
 		case username != "":
 			return nil, nil, fmt.Errorf("trusthub: %s is set, but %s is not", pair[0], pair[1])
 		case password != "":
@@ -125,19 +126,6 @@ func authFromEnv() (auth Auth, isSID, err error) {
 	}
 	return nil, nil, errors.New("trusthub: no credentials: set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN, " +
 		"or TWILIO_API_KEY and TWILIO_API_SECRET")
-}
-
-// checkEnv finds quotes, blanks and variables that a shell or a file has left in a value.
-func checkEnv(name, value string) error {
-	switch {
-	case strings.TrimSpace(value) != value:
-		return fmt.Errorf("trusthub: %s has blanks around its value", name)
-	case strings.Trim(value, "\"'`") != value:
-		return fmt.Errorf("trusthub: %s has quotes around its value", name)
-	case strings.Contains(value, "${"):
-		return fmt.Errorf("trusthub: %s has ${ in its value, which nothing has expanded", name)
-	}
-	return nil
 }
 
 // checkUsername prints neither value, since they may be swapped.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/seed07fc1495/trusthub/internal/env"
 	"github.com/seed07fc1495/trusthub/internal/text"
 	"github.com/seed07fc1495/trusthub/internal/webhook"
 )
@@ -23,13 +24,15 @@ func newExplainCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "explain --url URL --headers FILE",
 		Short: "Explain why the signature of a captured callback is not valid",
-		Long: "Explain why the signature of a captured callback is not valid: which change of the URL, of the body or of the headers, or which\n" +
-			"other key would make it so. Nothing is sent, and no secret and no signature is printed.\n\n" +
+		Long: "Explain why the signature of a captured callback is not valid: which change of the URL, the body or the headers, or which other\n" +
+			"key would make it valid. Nothing is sent, and neither secrets nor signatures are printed.\n\n" +
+			"Use the status_callback of the profile as the URL. If the signature is valid then, but your service answers 403, its handler has\n" +
+			"another URL: use PublicURL and the path of the request that reaches the handler.\n\n" +
 			"Keys come from the environment: TWILIO_AUTH_TOKEN, TWILIO_NEXT_AUTH_TOKEN, and pairs of TWILIO_SHARED_KEY_ID and\n" +
 			"TWILIO_SHARED_KEY_SECRET, TWILIO_NEXT_SHARED_KEY_ID and TWILIO_NEXT_SHARED_KEY_SECRET. A file of headers has a line a header,\n" +
 			"and may begin with the line of the request, such as POST /trusthub HTTP/1.1.\n\n" +
 			exitCodes("0 the signature is valid", "1 it is not", "2 wrong use"),
-		Example: "  trusthub callback explain --url https://app.example.com/trusthub --headers headers.txt --body body.txt",
+		Example: "  trusthub callback explain --url https://app.example.com/trusthub/BU… --headers headers.txt --body body.txt",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			r, err := c.request()
@@ -43,7 +46,7 @@ func newExplainCommand() *cobra.Command {
 			return explain(cmd.OutOrStdout(), r, c.url, keys)
 		},
 	}
-	cmd.Flags().StringVar(&c.url, "url", "", "the URL that Twilio called, with its query: the public one, not that behind a proxy")
+	cmd.Flags().StringVar(&c.url, "url", "", "the URL that Twilio called, with its query and without a fragment")
 	cmd.Flags().StringVar(&c.headers, "headers", "", "the file with the headers of the request")
 	cmd.Flags().StringVar(&c.body, "body", "", "the file with the body, byte for byte; without it, there is none")
 	cmd.Flags().StringVar(&c.method, "method", "", "the method (default that of the file of headers, or POST)")
@@ -104,6 +107,11 @@ func keysFromEnv() (keys []webhook.NamedKey, err error) {
 			return nil, fmt.Errorf("trusthub: %s and %s belong together: set both", id, secret)
 		}
 		keys = append(keys, webhook.NamedKey{Key: webhook.SharedKey(os.Getenv(id), os.Getenv(secret)), Name: secret})
+		for _, name := range []string{token, id, secret} {
+			if err := env.Check(name, os.Getenv(name)); err != nil {
+				return nil, err
+			}
+		}
 	}
 	used := keys[:0]
 	for _, key := range keys {
@@ -128,6 +136,7 @@ func explain(out io.Writer, r *http.Request, url string, named []webhook.NamedKe
 	switch {
 	case problem == nil:
 		fmt.Fprintf(out, "The signature is valid, by the key of %s and %s.\n", would.Key, would.Algorithm)
+		fmt.Fprintln(out, "If the service answers 403, its handler has another URL: try PublicURL with the path that reaches the handler.")
 		if path, ok := webhook.ParseAddress(url); ok && message.Subject(path.Path) == "" {
 			fmt.Fprintln(out, "But neither the path nor the parameters name exactly one profile, so that the response is 400.")
 		}

@@ -33,7 +33,7 @@ func Explain(r *http.Request, address string, keys []NamedKey) (best Explanation
 	bodies := contents(r, address)
 	for _, key := range keys {
 		for _, algorithm := range key.algorithms() {
-			for _, url := range addresses(parsed) {
+			for _, url := range addresses(parsed, r.Header) {
 				for _, content := range bodies {
 					if subtle.ConstantTimeCompare(signature, []byte(key.Sign(algorithm, url.text, content.signed))) == 0 {
 						continue
@@ -80,13 +80,13 @@ type variant struct {
 
 // addresses returns the spellings of a URL that are tried. Those that Verify accepts are not
 // changes.
-func addresses(original Address) (all []variant) {
+func addresses(original Address, header http.Header) (all []variant) {
 	type changed struct {
 		Address
 		changes []string
 	}
 	combinations := []changed{{Address: original}}
-	for _, alternatives := range alternatives(original.Query) {
+	for _, alternatives := range alternatives(original.Query, header) {
 		for _, before := range combinations {
 			for _, change := range alternatives {
 				after := before
@@ -113,11 +113,12 @@ type alternative struct {
 }
 
 // alternatives returns the changes of each part of a URL. One of them is made at a time.
-func alternatives(query string) [][]alternative {
+func alternatives(query string, header http.Header) [][]alternative {
 	port := func(port string) alternative {
 		return alternative{"with the port " + port, func(a *Address) { a.Port = ":" + port }}
 	}
 	queries := []alternative{
+		{"without the fragment", func(a *Address) { a.Query, _, _ = strings.Cut(a.Query, "#") }},
 		{"without the query", func(a *Address) { a.Query = "" }},
 		{"with %20 in place of + in the query", func(a *Address) { a.Query = strings.ReplaceAll(a.Query, "+", "%20") }},
 		{"with + in place of %20 in the query", func(a *Address) { a.Query = strings.ReplaceAll(a.Query, "%20", "+") }},
@@ -131,14 +132,42 @@ func alternatives(query string) [][]alternative {
 			{"with http in place of https", func(a *Address) { a.Scheme = "http://" }},
 		},
 		{port("443"), port("80"), port("8080"), port("8443")},
-		{
+		forwardedHosts(header),
+		append(forwardedPaths(header), []alternative{
 			{"with a / at the end of the path", func(a *Address) { a.Path = strings.TrimSuffix(a.Path, "/") + "/" }},
 			{"without the / at the end of the path", func(a *Address) { a.Path = strings.TrimSuffix(a.Path, "/") }},
 			{"with the path unescaped", func(a *Address) { a.Path = unescaped(a.Path) }},
 			{"with the path escaped in another way", func(a *Address) { a.Path = (&url.URL{Path: unescaped(a.Path)}).EscapedPath() }},
-		},
+			{"without the first part of the path", func(a *Address) {
+				_, rest, _ := strings.Cut(strings.TrimPrefix(a.Path, "/"), "/")
+				a.Path = "/" + rest
+			}},
+		}...),
 		queries,
 	}
+}
+
+// forwardedHosts returns the hosts that headers name.
+func forwardedHosts(header http.Header) (all []alternative) {
+	for _, name := range []string{"X-Forwarded-Host", "X-Original-Host", "Host"} {
+		if named, ok := ParseAddress("https://" + header.Get(name)); ok {
+			all = append(all, alternative{"with the host of the header " + name, func(a *Address) { a.Host, a.Port = named.Host, named.Port }})
+		}
+	}
+	return all
+}
+
+// forwardedPaths returns the paths that headers of proxies name.
+func forwardedPaths(header http.Header) (all []alternative) {
+	for _, name := range []string{"X-Original-Uri", "X-Forwarded-Uri"} {
+		if named, ok := ParseAddress("https://h" + header.Get(name)); ok && header.Get(name) != "" {
+			all = append(all, alternative{"with the path of the header " + name, func(a *Address) { a.Path, a.Query = named.Path, named.Query }})
+		}
+	}
+	if prefix := header.Get("X-Forwarded-Prefix"); prefix != "" {
+		all = append(all, alternative{"with the prefix of the header X-Forwarded-Prefix", func(a *Address) { a.Path = strings.TrimSuffix(prefix, "/") + a.Path }})
+	}
+	return all
 }
 
 func unescaped(path string) string {

@@ -35,6 +35,10 @@ func TestExplain(t *testing.T) {
 		"header too much":    {public, "POST", form, token, "key=x,algorithm=HMAC_SHA256", "TOKEN", []string{"without the header X-Twilio-Webhooks-Signature-Settings, because an auth token has signed"}},
 		"a line break":       {public, "POST", form + "\n", token, "", "TOKEN", []string{"without the line break at the end of the body"}},
 		"body not signed":    {public, "GET", "", token, "", "TOKEN", []string{"without the parameters of the body"}},
+		"a prefix":           {"https://app.example.com/a?b=2&a=1", "POST", form, token, "", "TOKEN", []string{"without the first part of the path"}},
+		"a forwarded host":   {"https://shop.example.com/hook/a?b=2&a=1", "POST", form, token, "", "TOKEN", []string{"with the host of the header X-Forwarded-Host"}},
+		"a forwarded path":   {"https://app.example.com/api/x?c=1", "POST", form, token, "", "TOKEN", []string{"with the path of the header X-Original-Uri"}},
+		"a forwarded prefix": {"https://app.example.com/v2/hook/a?b=2&a=1", "POST", form, token, "", "TOKEN", []string{"with the prefix of the header X-Forwarded-Prefix"}},
 		"something else":     {"https://other.example.com/", "POST", form, token, "", "", nil},
 		"by an unknown one":  {public, "POST", form, webhook.AuthToken("x"), "", "", nil},
 		"two of these at it": {"http://app.example.com/hook/a/?a=1&b=2", "POST", form, next, "", "NEXT", []string{"with http in place of https", "with a / at the end of the path", "with the parameters of the query in another order"}},
@@ -57,6 +61,9 @@ func TestExplain(t *testing.T) {
 				body = form
 			}
 			r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body))
+			r.Header.Set("X-Forwarded-Host", "shop.example.com")
+			r.Header.Set("X-Original-Uri", "/api/x?c=1")
+			r.Header.Set("X-Forwarded-Prefix", "/v2")
 			r.Header.Set(webhook.SignatureHeader, test.key.Sign(algorithm, test.signedFor, webhook.Text(parameters)))
 			if test.settings != "" {
 				r.Header.Set(webhook.SettingsHeader, test.settings)
