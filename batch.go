@@ -42,7 +42,7 @@ type FetchResult struct {
 //
 // Errors of one SID: a SID that fails while others succeed yields its own error after
 // [RetryPolicy].MaxAttempts. A 429 costs time and no attempt: the batch waits out any pause. A SID
-// that is answered 429 while others succeed yields its error after 50 times.
+// that gets 429 while others succeed yields its error after its 50th 429.
 //
 // Errors of all: Twilio's 401, an invalid certificate and an [Auth] that fails for good end the
 // batch, since they would fail every SID. Requests in flight still yield their results, and SIDs
@@ -59,11 +59,11 @@ type FetchResult struct {
 // SIDs in progress yield errors that are [ErrOutage], each with its own last error, and the others
 // are not pulled.
 //
-// Before the first success of a batch, bad SIDs and an outage look the same. Fewer than 8 SIDs that
-// all fail yield their own errors, which are not ErrOutage: after a minute, or a shorter MaxOutage,
-// when sids has ended, and after MaxOutage while it is open. With an unknown host, or a gateway
-// that answers 4xx, a batch ends after a minute. Only SIDs that have failed before look like an
-// outage to a client that has fetched nothing else: fetch a good one first.
+// Before the first success of a batch, bad SIDs and an outage look the same. If fewer than 8 SIDs
+// were pulled and all fail, they yield their own errors, which are not ErrOutage: when sids has
+// ended, after a minute or a shorter MaxOutage, and while sids is open, after MaxOutage. With an
+// unknown host, or a gateway that answers 4xx, a batch ends after a minute. A resumed run with only
+// SIDs that failed before looks like an outage, too: fetch a good SID first.
 //
 // The end of ctx ends the batch: SIDs in progress yield its error, and the loop ends without
 // waiting for sids. Leaving the loop ends the requests in flight. To know whether the batch was

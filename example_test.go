@@ -1,14 +1,17 @@
 package trusthub_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"log"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
 	"os"
 	"os/signal"
 	"slices"
@@ -402,6 +405,28 @@ func ExampleClient_CallbackHandler_accounts() {
 	// Output:
 	// Acme of AC0123456789abcdef0123456789abcdef is draft
 	// 204
+}
+
+// To find out why callbacks are 403, write one to files for the command trusthub callback explain,
+// before anything else reads the body. The files hold a valid signature and personal data.
+func ExampleVerifyCallback_capture() {
+	handler := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		fmt.Printf("the handler still reads %s", body)
+	})
+	capture := func(w http.ResponseWriter, r *http.Request) {
+		head, _ := httputil.DumpRequest(r, false)
+		body, _ := io.ReadAll(r.Body)
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		_ = os.WriteFile("headers.txt", head, 0o600)
+		_ = os.WriteFile("body.txt", body, 0o600)
+		handler.ServeHTTP(w, r)
+	}
+	defer os.Remove("headers.txt")
+	defer os.Remove("body.txt")
+	r := httptest.NewRequest(http.MethodPost, "/trusthub/BU…", strings.NewReader("Status=draft"))
+	capture(httptest.NewRecorder(), r)
+	// Output: the handler still reads Status=draft
 }
 
 // Many reviews: each change is handled once, also when the program is restarted. A program's own

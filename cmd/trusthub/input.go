@@ -38,10 +38,17 @@ func (in *input) check(args []string) error {
 		return errors.New("trusthub: - stands for standard input, and takes no SIDs beside it")
 	case !in.isMany(args) && len(args) == 0:
 		return errors.New("trusthub: no SID: name some, or - to read them from standard input, or --from FILE")
+	case in.from != "" && in.from != "-" && isMissing(in.from):
+		return fmt.Errorf("trusthub: --from: there is no file %s", in.from)
 	case !in.isMany(args) && in.column != "":
 		return errors.New("trusthub: --column is for SIDs that are read: use - or --from FILE")
 	}
 	return nil
+}
+
+func isMissing(name string) bool {
+	_, err := os.Stat(name)
+	return errors.Is(err, os.ErrNotExist)
 }
 
 // sidSource is a stream of SIDs.

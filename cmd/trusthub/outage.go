@@ -67,7 +67,7 @@ func (r *outageReporter) begin(record slog.Record) {
 	case until.IsZero():
 		line += "; waiting"
 	case until.After(record.Time):
-		line += "; waiting until " + until.Local().Format("15:04:05")
+		line += "; waiting, until " + until.Local().Format("15:04:05") + " at the latest"
 	}
 	fmt.Fprintln(r.w, line)
 }

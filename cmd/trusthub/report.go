@@ -42,13 +42,16 @@ func newReportCommand() *cobra.Command {
 			"  trusthub report results.ndjson --join customers.csv --column profile_sid -o csv --excel > report.csv",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if o.output == "csv" && (o.list || cmd.Flags().Changed("expiring")) {
+				return errors.New("trusthub: --list and --expiring are for -o text")
+			}
 			return o.run(args[0], cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&o.join, "join", "", "a CSV file with a column of SIDs, whose columns come first (-o csv)")
 	flags.StringVar(&o.column, "column", "sid", "the name of that column")
-	flags.StringVar(&o.expiring, "expiring", "30d", "count the profiles that are valid for less time, in days (30d) or as 12h")
+	flags.StringVar(&o.expiring, "expiring", "30d", "count the profiles that have expired, or expire within this time, such as 30d or 12h")
 	flags.BoolVar(&o.list, "list", false, "list the SIDs of each count")
 	flags.StringVarP(&o.output, "output", "o", "text", "text or csv")
 	flags.BoolVar(&o.excel, "excel", false, "CSV for Excel where a comma is the decimal mark: with a byte order mark and semicolons")
@@ -183,7 +186,7 @@ func (s *summary) write(w io.Writer, counts results.Counts) {
 		{"Rejected, by reason", s.rejected},
 		{"Other profiles with an error, by reason", s.reasons},
 		{"Without a profile", s.failures},
-		{"Valid until", s.expiring},
+		{"Expired or expiring, by date", s.expiring},
 	} {
 		if len(part.group.counts) == 0 {
 			continue

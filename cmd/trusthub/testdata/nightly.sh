@@ -1,11 +1,13 @@
 #!/bin/sh
-# Audit the profiles of customers.csv, and write them with what Twilio says of each to audit-DATE.csv.
+# Audit the profiles of customers.csv, and write customers and profiles to audit-DATE.csv.
 results=audit-$(date +%F).ndjson
 code=1
-while [ "$code" -eq 1 ]; do # something could not be fetched, and may be later
+tries=0
+while [ "$code" -eq 1 ] && [ "$tries" -lt 12 ]; do # something could not be fetched; a later run may succeed
+	if [ "$tries" -gt 0 ]; then sleep "${PAUSE:-300}"; fi
+	tries=$((tries + 1))
 	trusthub fetch --from customers.csv --column profile_sid --resume "$results"
 	code=$?
-	[ "$code" -ne 1 ] || sleep "${PAUSE:-300}"
 done
+case $code in 0 | 1 | 5) ;; *) exit "$code" ;; esac # wrong use, or a signal
 trusthub report "$results" --join customers.csv --column profile_sid -o csv > "${results%.ndjson}.csv"
-exit "$code" # 0: each has a profile; 5: some have none

@@ -9,8 +9,10 @@ import (
 	"net/http"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/text/encoding"
+	"golang.org/x/text/encoding/charmap"
 	encodings "golang.org/x/text/encoding/unicode"
 	"golang.org/x/text/transform"
 	"golang.org/x/text/unicode/runenames"
@@ -41,30 +43,33 @@ func newText(r io.Reader) (*bufio.Reader, error) {
 }
 
 func lines(r io.Reader, decoder transform.Transformer) *bufio.Reader {
-	return bufio.NewReader(transform.NewReader(r, transform.Chain(encodings.BOMOverride(decoder), lineEnds{})))
+	return bufio.NewReader(transform.NewReader(r, transform.Chain(encodings.BOMOverride(decoder), plain{})))
 }
 
-// lineEnds makes a line feed of each end of a line: CRLF, or CR alone as on old Macs.
-type lineEnds struct{ transform.NopResetter }
+// plain makes a line feed of each end of a line: CRLF, or CR alone as on old Macs. Bytes that are not
+// UTF-8 are read as Windows-1252, in which Excel writes CSV by default.
+type plain struct{ transform.NopResetter }
 
 // Transform implements transform.Transformer.
-func (lineEnds) Transform(dst, src []byte, atEOF bool) (nDst, nSrc int, err error) {
-	for ; nSrc < len(src); nSrc++ {
-		one := src[nSrc]
-		if one == '\r' {
-			switch isLast := nSrc+1 == len(src); {
-			case isLast && !atEOF:
-				return nDst, nSrc, transform.ErrShortSrc
-			case !isLast && src[nSrc+1] == '\n':
-				continue
-			}
+func (plain) Transform(dst, src []byte, atEOF bool) (nDst, nSrc int, err error) {
+	for nSrc < len(src) {
+		one, size := utf8.DecodeRune(src[nSrc:])
+		switch isLast := nSrc+size == len(src); {
+		case !atEOF && (one == '\r' && isLast || !utf8.FullRune(src[nSrc:])):
+			return nDst, nSrc, transform.ErrShortSrc
+		case one == '\r' && !isLast && src[nSrc+1] == '\n':
+			nSrc++
+			continue
+		case one == '\r':
 			one = '\n'
+		case one == utf8.RuneError && size == 1:
+			one = charmap.Windows1252.DecodeByte(src[nSrc])
 		}
-		if nDst == len(dst) {
+		if nDst+utf8.RuneLen(one) > len(dst) {
 			return nDst, nSrc, transform.ErrShortDst
 		}
-		dst[nDst] = one
-		nDst++
+		nDst += utf8.EncodeRune(dst[nDst:], one)
+		nSrc += size
 	}
 	return nDst, nSrc, nil
 }
