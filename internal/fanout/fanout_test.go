@@ -321,7 +321,7 @@ func TestPanics(t *testing.T) {
 					t.Errorf("%d results", results)
 				}
 				stream(test.work).Run(t.Context(), newGate(16), input, func(int) bool { return false })
-				time.Sleep(time.Minute) // time for goroutines of the left loop
+				time.Sleep(time.Minute) // time for the goroutines to end after break
 			})
 		})
 	}
