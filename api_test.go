@@ -16,7 +16,8 @@ import (
 
 var update = flag.Bool("update", false, "write the files that say what is meant, such as the exported API")
 
-// accepted returns a file that says what is meant; with -update, that is what there is.
+// accepted returns the content of a file of expected output. With -update, it writes got to the
+// file first.
 func accepted(t *testing.T, file, got string) string {
 	t.Helper()
 	if *update {
@@ -27,7 +28,8 @@ func accepted(t *testing.T, file, got string) string {
 	return readFile(t, file)
 }
 
-// The exported API is a promise. A change to it is accepted by hand, and told in the changelog.
+// The exported API changes only on purpose. A change is accepted by hand and listed in the
+// changelog.
 func TestExportedAPI(t *testing.T) {
 	const file = "testdata/exported.txt"
 	var list apiList
@@ -37,16 +39,16 @@ func TestExportedAPI(t *testing.T) {
 	slices.Sort(list)
 	got := strings.Join(slices.Compact(list), "\n") + "\n"
 	if want := accepted(t, file, got); got != want {
-		t.Errorf("the exported API is not what %s says:\n%s\n"+
-			"If the change is meant, accept it by: go test -run TestExportedAPI -update .\nand tell it in CHANGELOG.md.",
+		t.Errorf("the exported API differs from %s:\n%s\n"+
+			"If the change is intended, accept it with: go test -run TestExportedAPI -update .\nand list it in CHANGELOG.md.",
 			file, difference(strings.Split(want, "\n"), strings.Split(got, "\n")))
 	}
 }
 
-// load reads what the compiler knows of a package.
+// load returns the type information of a package.
 func load(t *testing.T, path string) *types.Package {
 	t.Helper()
-	compiled := make(map[string]string) // files by import path
+	compiled := make(map[string]string) // export data files by import path
 	for _, line := range goList(t, "-export", "-deps", "-f", "{{.ImportPath}} {{.Export}}", path) {
 		name, file, _ := strings.Cut(line, " ")
 		compiled[name] = file
@@ -59,7 +61,7 @@ func load(t *testing.T, path string) *types.Package {
 	return pkg
 }
 
-// apiList is what packages export, one declaration, field or method a line.
+// apiList is the exported API: one declaration, field or method per line.
 type apiList []string
 
 func (l *apiList) addPackage(pkg *types.Package) {
@@ -72,7 +74,7 @@ func (l *apiList) addPackage(pkg *types.Package) {
 				l.add(object, "%s", describe(object))
 			}
 			if named, ok := types.Unalias(object.Type()).(*types.Named); ok && object.Exported() {
-				l.addType(named) // of another package, if behind an alias
+				l.addType(named) // declared in another package if it has an alias
 			}
 		default:
 			l.add(object, "%s", describe(object))
@@ -100,7 +102,7 @@ func (l *apiList) add(object types.Object, format string, args ...any) {
 	}
 }
 
-// describe writes a declaration as its package would, with the names of other packages.
+// describe formats a declaration, with package names for types of other packages.
 func describe(object types.Object) string {
 	return types.ObjectString(object, func(pkg *types.Package) string {
 		if pkg == object.Pkg() {
@@ -110,7 +112,7 @@ func describe(object types.Object) string {
 	})
 }
 
-// difference shows what was removed and what was added.
+// difference returns the lines that were removed and added.
 func difference(before, after []string) string {
 	var out strings.Builder
 	for _, line := range before {
@@ -128,8 +130,8 @@ func difference(before, after []string) string {
 
 const module = "github.com/seed07fc1495/trusthub"
 
-// Who may import whom inside this module, tests aside. A program that only fetches must not carry a
-// validator.
+// The imports between the packages of this module, except in tests. A program that only fetches
+// must not link a validator.
 func TestImports(t *testing.T) {
 	allowed := map[string][]string{
 		"":                  {"/gen", "/internal/address", "/internal/apierror", "/internal/attempt", "/internal/decode", "/internal/env", "/internal/fanout", "/internal/limiter", "/internal/opaque", "/internal/outage", "/internal/properties", "/internal/retry", "/internal/sid", "/internal/sleep", "/internal/text", "/internal/tracker", "/internal/transport", "/internal/webhook"},
@@ -169,11 +171,11 @@ func isForTests(name string) bool {
 	})
 }
 
-// What a program that imports the SDK compiles, besides the standard library.
+// The modules that a program with the SDK compiles.
 func TestDependencies(t *testing.T) {
 	allowed := []string{
 		module,
-		"github.com/apapsch/go-jsonmerge/v2", // of the generated client's runtime, as is uuid
+		"github.com/apapsch/go-jsonmerge/v2", // used by the runtime of the generated client, like uuid
 		"github.com/cenkalti/backoff/v5",
 		"github.com/go-json-experiment/json",
 		"github.com/google/uuid",

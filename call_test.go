@@ -36,11 +36,11 @@ func TestRetriedStatuses(t *testing.T) {
 	})
 }
 
-// A reset connection and a torn body are retried like a refusal, and the answer that comes in the
-// end counts.
+// A call retries after a reset connection, a truncated body and a 503. Only the last response
+// counts.
 func TestRecovery(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		for name, failure := range map[string]http.HandlerFunc{"reset": apitest.Reset, "torn": apitest.BreakOff, "503": apitest.Answer(503, apitest.Text, "")} {
+		for name, failure := range map[string]http.HandlerFunc{"reset": apitest.Reset, "truncated": apitest.BreakOff, "503": apitest.Answer(503, apitest.Text, "")} {
 			s := apitest.NewScript(failure, failure, apitest.Answer(200, apitest.JSON, apitest.Profile))
 			status, err := fetch(t.Context(), apitest.Over(t, apitest.InMemory(t, s.ServeHTTP), apitest.Defaults()))
 			if status != 200 || err != nil || s.Requests() != 3 {
@@ -95,8 +95,8 @@ func TestNeverRetried(t *testing.T) {
 	})
 }
 
-// The end of the context ends a wait, and the error tells both that and why the call was still
-// waiting.
+// The end of the context ends a wait. The error contains the end of the context and the last
+// failure.
 func TestContextEndsWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := apitest.NewScript(apitest.Throttle("5"))
@@ -118,7 +118,7 @@ func TestContextEndsWait(t *testing.T) {
 	})
 }
 
-// The context may also end in the middle of a later attempt, or of its body.
+// The end of the context also ends a retry, or the read of its body.
 func TestContextEndsAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for name, end := range map[string]http.HandlerFunc{"hang": apitest.Hang, "stall": apitest.Stall} {
@@ -136,7 +136,7 @@ func TestContextEndsAttempt(t *testing.T) {
 	})
 }
 
-// When the context ends with an answer, the error has that answer, and not the one before.
+// When the context ends during a response, the error contains this response and not an earlier one.
 func TestContextEndsWithAnAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
@@ -157,11 +157,11 @@ func TestContextEndsWithAnAnswer(t *testing.T) {
 	})
 }
 
-// The cause of the end of a context is found, whatever the call was waiting for.
+// The error contains the cause of the end of a context, for every kind of wait.
 func TestCauseIsFound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cause := errors.New("shutting down")
-		for name, handler := range map[string]http.HandlerFunc{"backing off": apitest.Asking(503, "9"), "in a pause": apitest.Throttle("9"), "for an answer": apitest.Hang, "for its turn": nil} {
+		for name, handler := range map[string]http.HandlerFunc{"backing off": apitest.Asking(503, "9"), "in a pause": apitest.Throttle("9"), "for a response": apitest.Hang, "for a slot": nil} {
 			client := apitest.Over(t, apitest.InMemory(t, func(w http.ResponseWriter, r *http.Request) {
 				if handler == nil {
 					apitest.Hang(w, r)
@@ -194,8 +194,8 @@ func TestEndedContextSendsNothing(t *testing.T) {
 	}
 }
 
-// One attempt, its body included, takes no longer than WithTimeout or the time-out of the
-// http.Client; the call goes on.
+// WithTimeout and the Timeout of the http.Client limit one attempt and its body. The call continues
+// with another attempt.
 func TestTimeouts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for name, test := range map[string]struct {
@@ -212,7 +212,7 @@ func TestTimeouts(t *testing.T) {
 			transport, start := apitest.InMemory(t, s.ServeHTTP), time.Now()
 			client := apitest.At(t, "http://127.0.0.1", trusthub.WithHTTPClient(&http.Client{Transport: transport}), apitest.Defaults(), test.opt(transport))
 			status, err := fetch(t.Context(), client)
-			took := time.Since(start) - 2*test.timeout // and two waits
+			took := time.Since(start) - 2*test.timeout // without two waits
 			if status != 200 || err != nil || s.Requests() != 3 || took < 600*time.Millisecond || took > 1200*time.Millisecond {
 				t.Errorf("%s: got %d, %v after %v and %d requests", name, status, err, took, s.Requests())
 			}
@@ -224,8 +224,7 @@ func TestTimeouts(t *testing.T) {
 	})
 }
 
-// However many calls fail at a time, they retry 100 times in all, and again once for five
-// successes.
+// All calls together make 100 retries. Every five successes permit one more.
 func TestQuota(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var down atomic.Bool
@@ -264,7 +263,8 @@ func TestQuota(t *testing.T) {
 	})
 }
 
-// Waits follow the policy that the client is given: by default 200 to 400 ms, then twice that.
+// Waits follow the retry policy. By default, the first takes 200 to 400 ms, and each next one twice
+// as long.
 func TestWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for name, test := range map[string]struct {
@@ -292,8 +292,8 @@ func TestWaits(t *testing.T) {
 	})
 }
 
-// Whatever the status is that may pass, a Retry-After of MaxWait is heeded, and one beyond ends the
-// call at once. What cannot be read is ignored.
+// For every retried status, a call waits for a Retry-After up to MaxWait. A longer one ends the
+// call at once. An invalid one is ignored.
 func TestRetryAfter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, status := range []int{429, 500, 502, 503, 504} {
@@ -306,7 +306,7 @@ func TestRetryAfter(t *testing.T) {
 				s := apitest.NewScript(apitest.Asking(status, value), apitest.Answer(200, apitest.JSON, apitest.Profile))
 				start := time.Now()
 				got, err := fetch(t.Context(), apitest.Over(t, apitest.InMemory(t, s.ServeHTTP), apitest.Defaults()))
-				// dates have whole seconds
+				// An HTTP date has whole seconds.
 				if took := time.Since(start); took > want || took < want-time.Second {
 					t.Errorf("%d, Retry-After %s: took %v", status, value, took)
 				}
@@ -319,7 +319,7 @@ func TestRetryAfter(t *testing.T) {
 	})
 }
 
-// The error of a call whose context ends has the last failure, and no *Error that came before it.
+// When the context ends, the error contains the last failure, and no *Error of an earlier attempt.
 func TestContextEndsAfterAnotherFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -338,8 +338,8 @@ func TestContextEndsAfterAnotherFailure(t *testing.T) {
 	})
 }
 
-// A malformed SID never leaves the program, neither through the facade nor through the generated
-// client. A good one is sent as it is.
+// A malformed SID is never sent, by the facade or by the generated client. A valid SID is sent
+// unchanged.
 func TestMalformedSIDsAreNotSent(t *testing.T) {
 	sent := ""
 	client := apitest.Over(t, apitest.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
@@ -379,8 +379,8 @@ func TestMalformedSIDsAreNotSent(t *testing.T) {
 	}
 }
 
-// Credentials go to the configured host alone, and only to read, even when a request editor aims
-// elsewhere.
+// A request editor cannot change the host, path or method: credentials are sent only to the
+// configured host, and only to read.
 func TestRequestEditorsCannotRedirect(t *testing.T) {
 	elsewhere := strings.TrimPrefix(apitest.Serve(t, func(http.ResponseWriter, *http.Request) { t.Error("reached another host") }), "http://")
 	client := apitest.At(t, apitest.Serve(t, func(_ http.ResponseWriter, r *http.Request) { t.Errorf("sent %s %s%s", r.Method, r.Host, r.URL) }))
@@ -404,7 +404,7 @@ func TestRequestEditorsCannotRedirect(t *testing.T) {
 	}
 }
 
-// What a request editor does to the rest is its own affair.
+// A request editor may change other headers.
 func TestRequestEditorsAreFree(t *testing.T) {
 	var got *http.Request
 	url := apitest.Serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -415,7 +415,7 @@ func TestRequestEditorsAreFree(t *testing.T) {
 		r.Header.Set("User-Agent", "theirs")
 		r.Header.Set("X-Theirs", "1")
 		r.Header.Set("Host", "ignored by net/http")
-		r.Method, r.Host = "", "" // mean the same
+		r.Method, r.Host = "", "" // empty: the default
 	})
 	if _, err := apitest.At(t, url).Generated().FetchCustomerProfileWithResponse(t.Context(), sid, edit); err != nil {
 		t.Fatal(err)
@@ -442,7 +442,7 @@ func TestResponseInto(t *testing.T) {
 	}
 }
 
-// A wrapper around this package and its caller may both want to know.
+// Several variables can receive the response of one call.
 func TestResponseIntoSeveral(t *testing.T) {
 	client := apitest.At(t, apitest.Serve(t, apitest.Answer(404, apitest.JSON, `{"code":20404}`)))
 	stale := trusthub.Response{StatusCode: 1, RequestID: "stale"}
@@ -460,7 +460,7 @@ func TestResponseIntoSeveral(t *testing.T) {
 		t.Fatal(err)
 	}
 	if first.StatusCode != 0 || second.StatusCode != 0 {
-		t.Errorf("left from the call before: %v, %v", first, second)
+		t.Errorf("values of the previous call remain: %v, %v", first, second)
 	}
 }
 
@@ -477,8 +477,7 @@ func TestResponseIntoWithoutAnswer(t *testing.T) {
 	}
 }
 
-// A body whose Read ignores the context ends with the attempt, and its place under the limit is
-// free again.
+// A body whose Read ignores the context ends with the attempt, and its slot is free again.
 func TestBodiesThatIgnoreTheContext(t *testing.T) {
 	switching := func(w http.ResponseWriter, _ *http.Request) {
 		conn, _, err := w.(http.Hijacker).Hijack()
@@ -487,7 +486,7 @@ func TestBodiesThatIgnoreTheContext(t *testing.T) {
 			return
 		}
 		_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n")
-		_, _ = conn.Read(make([]byte, 1)) // until the client gives up
+		_, _ = conn.Read(make([]byte, 1)) // until the client closes the connection
 		_ = conn.Close()
 	}
 	stuck := func(status int) func(*testing.T) http.RoundTripper {
@@ -521,7 +520,8 @@ func TestBodiesThatIgnoreTheContext(t *testing.T) {
 	})
 }
 
-// A call that is made within another one, with its context, leaves the other's Response alone.
+// A call inside another call, with the same context, does not change the Response of the outer
+// call.
 func TestResponseOfACallWithinACall(t *testing.T) {
 	inner := apitest.Over(t, apitest.Canned(200, http.Header{"Content-Type": {apitest.JSON}, "Twilio-Request-Id": {"RQinner"}}, apitest.Profile))
 	auth := trusthub.AuthFunc(func(req *http.Request) error {
@@ -537,7 +537,7 @@ func TestResponseOfACallWithinACall(t *testing.T) {
 	}
 }
 
-// fetched is a profile of the documented size. It stays as it is when the document gains a
+// fetched is a profile of the documented size. It does not change when the document gains a
 // property.
 const fetched = `{"sid":"` + sid + `","account_sid":"ACaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","policy_sid":"RNaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",` +
 	`"friendly_name":"friendly_name","status":"draft","valid_until":null,"email":"email","status_callback":"http://www.example.com",` +
@@ -551,8 +551,8 @@ const (
 	mostInABatch    = 38
 )
 
-// The allocations of a fetch, the response of the transport included, stay what they are, and so do
-// those of a SID in a batch.
+// The allocations of a fetch, and of a SID in a batch, have an upper limit. They include the
+// response of the transport.
 func TestAllocations(t *testing.T) {
 	without := allocationsOfAFetch(t)
 	with := allocationsOfAFetch(t, trusthub.WithHooks(trusthub.Hooks{

@@ -1,6 +1,6 @@
 package trusthub_test
 
-// The contract tests: the generated client, the facade and the fake server, each held against
+// The contract tests validate the generated client, the facade and the fake server against
 // api/openapi.yaml.
 
 import (
@@ -25,7 +25,7 @@ import (
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
-// operations calls every operation of the document by facade and by generated client.
+// operations calls every operation of the document, by the facade and by the generated client.
 var operations = map[string]struct {
 	facade    func(context.Context, *trusthub.Client, string) error
 	generated func(context.Context, *trusthub.Client, string) (status int, err error)
@@ -98,7 +98,7 @@ func TestEnumsHaveConstants(t *testing.T) {
 	}
 }
 
-// models has the generated type of every schema that is an object.
+// models has the generated type of every object schema.
 var models = map[string]any{
 	"CustomerProfile":      gen.CustomerProfile{},
 	"CustomerProfileError": gen.CustomerProfileError{},
@@ -106,8 +106,8 @@ var models = map[string]any{
 	"Problem":              gen.Problem{},
 }
 
-// Every property of every schema has a field, from which the command, the fake and the watch learn
-// of it.
+// Every property of every schema has a field. The command, the fake and the watch read the
+// properties from the fields.
 func TestEveryPropertyHasAField(t *testing.T) {
 	var schemas []string
 	for name, schema := range loadSpec(t).Components.Schemas {
@@ -125,7 +125,7 @@ func TestEveryPropertyHasAField(t *testing.T) {
 	compareNames(t, "schema", schemas, slices.Collect(maps.Keys(models)))
 }
 
-// What the API sends is what a caller gets, nothing left out and nothing added.
+// A decoded profile or error has exactly the properties that the API sent.
 func TestEveryPropertyIsDecoded(t *testing.T) {
 	client := trusthubtest.NewServer(t).Client()
 	var response trusthub.Response
@@ -134,7 +134,7 @@ func TestEveryPropertyIsDecoded(t *testing.T) {
 		t.Fatal(err)
 	}
 	sent := unmarshal(t, response.Body)
-	// the model leaves these out
+	// The model omits null properties.
 	maps.DeleteFunc(sent, func(_ string, value any) bool { return value == nil })
 	if got := viaJSON(t, profile); !reflect.DeepEqual(got, any(sent)) {
 		t.Errorf("decoded\n%v, sent\n%v", got, sent)
@@ -151,7 +151,7 @@ func TestEveryPropertyIsDecoded(t *testing.T) {
 	}
 }
 
-// The example of the fake is the document's.
+// The example of the fake is the example of the document.
 func TestExampleOfTheFake(t *testing.T) {
 	text, err := json.MarshalIndent(documentedExample(t), "", "  ")
 	if err != nil {
@@ -159,11 +159,11 @@ func TestExampleOfTheFake(t *testing.T) {
 	}
 	const file = "trusthubtest/example.json"
 	if want := string(text) + "\n"; accepted(t, file, want) != want {
-		t.Errorf("%s is not the example of api/openapi.yaml. Make it so by: go test -run TestExampleOfTheFake -update .", file)
+		t.Errorf("%s is not the example of api/openapi.yaml. Update it with: go test -run TestExampleOfTheFake -update .", file)
 	}
 }
 
-// A property that the documented example lacks is null.
+// A property that is not in the documented example is null.
 func TestFakeServesTheDocumentedExample(t *testing.T) {
 	var response trusthub.Response
 	if _, err := trusthubtest.NewServer(t).Client().FetchCustomerProfile(t.Context(), sid, trusthub.WithResponseInto(&response)); err != nil {
@@ -177,7 +177,7 @@ func TestFakeServesTheDocumentedExample(t *testing.T) {
 	}
 }
 
-// What facade and generated client really receive from the fake keeps the contract.
+// Responses of the fake keep the contract, for the facade and for the generated client.
 func TestTrafficKeepsTheContract(t *testing.T) {
 	server := trusthubtest.NewServer(t)
 	server.Put(trusthub.CustomerProfile{SID: apitest.EmptySID})
@@ -206,8 +206,8 @@ func checkTraffic(t *testing.T, server *trusthubtest.Server, operation, sid, pas
 	}
 }
 
-// The validation bites, through facade and generated client: each answer breaks the contract in one
-// way, which the client by itself may well forgive.
+// The middleware reports each violation of the contract, for the facade and for the generated
+// client. The client alone accepts some of them.
 func TestBrokenAnswersAreReported(t *testing.T) {
 	example := `{"sid":"` + sid + `","status":"draft","errors":[{"code":1}],"links":{"a":"https://a"}}`
 	good := http.Header{"Content-Type": {apitest.JSON}, "Access-Control-Allow-Credentials": {"true"}}
@@ -241,9 +241,9 @@ func TestBrokenAnswersAreReported(t *testing.T) {
 	}
 }
 
-// Client and contract take the same answers for profiles. The contract alone objects to what the
-// client passes on as it is: a new status, a malformed SID or URI, an odd item of errors, null
-// where none is documented.
+// Client and contract accept the same bodies of profiles, with some exceptions. Only the contract
+// rejects a new status, a malformed SID or URI, an error item of another shape, and an undocumented
+// null.
 func TestContractAndClientAgree(t *testing.T) {
 	date := func(value string) string { return `{"date_created":"` + value + `"}` }
 	for body, good := range map[string]bool{
@@ -306,7 +306,7 @@ func loadSpec(t *testing.T) *openapi3.T {
 	return doc
 }
 
-// profileContent is what the document says of the body of a profile.
+// profileContent returns the documented body of a profile.
 func profileContent(doc *openapi3.T) *openapi3.MediaType {
 	return doc.Paths.Find("/v1/CustomerProfiles/{Sid}").Get.Responses.Status(200).Value.Content.Get(apitest.JSON)
 }
@@ -316,7 +316,7 @@ func documentedExample(t *testing.T) map[string]any {
 	return profileContent(loadSpec(t)).Example.(map[string]any)
 }
 
-// compareNames fails for what is documented and not covered, and for what is covered and no longer
+// compareNames fails for documented names without coverage, and for covered names that are not
 // documented.
 func compareNames(t *testing.T, kind string, documented, covered []string) {
 	t.Helper()
@@ -340,7 +340,7 @@ func unmarshal(t *testing.T, body []byte) (object map[string]any) {
 	return object
 }
 
-// viaJSON returns v as a JSON decoder would have made it.
+// viaJSON returns v as a JSON decoder returns it.
 func viaJSON(t *testing.T, v any) (out any) {
 	t.Helper()
 	text, err := json.Marshal(v)

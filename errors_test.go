@@ -90,7 +90,7 @@ func TestErrorsByStatus(t *testing.T) {
 	}
 }
 
-// Whatever a server sends, the text of an error is short, on one line, and without the body.
+// The text of an error is short, on one line, and without the body, for every response.
 func TestErrorTextsAreShort(t *testing.T) {
 	long := strings.Repeat("é\x1b\n", 1<<12)
 	apiErr := &trusthub.Error{StatusCode: 511, Code: math.MinInt, Message: long, MoreInfo: long, RequestID: long, Body: trusthub.Body("secret")}
@@ -106,7 +106,7 @@ func TestErrorTextsAreShort(t *testing.T) {
 	}
 }
 
-// So are those of the network, of a context's cause and of an option.
+// The text of an error is short for a network error, a context's cause and an invalid option.
 func TestErrorTextsOfTheNetworkAreShort(t *testing.T) {
 	long := strings.Repeat("é\x1b\n", 1<<12)
 	_, network := apitest.Over(t, apitest.Broken(errors.New(long))).FetchCustomerProfile(t.Context(), sid)
@@ -121,9 +121,8 @@ func TestErrorTextsOfTheNetworkAreShort(t *testing.T) {
 	}
 }
 
-// A 2xx answer that is not the profile asked for is a *DecodeError that names the field and keeps
-// the evidence. The tables of what cannot be decoded are those of internal/decode: here is one of
-// each kind.
+// A 2xx response without the requested profile is a *DecodeError. It names the field and keeps the
+// response. There is one case of each kind here; internal/decode has all of them.
 func TestBadAnswers(t *testing.T) {
 	for name, test := range map[string]struct {
 		status      int
@@ -167,8 +166,7 @@ func TestBadAnswers(t *testing.T) {
 	}
 }
 
-// A SID in another case is the same, one that is absent is not looked for, and what is not
-// documented is passed through.
+// The SID may be in another case or absent. Undocumented values are passed through.
 func TestAcceptedAnswers(t *testing.T) {
 	for body, want := range map[string]string{
 		`{"sid":"BU` + strings.ToUpper(sid[2:]) + `"}`: "BU" + strings.ToUpper(sid[2:]),
@@ -192,7 +190,8 @@ func TestAcceptedAnswers(t *testing.T) {
 	}
 }
 
-// A body over the limit is cut there, and what was read of it is kept, whatever the status.
+// A body over the limit is truncated there, for every status. The error keeps the bytes that were
+// read.
 func TestResponseTooLarge(t *testing.T) {
 	const limit = 1 << 20
 	endless := func(status int, header ...string) http.HandlerFunc {
@@ -246,8 +245,8 @@ func TestResponseTooLarge(t *testing.T) {
 	}
 }
 
-// WithMaxResponseBytes sets the limit, of which the largest is none. A body of exactly the limit is
-// not too large.
+// WithMaxResponseBytes sets the limit. A body of exactly the limit is accepted. The maximum int64
+// means no limit.
 func TestResponseLimits(t *testing.T) {
 	for limit, tooLarge := range map[int64]bool{
 		int64(len(apitest.Profile)): false, int64(len(apitest.Profile)) - 1: true, 1: true, math.MaxInt64: false,
@@ -262,8 +261,8 @@ func TestResponseLimits(t *testing.T) {
 	}
 }
 
-// A body that breaks off keeps what came before.
-func TestTornBody(t *testing.T) {
+// The error of a truncated body keeps the bytes that arrived.
+func TestTruncatedBody(t *testing.T) {
 	client := apitest.At(t, apitest.Serve(t, apitest.BreakOff))
 	_, err := client.FetchCustomerProfile(t.Context(), sid)
 	var decodeErr *trusthub.DecodeError
@@ -287,25 +286,25 @@ func TestTornBody(t *testing.T) {
 	checkText(t, err)
 }
 
-// Who has answered is known by Twilio's header, or by what only Twilio's error bodies say.
+// FromTwilio detects Twilio's header, or members that only Twilio's error bodies have.
 func TestFromTwilio(t *testing.T) {
 	for name, test := range map[string]struct {
 		header, body string
 		want         bool
 	}{
-		"header":                         {"RQ1", "<html>", true},
-		"documented shape":               {"", `{"code":20404,"message":"m","more_info":"https://www.twilio.com/docs/errors/20404","status":404}`, true},
-		"code of the whole API":          {"", `{"code":20404,"message":"m"}`, true},
-		"code of one product":            {"", `{"code":45008,"message":"m","more_info":"https://www.twilio.com/docs/errors/45008"}`, true},
-		"problem details":                {"", `{"type":"https://www.twilio.com/docs/api/errors/20404","title":"t","status":404,"code":20404}`, true},
-		"odd code":                       {"", `{"code":"20404","more_info":"https://www.twilio.com/docs/errors/20404"}`, true},
-		"nothing":                        {"", "", false},
-		"code of gRPC":                   {"", `{"code":5,"message":"Not Found"}`, false},
-		"five digits":                    {"", `{"code":10404,"message":"m","status":404}`, false},
-		"another status":                 {"", `{"code":20404,"message":"m","status":403}`, false},
-		"another status in newer shape":  {"", `{"code":20404,"message":"m","httpStatusCode":403}`, false},
-		"somebody else's address":        {"", `{"code":1,"more_info":"https://twilio.com.example.com/"}`, false},
-		"an address that ends like ours": {"", `{"code":1,"more_info":"https://nottwilio.com/"}`, false},
+		"header":                        {"RQ1", "<html>", true},
+		"documented shape":              {"", `{"code":20404,"message":"m","more_info":"https://www.twilio.com/docs/errors/20404","status":404}`, true},
+		"code of the whole API":         {"", `{"code":20404,"message":"m"}`, true},
+		"code of one product":           {"", `{"code":45008,"message":"m","more_info":"https://www.twilio.com/docs/errors/45008"}`, true},
+		"problem details":               {"", `{"type":"https://www.twilio.com/docs/api/errors/20404","title":"t","status":404,"code":20404}`, true},
+		"code as a string":              {"", `{"code":"20404","more_info":"https://www.twilio.com/docs/errors/20404"}`, true},
+		"nothing":                       {"", "", false},
+		"code of gRPC":                  {"", `{"code":5,"message":"Not Found"}`, false},
+		"five digits":                   {"", `{"code":10404,"message":"m","status":404}`, false},
+		"another status":                {"", `{"code":20404,"message":"m","status":403}`, false},
+		"another status in newer shape": {"", `{"code":20404,"message":"m","httpStatusCode":403}`, false},
+		"address of another host":       {"", `{"code":1,"more_info":"https://twilio.com.example.com/"}`, false},
+		"host with the same suffix":     {"", `{"code":1,"more_info":"https://nottwilio.com/"}`, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			header := http.Header{}
@@ -321,7 +320,8 @@ func TestFromTwilio(t *testing.T) {
 	}
 }
 
-// The text of a gateway's response names what can be seen of it, and none of its words.
+// The error text of a gateway's response has the status, content type and server, but no text of
+// the body.
 func TestTextOfAGateway(t *testing.T) {
 	header := http.Header{"Content-Type": {"text/html"}, "Server": {"nginx/1.29.3\x1b" + string(make([]byte, 100))}}
 	_, err := apitest.Over(t, apitest.Canned(404, header, `{"message":"secret"}`)).FetchCustomerProfile(t.Context(), sid)
@@ -346,13 +346,13 @@ func TestReasons(t *testing.T) {
 	}{
 		"503":                {apitest.Canned(503, http.Header{"Twilio-Request-Id": {"RQ1"}}, ""), trusthub.ReasonStatus},
 		"503 of a gateway":   {apitest.Canned(503, nil, ""), trusthub.ReasonGateway},
-		"no answer":          {hang, trusthub.ReasonTimeout},
+		"no response":        {hang, trusthub.ReasonTimeout},
 		"dial time-out":      {apitest.Broken(&net.OpError{Op: "dial", Err: os.ErrDeadlineExceeded}), trusthub.ReasonTimeout},
 		"connection refused": {apitest.Broken(&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}), trusthub.ReasonRefused},
 		"unreachable":        {apitest.Broken(&net.OpError{Op: "dial", Err: syscall.EHOSTUNREACH}), trusthub.ReasonRefused},
 		"reset":              {apitest.Broken(&net.OpError{Op: "read", Err: syscall.ECONNRESET}), trusthub.ReasonReset},
 		"end of file":        {apitest.Broken(io.EOF), trusthub.ReasonReset},
-		"torn":               {apitest.Torn(), trusthub.ReasonTorn},
+		"truncated":          {apitest.Torn(), trusthub.ReasonTorn},
 		"unknown host":       {apitest.Broken(&net.OpError{Op: "dial", Err: &net.DNSError{Name: "h", IsNotFound: true}}), trusthub.ReasonDNS},
 		"certificate":        {apitest.Broken(&tls.CertificateVerificationError{Err: errors.New("expired")}), trusthub.ReasonTLS},
 		"alert":              {apitest.Broken(&net.OpError{Op: "remote error", Err: errors.New("tls: handshake failure")}), trusthub.ReasonTLS},
@@ -374,7 +374,7 @@ func TestReasons(t *testing.T) {
 	}
 }
 
-// The end of the caller's context is that, whatever it ended.
+// The Reason is ReasonDeadline or ReasonCanceled when the caller's context ends.
 func TestReasonOfAnEndedContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var d apitest.Diary
@@ -396,7 +396,7 @@ func TestReasonOfAnEndedContext(t *testing.T) {
 	})
 }
 
-// What net/http has no types for is told apart by its words.
+// The Reason of network errors without an exported type follows from their text.
 func TestReasonsOverTheWire(t *testing.T) {
 	reasonOver := func(t *testing.T, client func(trusthub.Option) *trusthub.Client) (trusthub.Reason, error) {
 		var d apitest.Diary
@@ -447,7 +447,7 @@ func TestReasonsOverTheWire(t *testing.T) {
 			t.Errorf("got %q of %v", got, err)
 		}
 	})
-	t.Run("bad certificate", func(t *testing.T) { // which is final
+	t.Run("bad certificate", func(t *testing.T) { // is not retried
 		server := httptest.NewUnstartedServer(apitest.Answer(200, apitest.JSON, apitest.Profile))
 		server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, 0)
 		server.StartTLS()
@@ -514,9 +514,9 @@ func TestAnswersWorthAnotherCall(t *testing.T) {
 		"a wrong type":    {apitest.Answer(200, apitest.JSON, `{"email":5}`), false},
 		"another profile": {apitest.Answer(200, apitest.JSON, `{"sid":"`+apitest.UnknownSID+`"}`), false},
 		"too large":       {apitest.Answer(200, apitest.JSON, fmt.Sprintf("%1100s", apitest.Profile)), false},
-		"no answer":       {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, true},
-		"torn body":       {torn, true},
-		"late answer":     {hang, true},
+		"no response":     {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, true},
+		"truncated body":  {torn, true},
+		"late response":   {hang, true},
 		"late body":       {stall, true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -531,8 +531,7 @@ func TestAnswersWorthAnotherCall(t *testing.T) {
 	}
 }
 
-// However far a call has come when its caller's context ends: a deadline may be met by the same
-// call later, a cancellation was meant.
+// After a deadline, the error is retryable. After a cancellation, it is not.
 func TestEndedContexts(t *testing.T) {
 	hang := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 	stall := func(w http.ResponseWriter, r *http.Request) {
@@ -541,11 +540,11 @@ func TestEndedContexts(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		for name, handlers := range map[string][]http.HandlerFunc{
-			"in the first attempt": {hang},
-			"in the first body":    {stall},
-			"after an answer":      {apitest.Answer(503, apitest.Text, ""), hang},
-			"after a late answer":  {hang, hang, hang},
-			"while waiting":        {apitest.Throttle("9")},
+			"in the first attempt":  {hang},
+			"in the first body":     {stall},
+			"after a response":      {apitest.Answer(503, apitest.Text, ""), hang},
+			"after a late response": {hang, hang, hang},
+			"while waiting":         {apitest.Throttle("9")},
 			"in the body of an error": {func(w http.ResponseWriter, r *http.Request) {
 				w.WriteHeader(503)
 				stall(w, r)
@@ -574,8 +573,8 @@ func TestEndedContexts(t *testing.T) {
 	})
 }
 
-// The time-out of an attempt is the same by either protocol, and cannot be taken for the end of the
-// caller's context.
+// The time-out of an attempt gives the same error with HTTP/1.1 and HTTP/2. It differs from the
+// error of the caller's context.
 func TestTimeoutsLookTheSame(t *testing.T) {
 	late := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 	lateBody := func(w http.ResponseWriter, r *http.Request) {
@@ -584,7 +583,7 @@ func TestTimeoutsLookTheSame(t *testing.T) {
 		_ = http.NewResponseController(w).Flush()
 		<-r.Context().Done()
 	}
-	contracted := trusthub.WithMiddleware(contract.NewTransport) // reads the body inside of RoundTrip
+	contracted := trusthub.WithMiddleware(contract.NewTransport) // reads the body in RoundTrip
 	for name, test := range map[string]struct {
 		handler http.HandlerFunc
 		opts    []trusthub.Option
@@ -613,7 +612,7 @@ func TestTimeoutsLookTheSame(t *testing.T) {
 	}
 }
 
-// opinion is an error that knows whether another attempt may help.
+// opinion is an error with a Retryable method.
 type opinion bool
 
 func (opinion) Error() string     { return "opinion" }
@@ -628,13 +627,13 @@ func TestErrorsWorthAnotherCall(t *testing.T) {
 		opt  trusthub.Option
 		want bool
 	}{
-		"refused connection":   {nil, transport(errors.New("connection refused")), true},
-		"transport says yes":   {nil, transport(fmt.Errorf("wrapped: %w", opinion(true))), true},
-		"transport says no":    {nil, transport(fmt.Errorf("wrapped: %w", opinion(false))), false},
-		"transport names 401":  {nil, transport(fmt.Errorf("wrapped: %w", trusthub.ErrUnauthorized)), false},
-		"authentication":       {io.EOF, transport(nil), false},
-		"authentication later": {fmt.Errorf("wrapped: %w", opinion(true)), transport(nil), true},
-		"authentication never": {opinion(false), transport(nil), false},
+		"refused connection":               {nil, transport(errors.New("connection refused")), true},
+		"retryable error of the transport": {nil, transport(fmt.Errorf("wrapped: %w", opinion(true))), true},
+		"final error of the transport":     {nil, transport(fmt.Errorf("wrapped: %w", opinion(false))), false},
+		"ErrUnauthorized of the transport": {nil, transport(fmt.Errorf("wrapped: %w", trusthub.ErrUnauthorized)), false},
+		"error of the Auth":                {io.EOF, transport(nil), false},
+		"retryable error of the Auth":      {fmt.Errorf("wrapped: %w", opinion(true)), transport(nil), true},
+		"final error of the Auth":          {opinion(false), transport(nil), false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			auth := trusthub.AuthFunc(func(*http.Request) error { return test.auth })
@@ -649,7 +648,7 @@ func TestErrorsWorthAnotherCall(t *testing.T) {
 	}
 }
 
-// An Auth whose token server is down says so, and is asked again.
+// A retryable error of an Auth is retried.
 func TestRetryableAuthentication(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		signed := 0
@@ -670,7 +669,7 @@ func TestRetryableAuthentication(t *testing.T) {
 	})
 }
 
-// What is not the outcome of a call is not for this package to judge.
+// IsRetryable returns false for an error that is not the result of a call.
 func TestOtherErrorsAreNotRetryable(t *testing.T) {
 	client := apitest.Over(t, trusthubtest.NewHandler())
 	_, malformed := client.FetchCustomerProfile(t.Context(), "BU1")
@@ -681,16 +680,15 @@ func TestOtherErrorsAreNotRetryable(t *testing.T) {
 		}
 	}
 	if err := (&trusthub.DecodeError{Err: io.ErrUnexpectedEOF}); !trusthub.IsRetryable(err) {
-		t.Error("got false for a torn body made by hand")
+		t.Error("got false for a truncated body without a call")
 	}
 	if err := (&trusthub.Error{StatusCode: 503}); !trusthub.IsRetryable(err) {
-		t.Error("got false for a 503 made by hand")
+		t.Error("got false for a 503 without a call")
 	}
 }
 
-// A middleware may return the named error: "errors.Is(err, trusthub.ErrTooManyRequests)" is how
-// programs tell.
-func TestNamedRefusalOfMiddleware(t *testing.T) {
+// A middleware may return ErrTooManyRequests. Programs test for it with errors.Is.
+func TestErrTooManyRequestsOfMiddleware(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client := apitest.Over(t, apitest.Broken(fmt.Errorf("budget is used up: %w", trusthub.ErrTooManyRequests)), apitest.Defaults())
 		defer func() {
@@ -704,12 +702,12 @@ func TestNamedRefusalOfMiddleware(t *testing.T) {
 	})
 }
 
-// cause is an error with fields that fmt shows, if it gets at them.
+// cause is an error with an unexported field, which must not be printed.
 type cause struct{ text string }
 
 func (c cause) Error() string { return c.text }
 
-// Every type of this package prints by value as it does by pointer, and never what it must not.
+// Every type prints the same by value and by pointer, and prints no secrets.
 func TestValuesPrintNoSecrets(t *testing.T) {
 	const secret = "hunter2"
 	body, header := trusthub.Body(secret), http.Header{"Set-Cookie": {secret}}
@@ -754,7 +752,7 @@ func TestValuesPrintNoSecrets(t *testing.T) {
 	}
 }
 
-// The verbs for strings do to the text of an error what they do to any.
+// Format verbs for strings apply to the text of an error as to any string.
 func TestErrorsHeedVerbs(t *testing.T) {
 	err := &trusthub.Error{StatusCode: 404, Message: "é"}
 	for verb, want := range map[string]string{
@@ -767,7 +765,7 @@ func TestErrorsHeedVerbs(t *testing.T) {
 	}
 }
 
-// A profile prints what is in it, and so does what holds one.
+// A profile prints its properties, also inside another value.
 func TestProfilesPrint(t *testing.T) {
 	profile := trusthub.CustomerProfile{Email: "e@example.com"}
 	var out bytes.Buffer
@@ -798,8 +796,8 @@ func TestProfileErrorText(t *testing.T) {
 	}
 }
 
-// checkText checks that the text of an error is fit for a log: short, on one line, and of this
-// package.
+// checkText checks that the text of an error is suitable for a log: short, on one line, and with
+// the prefix of this package.
 func checkText(t *testing.T, err error) {
 	t.Helper()
 	if text := err.Error(); len(text) >= 500 || strings.ContainsFunc(text, unicode.IsControl) || !strings.HasPrefix(text, "trusthub: ") ||

@@ -80,11 +80,11 @@ func ExampleWithResponseInto() {
 	// Output: <nil> 200 true 1
 }
 
-// Credentials and, if need be, an edge location come from the environment.
+// Credentials, and an edge location if you use one, come from the environment.
 func ExampleNewClientFromEnv() {
 	url, stop := exampleServer()
 	defer stop()
-	for key, value := range map[string]string{ // as a shell or a container would
+	for key, value := range map[string]string{ // normally set by a shell or a container
 		"TWILIO_ACCOUNT_SID": trusthubtest.Username,
 		"TWILIO_AUTH_TOKEN":  trusthubtest.Password,
 	} {
@@ -125,8 +125,8 @@ func ExampleWithTimeout() {
 	// Output: true true
 }
 
-// A program with a queue of its own makes a call again later. It looks at its context first: once
-// that has ended, no call is worth making.
+// A program with its own queue makes a call again later. It checks its context first: after the end
+// of the context, every call fails.
 func ExampleIsRetryable() {
 	busy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }))
 	defer busy.Close()
@@ -151,12 +151,12 @@ func ExampleIsRetryable() {
 	// Output: back into the queue
 }
 
-// Cancellation ends a call at once, whether it is under way or waiting to try again.
+// Cancellation ends a call at once, during a request or a wait.
 func ExampleClient_FetchCustomerProfile_cancellation() {
 	ctx, cancel := context.WithCancel(context.Background())
 	busy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Retry-After", "10")
-		w.Header().Set("Twilio-Request-Id", "RQ1") // without it, a 429 is a gateway's
+		w.Header().Set("Twilio-Request-Id", "RQ1") // marks a 429 of Twilio, not of a gateway
 		w.WriteHeader(http.StatusTooManyRequests)
 		time.AfterFunc(10*time.Millisecond, cancel)
 	}))
@@ -171,7 +171,7 @@ func ExampleClient_FetchCustomerProfile_cancellation() {
 	// Output: true true
 }
 
-// Middleware sees every attempt; here, it counts them.
+// Middleware sees every attempt. This one counts them.
 func ExampleWithMiddleware() {
 	url, stop := exampleServer()
 	defer stop()
@@ -199,7 +199,7 @@ func ExampleWithLogger() {
 	defer stop()
 	logger := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{
 		Level: slog.LevelDebug,
-		ReplaceAttr: func(_ []string, attr slog.Attr) slog.Attr { // what differs from run to run
+		ReplaceAttr: func(_ []string, attr slog.Attr) slog.Attr { // values that differ between runs
 			if attr.Key == slog.TimeKey || attr.Key == "duration" || attr.Key == "request_id" {
 				return slog.Attr{}
 			}
@@ -364,7 +364,7 @@ func ExampleClient_CallbackHandler() {
 // be added while the server runs.
 func ExampleClient_CallbackHandler_accounts() {
 	fake := trusthubtest.NewHandler()
-	var handlers sync.Map // of http.Handler by account SID
+	var handlers sync.Map // http.Handler by account SID
 	add := func(account, token string) error {
 		client, err := trusthub.NewClient(trusthub.BasicAuth(account, token), trusthub.WithHTTPClient(&http.Client{Transport: fake}))
 		if err != nil {
@@ -451,7 +451,7 @@ func ExampleTracker() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	time.AfterFunc(time.Second/2, stop) // ends the example; a program would run on
+	time.AfterFunc(time.Second/2, stop) // ends the example
 	err = tracker.Run(ctx, func(_ context.Context, change trusthub.Change) error {
 		switch {
 		case errors.Is(change.Err, trusthub.ErrNotFound):
@@ -473,8 +473,8 @@ func ExampleTracker() {
 	// context canceled
 }
 
-// Several accounts have a client and a tracker each, whose callbacks are served below the account's
-// path.
+// Each account has its own client and tracker. Its callbacks are served under the path of the
+// account.
 func ExampleTracker_CallbackHandler_accounts() {
 	const public = "https://app.example.com"
 	fake := trusthubtest.NewHandler()
@@ -511,7 +511,7 @@ func ExampleTracker_CallbackHandler_accounts() {
 				return nil
 			})
 		})
-		fmt.Println(<-changes) // of the first sweep
+		fmt.Println(<-changes) // change of the first sweep
 	}
 	for _, account := range accounts {
 		fake.Put(trusthub.CustomerProfile{SID: account.profile, AccountSID: account.sid, Status: trusthub.StatusInReview})

@@ -13,8 +13,8 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/apitest"
 )
 
-// A value of every property keeps the contract, arrives, and is written again as it was; null is
-// absent. make check runs this with every type and format that OpenAPI 3.0 has, too.
+// A value of every property keeps the contract, is decoded, and is encoded again without a change.
+// Null is absent. make check also runs this test with every type and format of OpenAPI 3.0.
 func TestAValueOfEveryPropertyArrives(t *testing.T) {
 	documented := documentedExample(t)
 	for name, property := range loadSpec(t).Components.Schemas["CustomerProfile"].Value.Properties {
@@ -46,8 +46,7 @@ func checkArrives(t *testing.T, sent, want map[string]any) {
 	}
 }
 
-// A header of another type than the documented costs the generated client the whole answer, and
-// ours nothing.
+// A response header of a wrong type is an error for the generated client. The facade ignores it.
 func TestAMalformedHeaderLosesNothing(t *testing.T) {
 	header := http.Header{"Content-Type": {apitest.JSON}, "Access-Control-Allow-Credentials": {"maybe"}}
 	client := apitest.Over(t, apitest.Canned(http.StatusOK, header, `{"sid":"`+sid+`"}`))
@@ -59,8 +58,8 @@ func TestAMalformedHeaderLosesNothing(t *testing.T) {
 	}
 }
 
-// valuesOfFormats has a value of each format of OpenAPI 3.0 and of the further ones that generators
-// know.
+// valuesOfFormats has a value of each format of OpenAPI 3.0, and of other formats that generators
+// support.
 var valuesOfFormats = map[string]any{
 	"date": "2026-11-27", "date-time": "2026-11-27T18:37:39Z", "byte": "aGVsbG8=", "binary": "aGVsbG8=", "password": "secret",
 	"uuid": "5f0c1a51-46a9-4d0e-9b0c-9f9d5e1f7a35", "email": "a@example.com", "uri": "https://example.com/a", "hostname": "example.com",
@@ -68,7 +67,7 @@ var valuesOfFormats = map[string]any{
 	"int32": 1 << 30, "int64": int64(1 << 52), "float": 0.5, "double": 0.1,
 }
 
-// valueOf returns a value that a schema permits.
+// valueOf returns a value that fits a schema.
 func valueOf(schema *openapi3.Schema) any {
 	if len(schema.Enum) > 0 {
 		return schema.Enum[0]

@@ -12,8 +12,7 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/apitest"
 )
 
-// Whatever a server answers, a call returns a profile or an error of a documented type that keeps
-// the evidence.
+// For every response, a call returns a profile, or an error of a documented type with the response.
 func FuzzFetch(f *testing.F) {
 	profile := `{"sid":"` + sid + `","status":"draft","valid_until":null,"date_created":"2019-07-30T22:29:24Z",` +
 		`"links":{"a":"https://a"},"errors":[{"code":18601,"message":"m"}]}`
@@ -65,7 +64,7 @@ func FuzzFetch(f *testing.F) {
 	})
 }
 
-// What keeps the contract, the client can read.
+// The client can decode every response that keeps the contract.
 func FuzzContract(f *testing.F) {
 	for _, body := range []string{
 		`{"sid":"` + sid + `","account_sid":"","status":"draft","url":"https://a","links":{"a":"https://a"}}`,

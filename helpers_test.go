@@ -15,7 +15,7 @@ import (
 
 const sid = trusthubtest.ExampleSID
 
-// TestMain keeps the credentials and settings of whoever runs the tests out of them.
+// TestMain removes credentials and settings from the environment of the tests.
 func TestMain(m *testing.M) {
 	for _, assignment := range os.Environ() {
 		if key, _, _ := strings.Cut(assignment, "="); strings.HasPrefix(key, "TWILIO_") {
@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// fetch fetches the example, and returns the status of the response.
+// fetch fetches the example and returns the status of the response.
 func fetch(ctx context.Context, c *trusthub.Client) (status int, err error) {
 	var response trusthub.Response
 	profile, err := c.FetchCustomerProfile(ctx, sid, trusthub.WithResponseInto(&response))
@@ -35,10 +35,10 @@ func fetch(ctx context.Context, c *trusthub.Client) (status int, err error) {
 	return response.StatusCode, err
 }
 
-// fetchFunc is fetch, or the same by the generated client.
+// fetchFunc is fetch, or the same call by the generated client.
 type fetchFunc func(context.Context, *trusthub.Client) (status int, err error)
 
-// inBothWays runs a test through the facade and through the generated client, in a synctest bubble.
+// inBothWays runs a test with the facade and with the generated client, in a synctest bubble.
 func inBothWays(t *testing.T, test func(*testing.T, fetchFunc)) {
 	t.Helper()
 	for name, fetch := range map[string]fetchFunc{

@@ -50,9 +50,9 @@ func TestHooks(t *testing.T) {
 	})
 }
 
-// How a call of the facade ends is known when its answer is decoded; generated code decodes by
-// itself.
-func TestHooksOfAnAnswerThatIsNoProfile(t *testing.T) {
+// CallDone of the facade is called after decoding. Generated code decodes later, so its CallDone
+// has no decoding error.
+func TestHooksOfUndecodableResponses(t *testing.T) {
 	for body, want := range map[string]string{`{"sid":"BUbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"}`: "decode", "<html>": "decode", apitest.Profile: ""} {
 		var d apitest.Diary
 		client := apitest.Over(t, apitest.CannedJSON(body), d.Hooks())
@@ -64,7 +64,7 @@ func TestHooksOfAnAnswerThatIsNoProfile(t *testing.T) {
 	}
 }
 
-// What fails before anything is sent, and what ends without an attempt, is told as it was.
+// CallDone has the reason of a call that sent no request.
 func TestHooksOfUnsentRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var d apitest.Diary
@@ -91,7 +91,7 @@ func TestHooksOfUnsentRequests(t *testing.T) {
 	})
 }
 
-// Each Start is followed by its Done, also in a panic, with the truth about the attempt.
+// Each Start is followed by its Done, also after a panic. Done has the data of the attempt.
 func TestHooksOfAPanic(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var d apitest.Diary
@@ -110,8 +110,8 @@ func TestHooksOfAPanic(t *testing.T) {
 	})
 }
 
-// A fetch that a fleet makes again after a hold is the same call.
-func TestHooksOfAFleet(t *testing.T) {
+// When a batch fetches a SID again after an outage, this is the same call.
+func TestHooksOfABatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := apitest.NewScene(10*time.Millisecond, func(after time.Duration, _ string) apitest.RoundTripFunc {
 			if after < time.Minute {
@@ -139,7 +139,7 @@ func TestHooksOfAFleet(t *testing.T) {
 	})
 }
 
-// Nothing that hooks are given shows a SID, a credential, a header or a body.
+// The values passed to hooks contain no SID, credential, header or body.
 func TestHooksGetNoSecrets(t *testing.T) {
 	body := `{"code":20404,"message":"The profile ` + sid + ` of secret@example.com"}`
 	for name, reply := range map[string]apitest.RoundTripFunc{
@@ -162,7 +162,7 @@ func TestHooksGetNoSecrets(t *testing.T) {
 	}
 }
 
-// Hooks are added up and called in order; what is nil is skipped, also a context.
+// Hooks of several options are called in order. A nil hook is skipped, and a nil context ignored.
 func TestHooksAddUp(t *testing.T) {
 	var order []string
 	named := func(name string) trusthub.Option {
@@ -177,7 +177,7 @@ func TestHooksAddUp(t *testing.T) {
 	}
 }
 
-// What ended a request is told, not what ended the waiting for news after it.
+// Reason is the failure of the request, although the context ends later, while the call waits.
 func TestReasonOfAnAttemptBeforeTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var d apitest.Diary
@@ -206,7 +206,7 @@ func TestReasonOfAnAttemptBeforeTheEnd(t *testing.T) {
 	})
 }
 
-// A request editor of the generated client may leave the method empty, which means GET.
+// A request editor of the generated client may set an empty method, which means GET.
 func TestEmptyMethod(t *testing.T) {
 	var d apitest.Diary
 	server := trusthubtest.NewHandler()
@@ -216,7 +216,7 @@ func TestEmptyMethod(t *testing.T) {
 			t.Errorf("panic: %v", value)
 		}
 		if len(d.Calls) > 0 && d.Calls[0].Method != http.MethodGet {
-			t.Errorf("hooks are told the method %q", d.Calls[0].Method)
+			t.Errorf("hooks got the method %q", d.Calls[0].Method)
 		}
 	}()
 	_, err := client.Generated().FetchCustomerProfileWithResponse(t.Context(), sid, func(_ context.Context, req *http.Request) error {
@@ -228,7 +228,7 @@ func TestEmptyMethod(t *testing.T) {
 	}
 }
 
-// Each look of a watch is a call.
+// Each poll of a watch is a call.
 func TestHooksOfAWatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var d apitest.Diary
@@ -244,7 +244,7 @@ func TestHooksOfAWatch(t *testing.T) {
 	})
 }
 
-// One record an attempt, of the listed attributes and nothing else.
+// The logger writes one record per attempt, with only the documented attributes.
 func TestLogger(t *testing.T) {
 	const secret = "hunter2"
 	s := apitest.NewScript(
@@ -299,7 +299,7 @@ func TestLoggerBelowItsLevelIsSilent(t *testing.T) {
 	}
 }
 
-// A request that could not be signed is logged without what its error says.
+// When a request could not be signed, the record does not contain the text of the error.
 func TestLoggerOfUnsentRequests(t *testing.T) {
 	var out bytes.Buffer
 	client, err := trusthub.NewClient(trusthub.AuthFunc(func(*http.Request) error { return errors.New("secret") }),
@@ -313,13 +313,13 @@ func TestLoggerOfUnsentRequests(t *testing.T) {
 	}
 }
 
-// Errors log what the records of their attempts do, and how many there were.
+// Errors log the attributes of their last attempt, and the number of attempts.
 func TestErrorsLogTheirCall(t *testing.T) {
 	for name, test := range map[string]struct {
 		reply apitest.RoundTripFunc
 		want  string
 	}{
-		"refusal": {apitest.Canned(404, http.Header{"Twilio-Request-Id": {"RQ1"}}, `{"message":"secret"}`), "reason=status err.status=404 err.request_id=RQ1"},
+		"status":  {apitest.Canned(404, http.Header{"Twilio-Request-Id": {"RQ1"}}, `{"message":"secret"}`), "reason=status err.status=404 err.request_id=RQ1"},
 		"garbage": {apitest.Canned(200, http.Header{"Twilio-Request-Id": {"RQ1"}}, "secret"), "reason=decode err.status=200 err.request_id=RQ1"},
 		"network": {apitest.Broken(errors.New("secret")), "reason=other"},
 	} {
@@ -335,7 +335,7 @@ func TestErrorsLogTheirCall(t *testing.T) {
 	}
 }
 
-// The duration is in the record, as what it is.
+// A record has the duration as a slog duration.
 func TestLoggedDuration(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
@@ -370,7 +370,7 @@ func TestStats(t *testing.T) {
 	})
 }
 
-// A 404 of Twilio is a success, since Twilio has answered; a gateway's is none.
+// Stats counts a 404 from Twilio as a success, and a 404 from a gateway as a failure.
 func TestStatsOfFailures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		twilios := http.Header{"Twilio-Request-Id": {"RQ1"}}
@@ -406,8 +406,8 @@ func TestStatsOfFailures(t *testing.T) {
 	})
 }
 
-// A fleet on a client without a bound is counted in while it runs.
-func TestStatsOfFleets(t *testing.T) {
+// Stats includes a running batch, for a client without a bound.
+func TestStatsOfBatches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := apitest.NewScene(time.Second, func(after time.Duration, _ string) apitest.RoundTripFunc {
 			if after > 10*time.Second {
@@ -444,8 +444,8 @@ func expectStats(t *testing.T, client *trusthub.Client, want trusthub.Stats) {
 	}
 }
 
-// Stats is "safe to call at any time", so that a log handler may add it to its records.
-// in real time: a bubble does not see who waits for a mutex
+// Stats is safe to call from a log handler. The test runs in real time, because synctest does not
+// detect a wait for a mutex.
 func TestStatsFromTheLogger(t *testing.T) {
 	var client *trusthub.Client
 	logger := slog.New(statsHandler{slog.NewTextHandler(new(bytes.Buffer), nil), func() { client.Stats() }})
@@ -466,11 +466,11 @@ func TestStatsFromTheLogger(t *testing.T) {
 	select {
 	case <-done:
 	case <-time.After(3 * time.Second):
-		t.Fatalf("the fleet and Stats are stuck after %d requests", sent.Load())
+		t.Fatalf("the batch and Stats are blocked after %d requests", sent.Load())
 	}
 }
 
-// statsHandler is a slog.Handler that adds what the client is doing to each record.
+// statsHandler is a slog.Handler that calls Stats for each record.
 type statsHandler struct {
 	slog.Handler
 	stats func()

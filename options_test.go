@@ -18,8 +18,8 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/apitest"
 )
 
-// The tables of addresses are those of internal/address. An error quotes nothing of an address that
-// may have a secret in it.
+// WithBaseURL accepts valid addresses. The error of an invalid one does not contain its parts,
+// which can be secrets. internal/address has all cases.
 func TestBaseURLs(t *testing.T) {
 	auth := trusthub.BasicAuth("AC1", "p")
 	for url, want := range map[string]string{
@@ -38,8 +38,8 @@ func TestBaseURLs(t *testing.T) {
 	}
 }
 
-// Plain HTTP takes an option of its own beyond loopback, in whatever order they are given; its name
-// is in the error.
+// Plain HTTP beyond loopback needs WithPlainHTTP, in any order of options. The error names this
+// option.
 func TestPlainHTTP(t *testing.T) {
 	auth := trusthub.BasicAuth("AC1", "p")
 	fake, permit := trusthub.WithBaseURL("http://fake:8080"), trusthub.WithPlainHTTP()
@@ -69,7 +69,7 @@ func TestEdges(t *testing.T) {
 	}
 }
 
-// Two addresses contradict, in whatever order they are given.
+// Two addresses are an error, in any order of options.
 func TestOneAddressOnly(t *testing.T) {
 	auth := trusthub.BasicAuth("AC1", "p")
 	edge, url := trusthub.WithEdge("dublin", "ie1"), trusthub.WithBaseURL("https://h")
@@ -94,7 +94,7 @@ func TestBasePathIsKept(t *testing.T) {
 	}
 }
 
-// A port that is left out after its colon is none, as everywhere else.
+// An empty port after the colon means the default port.
 func TestBaseURLWithAnEmptyPort(t *testing.T) {
 	client := apitest.At(t, "https://h:", trusthub.WithHTTPClient(&http.Client{Transport: apitest.OK()}))
 	if _, err := client.FetchCustomerProfile(t.Context(), sid); err != nil {
@@ -102,7 +102,8 @@ func TestBaseURLWithAnEmptyPort(t *testing.T) {
 	}
 }
 
-// Redirects are answers to report: following one could take credentials to another host.
+// Redirects are not followed, because they could send credentials to another host. They are
+// returned as errors.
 func TestRedirectsAreNotFollowed(t *testing.T) {
 	elsewhere := apitest.Serve(t, func(http.ResponseWriter, *http.Request) { t.Error("followed") })
 	for _, status := range []int{301, 302, 303, 304, 307, 308} {
@@ -134,7 +135,7 @@ func TestHTTPClientIsCopied(t *testing.T) {
 	}
 }
 
-// A transport that breaks the rules of http.RoundTripper causes an error, not a panic.
+// A transport that breaks the rules of http.RoundTripper causes an error and not a panic.
 func TestTransportsThatReturnNothing(t *testing.T) {
 	for _, answer := range []*http.Response{nil, {StatusCode: 200}} {
 		client := apitest.At(t, "https://h", trusthub.WithHTTPClient(&http.Client{
@@ -146,7 +147,7 @@ func TestTransportsThatReturnNothing(t *testing.T) {
 	}
 }
 
-// An option that cannot work is named.
+// The error names the invalid option.
 func TestInvalidOptions(t *testing.T) {
 	for name, opts := range map[string][]trusthub.Option{
 		"WithHTTPClient":       {trusthub.WithHTTPClient(nil), trusthub.WithHTTPClient(&http.Client{Timeout: -1})},
@@ -172,7 +173,7 @@ func TestInvalidOptions(t *testing.T) {
 	}
 }
 
-// No option at all is no reason to fail a call.
+// A nil CallOption is ignored.
 func TestNilCallOption(t *testing.T) {
 	client := apitest.Over(t, apitest.OK())
 	if _, err := client.FetchCustomerProfile(t.Context(), sid, nil); err != nil {
@@ -254,7 +255,7 @@ func TestFailedAuthenticationSendsNothing(t *testing.T) {
 	}
 }
 
-// No printing of a client, its credentials or what the generated client returns shows a secret.
+// A client, its credentials and the responses of the generated client print no secret.
 func TestNothingPrintsSecrets(t *testing.T) {
 	const secret = "hunter2-hunter2"
 	auth := trusthub.BasicAuth("AC1", secret)
@@ -268,7 +269,7 @@ func TestNothingPrintsSecrets(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer raw.Body.Close()
-	type hidden struct { // fmt calls no methods on unexported fields
+	type hidden struct { // fmt calls no methods of unexported fields
 		auth   trusthub.Auth
 		client *trusthub.Client
 	}
@@ -292,7 +293,7 @@ func TestNothingPrintsSecrets(t *testing.T) {
 	}
 }
 
-// Each attempt is signed anew.
+// Each attempt is signed again.
 func TestEachAttemptIsSigned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		signed := 0
@@ -313,13 +314,13 @@ func TestEachAttemptIsSigned(t *testing.T) {
 	})
 }
 
-// An attempt that runs out of time while it waits for a token is tried again.
+// An attempt that exceeds its time-out while it waits for a token is retried.
 func TestTimeoutOfAToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var tokens atomic.Int64
 		auth := trusthub.AuthFunc(func(req *http.Request) error {
 			if tokens.Add(1) == 50 {
-				<-req.Context().Done() // once
+				<-req.Context().Done() // only once
 				return req.Context().Err()
 			}
 			return nil
@@ -336,9 +337,9 @@ func TestNewClientFromEnv(t *testing.T) {
 	const global = "https://trusthub.twilio.com"
 	for name, test := range map[string]struct {
 		env      string
-		user     string // that requests carry
+		user     string // user and password of the request
 		host     string
-		complain string // in the error
+		complain string // text in the error
 	}{
 		"account":            {"ACCOUNT_SID=AC1 AUTH_TOKEN=t", "AC1:t", global, ""},
 		"API key":            {"API_KEY=SK1 API_SECRET=s", "SK1:s", global, ""},
@@ -393,7 +394,7 @@ func TestNewClientFromEnv(t *testing.T) {
 	}
 }
 
-// Elsewhere than at Twilio's own hosts, anything may be a user name.
+// For other hosts than Twilio's, every user name is valid.
 func TestNewClientFromEnvForAnotherHost(t *testing.T) {
 	t.Setenv("TWILIO_API_KEY", "me")
 	t.Setenv("TWILIO_API_SECRET", "s")
@@ -402,7 +403,7 @@ func TestNewClientFromEnvForAnotherHost(t *testing.T) {
 	}
 }
 
-// An address by an option is what counts, whatever the environment says of one.
+// An option with an address overrides the environment, also an invalid value there.
 func TestOptionsOverrideTheEnvironmentsAddress(t *testing.T) {
 	t.Setenv("TWILIO_API_KEY", "SK1")
 	t.Setenv("TWILIO_API_SECRET", "s")

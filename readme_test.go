@@ -21,8 +21,8 @@ import (
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
-// The Go of the README, and of what it leads to, is that of the files named above it, which other
-// tests compile and run.
+// Go code in the README and in docs/ is part of the file named above it. Other tests compile and
+// run these files.
 func TestREADMEShowsRealCode(t *testing.T) {
 	pages, err := filepath.Glob("docs/*.md")
 	if err != nil {
@@ -50,11 +50,11 @@ func TestREADMEShowsRealCode(t *testing.T) {
 	}
 }
 
-// The programs of the README run as they are, against a fake that the environment puts in Twilio's
-// place.
+// The programs of the README run unchanged. Their environment leads them to a fake in place of
+// Twilio.
 func TestREADMEProgramsRun(t *testing.T) {
 	if runtime.GOOS != "linux" {
-		t.Skip("SSL_CERT_FILE, by which the programs trust the fake, is not heeded here")
+		t.Skip("SSL_CERT_FILE has no effect on this system")
 	}
 	environment := append(os.Environ(), impersonateTwilio(t)...)
 	for name, want := range map[string]string{
@@ -71,8 +71,8 @@ func TestREADMEProgramsRun(t *testing.T) {
 	}
 }
 
-// impersonateTwilio serves the fake as https://trusthub.twilio.com behind a proxy, and returns the
-// environment in which a program reaches it.
+// impersonateTwilio serves the fake as https://trusthub.twilio.com behind a proxy. It returns the
+// environment for a program that uses it.
 func impersonateTwilio(t *testing.T) []string {
 	t.Helper()
 	certificate, err := selfsigned.New("trusthub.twilio.com", time.Now().Add(time.Hour))
@@ -85,7 +85,7 @@ func impersonateTwilio(t *testing.T) []string {
 	t.Cleanup(twilio.Close)
 	proxy := apitest.Serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodConnect || r.Host != "trusthub.twilio.com:443" {
-			t.Errorf("asked for %s %s", r.Method, r.Host)
+			t.Errorf("unexpected request: %s %s", r.Method, r.Host)
 			return
 		}
 		tunnel(t, w, twilio.Listener.Addr().String())

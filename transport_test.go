@@ -20,7 +20,7 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/apitest"
 )
 
-// Those who call at the same time have a connection each over HTTP/1.1, which stays theirs.
+// Concurrent calls over HTTP/1.1 use one connection each, and reuse it.
 func TestConnectionsAreReused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, line := apitest.OnFreezableLine(t, nil)
@@ -33,7 +33,7 @@ func TestConnectionsAreReused(t *testing.T) {
 	})
 }
 
-// A client that is needed no longer leaves nothing behind, and can still be used.
+// CloseIdleConnections leaves no goroutine or connection. The client can still be used.
 func TestCloseIdleConnections(t *testing.T) {
 	apitest.InBothProtocols(t, func(t *testing.T, protocols *http.Protocols) {
 		client, line := apitest.OnFreezableLine(t, protocols)
@@ -58,7 +58,7 @@ type idleCloser struct {
 	t *testing.T
 }
 
-func (c idleCloser) CloseIdleConnections() { c.t.Error("closed what is another's") }
+func (c idleCloser) CloseIdleConnections() { c.t.Error("closed the connections of another transport") }
 
 func TestConnectionsOfOthersAreNotClosed(t *testing.T) {
 	theirs := idleCloser{apitest.OK(), t}
@@ -67,7 +67,7 @@ func TestConnectionsOfOthersAreNotClosed(t *testing.T) {
 	apitest.At(t, "https://h").CloseIdleConnections()
 }
 
-// Whatever the answer, its connection serves the next request.
+// After every kind of response, the connection serves the next request.
 func TestConnectionsAreReleased(t *testing.T) {
 	status := 200
 	url, opened := countConnections(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -82,7 +82,7 @@ func TestConnectionsAreReleased(t *testing.T) {
 	}
 }
 
-// countConnections starts a server that counts the connections to it.
+// countConnections starts a server that counts its connections.
 func countConnections(t *testing.T, handler http.Handler) (url string, opened *atomic.Int32) {
 	t.Helper()
 	opened = new(atomic.Int32)
@@ -97,8 +97,7 @@ func countConnections(t *testing.T, handler http.Handler) (url string, opened *a
 	return server.URL, opened
 }
 
-// A mock or a tracer in the place of http.DefaultTransport gets what is sent, and the real API does
-// not.
+// A mock or tracer that replaces http.DefaultTransport receives the requests.
 func TestReplacedDefaultTransportIsUsed(t *testing.T) {
 	for name, opts := range map[string][]trusthub.Option{
 		"no HTTP client":               nil,
@@ -110,24 +109,24 @@ func TestReplacedDefaultTransportIsUsed(t *testing.T) {
 			return apitest.OK()(req)
 		}))
 		client := apitest.At(t, "https://trusthub.invalid", opts...)
-		apitest.ReplaceDefaultTransport(t, apitest.RoundTripFunc(nil)) // too late
+		apitest.ReplaceDefaultTransport(t, apitest.RoundTripFunc(nil)) // too late to have an effect
 		if _, err := client.FetchCustomerProfile(t.Context(), sid); err != nil || sent != 1 {
 			t.Errorf("%s: got %v, %d sent", name, err, sent)
 		}
 	}
 	given := trusthub.WithHTTPClient(&http.Client{Transport: apitest.OK()})
 	if _, err := apitest.At(t, "https://h", given).FetchCustomerProfile(t.Context(), sid); err != nil {
-		t.Errorf("a transport that is given: %v", err)
+		t.Errorf("given transport: %v", err)
 	}
 }
 
-// What replaces the default transport has no pool of ours, which its program learns once.
+// A client warns once that the replaced default transport is not tuned.
 func TestWarningOfAReplacedTransport(t *testing.T) {
 	for name, transport := range map[string]http.RoundTripper{"replaced": apitest.RoundTripFunc(nil), "as it was": http.DefaultTransport} {
 		var out bytes.Buffer
 		logger := trusthub.WithLogger(slog.New(slog.NewTextHandler(&out, nil)))
 		apitest.ReplaceDefaultTransport(t, transport)
-		// which has a transport of its own
+		// The client of a CallbackHandler has its own transport.
 		_, _ = apitest.At(t, "https://h", logger).CallbackHandler(trusthub.CallbackConfig{
 			PublicURL: "https://h", Keys: []trusthub.SigningKey{trusthub.AuthToken("token")},
 			Handle: func(context.Context, *trusthub.CustomerProfile, trusthub.CallbackEvent) error { return nil },
@@ -137,7 +136,7 @@ func TestWarningOfAReplacedTransport(t *testing.T) {
 		}
 		out.Reset()
 		if apitest.Over(t, apitest.RoundTripFunc(nil), logger); out.Len() > 0 {
-			t.Errorf("a transport of one's own: got %q", out.String())
+			t.Errorf("own transport: got %q", out.String())
 		}
 	}
 }
@@ -166,7 +165,7 @@ func TestMiddlewareOrder(t *testing.T) {
 	}
 }
 
-// What a server sends in place of HTTP is not quoted.
+// Errors do not quote malformed HTTP of a server.
 func TestMalformedHTTPIsNotQuoted(t *testing.T) {
 	for name, wire := range map[string]string{
 		"status line":    "SECRET\r\n\r\n",
@@ -198,7 +197,7 @@ func TestMalformedHTTPIsNotQuoted(t *testing.T) {
 	}
 }
 
-// Of more connections than that, 256 are kept.
+// A client keeps at most 256 idle connections.
 func TestIdleConnectionsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, line := apitest.OnFreezableLine(t, nil)
@@ -217,7 +216,8 @@ type closeCounter struct {
 
 func (c *closeCounter) CloseIdleConnections() { c.closed++ }
 
-// A transport that is given is neither tuned nor has its connections closed.
+// A client does not change the transport of WithHTTPClient, and does not close its idle
+// connections.
 func TestGivenTransportIsLeftAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		theirs := &closeCounter{RoundTripper: apitest.After(time.Hour, nil)}
@@ -233,8 +233,8 @@ func TestGivenTransportIsLeftAlone(t *testing.T) {
 	})
 }
 
-// A connection that has died in silence, and all that are idle with it, cost the first call a retry
-// and no more.
+// After connections die without notice, the first call needs one retry, however many idle
+// connections there were.
 func TestFirstCallAfterTheConnectionsDied(t *testing.T) {
 	apitest.InBothProtocols(t, func(t *testing.T, protocols *http.Protocols) {
 		client, line := apitest.OnFreezableLine(t, protocols)
@@ -253,7 +253,7 @@ func TestFirstCallAfterTheConnectionsDied(t *testing.T) {
 	})
 }
 
-// fetchAtOnce makes calls at the same time, all of which succeed.
+// fetchAtOnce makes concurrent calls, which must succeed.
 func fetchAtOnce(t *testing.T, client *trusthub.Client, calls int) {
 	t.Helper()
 	var all sync.WaitGroup
@@ -267,7 +267,8 @@ func fetchAtOnce(t *testing.T, client *trusthub.Client, calls int) {
 	all.Wait()
 }
 
-// With short attempts, too, calls succeed again soon, however many wait for the dead connection.
+// With a short time-out per attempt, calls succeed again soon, however many wait for the dead
+// connection.
 func TestCallsRecoverFromDeadConnections(t *testing.T) {
 	apitest.InBothProtocols(t, func(t *testing.T, protocols *http.Protocols) {
 		for _, callers := range []int{1, 8, 64} {
@@ -293,8 +294,7 @@ func TestCallsRecoverFromDeadConnections(t *testing.T) {
 	})
 }
 
-// A caller's deadline, too, makes the idle connections suspect, and a caller that has lost interest
-// does not.
+// A caller's deadline makes the client drop idle connections. A cancellation does not.
 func TestDeadlinesMakeIdleConnectionsSuspect(t *testing.T) {
 	deadline := func(ctx context.Context) (context.Context, context.CancelFunc) {
 		return context.WithTimeout(ctx, time.Second)
@@ -311,7 +311,7 @@ func TestDeadlinesMakeIdleConnectionsSuspect(t *testing.T) {
 			line.Freeze()
 			ctx, cancel := limit(t.Context())
 			if _, err := client.FetchCustomerProfile(ctx, sid); err == nil {
-				t.Error("a dead connection answered")
+				t.Error("got a response over a dead connection")
 			}
 			cancel()
 			var response trusthub.Response
@@ -323,8 +323,7 @@ func TestDeadlinesMakeIdleConnectionsSuspect(t *testing.T) {
 	})
 }
 
-// The transport that a client makes for itself is tuned for the time-out of its attempts; package
-// transport shows how.
+// The client's own transport is tuned for WithTimeout. The details are tested in package transport.
 func TestHealthChecksFollowTheTimeout(t *testing.T) {
 	for timeout, want := range map[time.Duration]time.Duration{30 * time.Second: 10 * time.Second, 12 * time.Second: 4 * time.Second} {
 		if got := ownTransport(t, trusthub.WithTimeout(timeout)).HTTP2.SendPingTimeout; got != want {
@@ -336,7 +335,7 @@ func TestHealthChecksFollowTheTimeout(t *testing.T) {
 	}
 }
 
-// ownTransport returns the transport that a client makes for itself.
+// ownTransport returns the transport that a client makes.
 func ownTransport(t *testing.T, opts ...trusthub.Option) (own *http.Transport) {
 	t.Helper()
 	apitest.At(t, "https://h", append(opts, trusthub.WithMiddleware(func(next http.RoundTripper) http.RoundTripper {

@@ -16,7 +16,7 @@ import (
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
-// Days of polling: the profile as it is, then each change, and nothing in between.
+// A watch over ten days yields the profile once, and then each change.
 func TestWatchYieldsChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := trusthubtest.NewHandler()
@@ -58,7 +58,8 @@ func TestWatchYieldsChanges(t *testing.T) {
 	})
 }
 
-// What is null, empty or undocumented makes no difference; every documented attribute does.
+// A change of any documented attribute is yielded. Null, empty and undocumented values are no
+// change.
 func TestWatchComparesDocumentedAttributes(t *testing.T) {
 	base := `{"sid":null,"status":"draft","email":"a","links":null,"errors":null}`
 	for name, test := range map[string]struct {
@@ -95,8 +96,8 @@ func TestWatchComparesDocumentedAttributes(t *testing.T) {
 	}
 }
 
-// Whatever an item of errors is, its change is one of the profile; another way to write the same
-// code is none.
+// A change in an error item of any shape is a change of the profile. Another notation of the same
+// code is not.
 func TestWatchSeesChangesOfOddErrorItems(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var handlers []http.HandlerFunc
@@ -118,7 +119,7 @@ func TestWatchSeesChangesOfOddErrorItems(t *testing.T) {
 	})
 }
 
-// Intervals spread by 10%, so that many watchers do not ask at the same moment.
+// Poll intervals are spread by 10%, so that many watches do not poll at the same time.
 func TestWatchSpreadsItsIntervals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := apitest.NewScript(apitest.Answer(200, apitest.JSON, apitest.Profile))
@@ -139,8 +140,8 @@ func TestWatchSpreadsItsIntervals(t *testing.T) {
 	})
 }
 
-// What may pass is yielded, after retries, and watching goes on.
-func TestWatchGoesOnAfterPassingErrors(t *testing.T) {
+// A temporary error is yielded after the retries, and the watch continues.
+func TestWatchContinuesAfterTemporaryErrors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		down, html, good := apitest.Answer(503, apitest.Text, ""), apitest.Answer(200, "text/html", "<html>"), apitest.Answer(200, apitest.JSON, `{"status":"draft"}`)
 		maintenance := apitest.Answer(200, apitest.JSON, `{"code":20500,"message":"maintenance"}`)
@@ -168,7 +169,7 @@ func TestWatchGoesOnAfterPassingErrors(t *testing.T) {
 	})
 }
 
-// What will not pass is yielded once and ends the watch.
+// A final error is yielded once and ends the watch.
 func TestWatchEndsWithFinalErrors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for status, want := range map[int]error{401: trusthub.ErrUnauthorized, 403: trusthub.ErrForbidden, 404: trusthub.ErrNotFound} {
@@ -206,7 +207,7 @@ func TestWatchLeftEarly(t *testing.T) {
 	})
 }
 
-// Being told to wait longer than the interval is heeded.
+// A watch waits for a Retry-After that is longer than its interval.
 func TestWatchHeedsRetryAfter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, status := range []int{429, 503} {

@@ -9,8 +9,8 @@ import (
 	"github.com/seed07fc1495/trusthub/api"
 )
 
-// What linters and mocks of others stumble over: a key beside a $ref, a body without an example,
-// and a header without one that fits.
+// The document is valid for strict linters and mocks: no key beside a $ref, an example for every
+// body, and valid examples of headers.
 func TestOtherToolsReadTheDocument(t *testing.T) {
 	doc, err := openapi3.NewLoader().LoadFromData(api.Spec())
 	if err != nil {
@@ -24,7 +24,7 @@ func TestOtherToolsReadTheDocument(t *testing.T) {
 			for status, response := range operation.Responses.Map() {
 				for contentType, content := range response.Value.Content {
 					if content.Example == nil {
-						t.Errorf("%s with status %s has no example, in whose place mocks put what they like", contentType, status)
+						t.Errorf("%s with status %s has no example; mocks use random values", contentType, status)
 					}
 				}
 				for name, header := range response.Value.Headers {
@@ -37,7 +37,7 @@ func TestOtherToolsReadTheDocument(t *testing.T) {
 	}
 }
 
-// Some tools look for a status by its number alone, and do not find the range that it is in.
+// Common failures are documented by number, because some tools ignore ranges of statuses.
 func TestUsualFailuresHaveNumbers(t *testing.T) {
 	doc, err := openapi3.NewLoader().LoadFromData(api.Spec())
 	if err != nil {

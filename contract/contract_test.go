@@ -31,8 +31,8 @@ const (
 	good     = `{"sid":"` + sid + `","status":"draft","errors":[{"code":1,"new":[]}],"links":{"a":"https://a"},"valid_until":null}`
 )
 
-// Each answer breaks the contract in one way, and is reported in these words, which quote nothing
-// of it.
+// Each violation of the contract is reported with a finding. The finding contains no text of the
+// response.
 func TestBrokenAnswers(t *testing.T) {
 	const secret = "s3cret"
 	doc, err := openapi3.NewLoader().LoadFromData(api.Spec())
@@ -74,22 +74,22 @@ func TestBrokenAnswers(t *testing.T) {
 		"date": {200, headers(), `{"date_created":"2026-02-30T00:00:00Z"}`, []contract.Finding{
 			{"/date_created", `string doesn't match the format "date-time" (not a date and time of RFC 3339 without a leap second)`},
 		}},
-		"two at a time":  {200, headers(), `{"status":null,"email":1}`, []contract.Finding{{"/email", "value must be a string"}, {"/status", notInEnum}}},
-		"array":          {200, headers(), `[]`, []contract.Finding{{"", "value must be an object"}}},
-		"empty object":   {200, headers(), `{}`, []contract.Finding{{"", "none of the documented properties"}}},
-		"foreign":        {200, headers(), `{"code":1,"SID":"` + secret + `"}`, []contract.Finding{{"", "none of the documented properties"}}},
-		"null body":      {200, headers(), `null`, []contract.Finding{{"", "Value is not nullable"}}},
-		"empty":          {200, headers(), ``, []contract.Finding{{"", "malformed JSON"}}},
-		"trailing":       {200, headers(), good + secret, []contract.Finding{{"", "malformed JSON"}}},
-		"duplicate key":  {200, headers(), `{"email":"a","email":"` + secret + `"}`, []contract.Finding{{"/email", "duplicate name"}}},
-		"invalid UTF-8":  {200, headers(), "{\"email\":\"" + secret + "\xff\"}", []contract.Finding{{"/email", "malformed JSON"}}},
-		"half of a pair": {200, headers(), `{"email":"` + secret + `\ud83d"}`, []contract.Finding{{"/email", "malformed JSON"}}},
-		"empty strings":  {200, headers(), `{"sid":"","policy_sid":"","url":"","email":""}`, nil},
-		"empty status":   {200, headers(), `{"status":""}`, []contract.Finding{{"/status", notInEnum}}},
-		"empty link":     {200, headers(), `{"links":{"a":""}}`, []contract.Finding{{"/links/a", `string doesn't match the format "uri" (not an absolute URI of RFC 3986)`}}},
-		"truncated":      {200, headers(), `{"email":"` + secret, []contract.Finding{{"/email", "malformed JSON"}}},
-		"error type":     {404, headers(), `{"code":"` + secret + `"}`, []contract.Finding{{"/code", "value must be an integer"}}},
-		"header":         {200, headers("Access-Control-Allow-Credentials", secret), good, []contract.Finding{{"", "header Access-Control-Allow-Credentials: value must be of type boolean"}}},
+		"two at a time":         {200, headers(), `{"status":null,"email":1}`, []contract.Finding{{"/email", "value must be a string"}, {"/status", notInEnum}}},
+		"array":                 {200, headers(), `[]`, []contract.Finding{{"", "value must be an object"}}},
+		"empty object":          {200, headers(), `{}`, []contract.Finding{{"", "none of the documented properties"}}},
+		"foreign":               {200, headers(), `{"code":1,"SID":"` + secret + `"}`, []contract.Finding{{"", "none of the documented properties"}}},
+		"null body":             {200, headers(), `null`, []contract.Finding{{"", "Value is not nullable"}}},
+		"empty":                 {200, headers(), ``, []contract.Finding{{"", "malformed JSON"}}},
+		"trailing":              {200, headers(), good + secret, []contract.Finding{{"", "malformed JSON"}}},
+		"duplicate key":         {200, headers(), `{"email":"a","email":"` + secret + `"}`, []contract.Finding{{"/email", "duplicate name"}}},
+		"invalid UTF-8":         {200, headers(), "{\"email\":\"" + secret + "\xff\"}", []contract.Finding{{"/email", "malformed JSON"}}},
+		"half a surrogate pair": {200, headers(), `{"email":"` + secret + `\ud83d"}`, []contract.Finding{{"/email", "malformed JSON"}}},
+		"empty strings":         {200, headers(), `{"sid":"","policy_sid":"","url":"","email":""}`, nil},
+		"empty status":          {200, headers(), `{"status":""}`, []contract.Finding{{"/status", notInEnum}}},
+		"empty link":            {200, headers(), `{"links":{"a":""}}`, []contract.Finding{{"/links/a", `string doesn't match the format "uri" (not an absolute URI of RFC 3986)`}}},
+		"truncated":             {200, headers(), `{"email":"` + secret, []contract.Finding{{"/email", "malformed JSON"}}},
+		"error type":            {404, headers(), `{"code":"` + secret + `"}`, []contract.Finding{{"/code", "value must be an integer"}}},
+		"header":                {200, headers("Access-Control-Allow-Credentials", secret), good, []contract.Finding{{"", "header Access-Control-Allow-Credentials: value must be of type boolean"}}},
 		"header and body": {200, headers("Access-Control-Allow-Credentials", secret), `{"email":1}`, []contract.Finding{
 			{"", "header Access-Control-Allow-Credentials: value must be of type boolean"}, {"/email", "value must be a string"},
 		}},
@@ -101,22 +101,22 @@ func TestBrokenAnswers(t *testing.T) {
 		"temporary redirect": {307, headers(), "", []contract.Finding{{"", "undocumented status"}}},
 		"permanent redirect": {308, headers(), "", []contract.Finding{{"", "undocumented status"}}},
 
-		"gateway":                {502, headers("Content-Type", "text/html"), "<html>", nil},
-		"gateway without type":   {503, http.Header{}, "", nil},
-		"gateway says JSON":      {503, headers(), "upstream", nil},
-		"gateway refuses":        {429, headers("Content-Type", "text/html"), "<html>", nil},
-		"gateway refuses JSON":   {429, headers(), "slow down", nil},
-		"the API itself refused": {429, headers(), `{"code":"20429"}`, []contract.Finding{{"/code", "value must be an integer"}}},
-		"another refusal":        {403, headers("Content-Type", "text/html"), "<html>", []contract.Finding{{"", "undocumented content type"}}},
-		"gateway forbids":        {403, http.Header{"Content-Type": {"text/html"}}, "<html>", nil},
-		"gateway finds nothing":  {404, http.Header{"Content-Type": {jsonType}}, "not here", nil},
-		"gateway redirects":      {302, http.Header{}, "", nil},
-		"gateway says an error":  {404, http.Header{"Content-Type": {jsonType}}, `{"code":"NotFound"}`, []contract.Finding{{"/code", "value must be an integer"}}},
-		"captive portal":         {200, http.Header{"Content-Type": {"text/html"}}, "<html>", []contract.Finding{{"", "undocumented content type"}}},
-		"problem details":        {404, headers("Content-Type", "application/problem+json"), `{"type":"https://t","title":"t","status":404,"detail":"d","code":20404}`, nil},
-		"odd problem details":    {404, headers("Content-Type", "application/problem+json"), `{"detail":1}`, []contract.Finding{{"/detail", "value must be a string"}}},
-		"no status at all":       {0, headers(), good, []contract.Finding{{"", "undocumented status"}}},
-		"the API itself failed":  {500, headers(), `{"code":"20500"}`, []contract.Finding{{"/code", "value must be an integer"}}},
+		"gateway":                  {502, headers("Content-Type", "text/html"), "<html>", nil},
+		"gateway without type":     {503, http.Header{}, "", nil},
+		"gateway with a JSON type": {503, headers(), "upstream", nil},
+		"429 of a gateway":         {429, headers("Content-Type", "text/html"), "<html>", nil},
+		"429 of a gateway, JSON":   {429, headers(), "slow down", nil},
+		"429 of the API":           {429, headers(), `{"code":"20429"}`, []contract.Finding{{"/code", "value must be an integer"}}},
+		"403 of the API, HTML":     {403, headers("Content-Type", "text/html"), "<html>", []contract.Finding{{"", "undocumented content type"}}},
+		"403 of a gateway":         {403, http.Header{"Content-Type": {"text/html"}}, "<html>", nil},
+		"404 of a gateway":         {404, http.Header{"Content-Type": {jsonType}}, "not here", nil},
+		"302 of a gateway":         {302, http.Header{}, "", nil},
+		"gateway with an error":    {404, http.Header{"Content-Type": {jsonType}}, `{"code":"NotFound"}`, []contract.Finding{{"/code", "value must be an integer"}}},
+		"captive portal":           {200, http.Header{"Content-Type": {"text/html"}}, "<html>", []contract.Finding{{"", "undocumented content type"}}},
+		"problem details":          {404, headers("Content-Type", "application/problem+json"), `{"type":"https://t","title":"t","status":404,"detail":"d","code":20404}`, nil},
+		"odd problem details":      {404, headers("Content-Type", "application/problem+json"), `{"detail":1}`, []contract.Finding{{"/detail", "value must be a string"}}},
+		"status 0":                 {0, headers(), good, []contract.Finding{{"", "undocumented status"}}},
+		"500 of the API":           {500, headers(), `{"code":"20500"}`, []contract.Finding{{"/code", "value must be an integer"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var reported []*contract.Violation
@@ -203,7 +203,7 @@ func TestRequests(t *testing.T) {
 	}
 }
 
-// A body that breaks off is passed on with its error, so that the SDK tries again.
+// A truncated body is passed on with its error, so that the SDK retries.
 func TestBrokenBodiesAreRetried(t *testing.T) {
 	requests := 0
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -244,9 +244,8 @@ func TestBrokenBodyIsByteForByte(t *testing.T) {
 	}
 }
 
-// What a gateway or the API itself refuses for the moment reaches the SDK, which waits and tries
-// again.
-func TestPassingRefusalsAreRetried(t *testing.T) {
+// Temporary errors of a gateway or of the API are passed on, so that the SDK retries.
+func TestTemporaryErrorsAreRetried(t *testing.T) {
 	for _, status := range []int{429, 500, 502, 503, 504} {
 		for contentType, body := range map[string]string{
 			"text/html": "<html>",
@@ -266,14 +265,14 @@ func TestPassingRefusalsAreRetried(t *testing.T) {
 	}
 }
 
-// A transport that breaks the rules of its interface makes nobody panic.
+// A transport that breaks the rules of http.RoundTripper causes no panic.
 func TestIncompleteAnswers(t *testing.T) {
 	observed := 0
 	observe := contract.Observe(func(*contract.Violation) { observed++ })
 	nothing := apitest.RoundTripFunc(func(*http.Request) (*http.Response, error) { return nil, nil })
 	for _, transport := range []http.RoundTripper{contract.NewTransport(nothing), observe(nothing)} {
 		if answer, err := transport.RoundTrip(request("GET", path)); answer != nil || err != nil {
-			t.Errorf("no answer became %v, %v", answer, err)
+			t.Errorf("no response became %v, %v", answer, err)
 		}
 	}
 
@@ -289,8 +288,8 @@ func TestIncompleteAnswers(t *testing.T) {
 	checkAnswer(t, answer, err, 503, "")
 }
 
-// A body that waits for more, as one of 101 Switching Protocols does, holds nobody longer than the
-// context, and is closed once.
+// A body whose Read ignores the context, as after 101 Switching Protocols, ends with the context.
+// It is closed once.
 func TestBodyThatIgnoresTheContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		silent := apitest.RoundTripFunc(func(*http.Request) (*http.Response, error) {
@@ -306,13 +305,13 @@ func TestBodyThatIgnoresTheContext(t *testing.T) {
 			if _, err := io.ReadAll(answer.Body); !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("the body ends with %v", err)
 			}
-			_ = answer.Body.Close() // twice would panic
+			_ = answer.Body.Close() // a second call would panic
 			cancel()
 		}
 	})
 }
 
-// A violation ends the call: the SDK does not try again, and returns it.
+// A violation is returned and not retried.
 func TestViolationsAreNotRetried(t *testing.T) {
 	requests := 0
 	next := apitest.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
@@ -331,7 +330,7 @@ func TestViolationsAreNotRetried(t *testing.T) {
 	}
 }
 
-// A body over 1 MiB is passed on unjudged and unbuffered, and Observe says so.
+// A body over 1 MiB is passed on without validation and without buffering. Observe reports it.
 func TestLargeBodies(t *testing.T) {
 	const size = 1<<20 + 1
 	for name, extra := range map[string]int{"at the limit": -1, "over it": 0, "far over it": 1 << 22} {
@@ -370,17 +369,17 @@ func TestURIs(t *testing.T) {
 		"https://a":             true,
 		"https://a:1/b%20c?d#e": true,
 		"mailto:a@b":            true, // opaque
-		"file:///a":             true, // without a host
+		"file:///a":             true, // no host
 		"a:/b":                  true,
-		"https://a:port":        false, // made of permitted characters, but no URI
+		"https://a:port":        false, // permitted characters, but not a URI
 		"https://[::1":          false,
 		"//a/b":                 false, // relative
 		"/a/b":                  false,
 		"a":                     false,
-		"https:":                false, // nothing behind the scheme
+		"https:":                false, // nothing after the scheme
 		"https://":              false,
 		"https:?a":              false,
-		"https://a/é":           false, // a URI to Go, but of characters that RFC 3986 does not have
+		"https://a/é":           false, // a URI for Go, but not for RFC 3986
 		"https://a/?%zz":        false,
 		"https://a/ ":           false,
 	} {
@@ -391,8 +390,7 @@ func TestURIs(t *testing.T) {
 	}
 }
 
-// The formats of the contract are its own: those that the program gave to kin-openapi do not change
-// what is judged here, nor the other way round.
+// The formats of the contract and the global formats of kin-openapi do not affect each other.
 func TestFormatsAreIsolated(t *testing.T) {
 	previous, had := openapi3.SchemaStringFormats["uri"]
 	defer func() {
@@ -408,11 +406,11 @@ func TestFormatsAreIsolated(t *testing.T) {
 		return nil
 	}))
 	if _, err := contract.NewTransport(apitest.Canned(200, headers(), `{"url":"https://a"}`)).RoundTrip(request("GET", path)); err != nil {
-		t.Errorf("the program's format is used: %v", err)
+		t.Errorf("the global format is used: %v", err)
 	}
 	theirs := &openapi3.Schema{Type: &openapi3.Types{"string"}, Format: "uri"}
 	if theirs.VisitJSON("https://a") == nil || theirs.VisitJSON("urn:a") != nil {
-		t.Error("the program's format was replaced")
+		t.Error("the global format was replaced")
 	}
 }
 
@@ -449,7 +447,7 @@ func TestNilMeansTheDefaultTransport(t *testing.T) {
 	}
 }
 
-// Who has broken the contract is known as the client knows who has answered.
+// FromTwilio of a violation uses the same rules as the client.
 func TestViolationsFromTwilio(t *testing.T) {
 	for name, test := range map[string]struct {
 		header http.Header
@@ -488,7 +486,7 @@ func TestViolationTextIsShort(t *testing.T) {
 	}
 }
 
-// However much is wrong with an answer, a hundred findings tell, and the text how many there are.
+// A violation has at most 100 findings. Its text has the total number.
 func TestFindingsAreBounded(t *testing.T) {
 	body := `{"errors":[` + strings.Repeat("1,", 999) + `1]}`
 	_, err := contract.NewTransport(apitest.Canned(200, headers(), body)).RoundTrip(request(http.MethodGet, path))
@@ -498,7 +496,7 @@ func TestFindingsAreBounded(t *testing.T) {
 	}
 }
 
-// BenchmarkTransport is the cost of judging one answer, its request included.
+// BenchmarkTransport measures the validation of a request and its response.
 func BenchmarkTransport(b *testing.B) {
 	transport := contract.NewTransport(apitest.Canned(200, headers(), good))
 	req := request("GET", path)
@@ -527,7 +525,7 @@ func request(method, path string) *http.Request {
 	return req
 }
 
-// headers returns those of a good answer, with others set.
+// headers returns the headers of a valid response, with some replaced.
 func headers(pairs ...string) http.Header {
 	header := http.Header{"Content-Type": {jsonType}, "Twilio-Request-Id": {"RQ1"}, "Access-Control-Allow-Credentials": {"true"}}
 	for i := 0; i < len(pairs); i += 2 {
@@ -544,7 +542,7 @@ type failing struct{ err error }
 
 func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
-// The client reads an item of errors in any shape; the contract has one.
+// An error item must have the documented shape, although the client accepts any.
 func TestErrorItems(t *testing.T) {
 	for item, good := range map[string]bool{
 		`{"code":18601}`: true, `{"code":18601.0}`: true, `{"code":1.8601e4}`: true, `{"code":-5}`: true, `{}`: true,

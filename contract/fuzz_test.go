@@ -15,8 +15,8 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/apitest"
 )
 
-// Whatever a server answers, contract passes it on byte for byte or fails with a short violation
-// that quotes nothing of it, and says the same whether it fails calls or only reports.
+// A response is passed on byte for byte, or it is a short violation without text of the response.
+// NewTransport and Observe report the same violation.
 func FuzzContractAnswer(f *testing.F) {
 	f.Add(200, jsonType, "true", `{"sid":"`+sid+`","status":"draft","errors":[{"code":18601}],"links":{"a":"https://a"}}`)
 	f.Add(200, "text/html", "maybe", "<html>")
@@ -57,7 +57,7 @@ func FuzzContractAnswer(f *testing.F) {
 	})
 }
 
-// sendOver fetches the example over a transport, and returns the body of the answer.
+// sendOver fetches the example over a transport and returns the body of the response.
 func sendOver(t *testing.T, transport http.RoundTripper) (string, error) {
 	t.Helper()
 	req := request(http.MethodGet, path)

@@ -7,7 +7,7 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/apitest"
 )
 
-// Methods that HTTP knows nothing of are undocumented, and an empty one is GET, as net/http has it.
+// Unknown methods are undocumented. An empty method means GET, as in net/http.
 func TestMethods(t *testing.T) {
 	for _, method := range []string{"", "PROPFIND", "get"} {
 		t.Run(method, func(t *testing.T) {

@@ -13,7 +13,8 @@ import (
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
-// What hooks add to a fetch. Under the race detector, pools forget what they hold.
+// The allocations that hooks add to a fetch have an upper limit. With the race detector, pools do
+// not keep their objects.
 func TestAllocations(t *testing.T) {
 	without := allocationsOfAFetch(t)
 	for name, test := range map[string]struct {

@@ -18,7 +18,7 @@ import (
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
-// The span of a request ends with the request, not when it is known what follows.
+// The span of a request ends with the request, although the next attempt is decided later.
 func TestSpanIsAsLongAsTheRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := trusthubtest.NewHandler()
@@ -47,12 +47,13 @@ func TestSpanIsAsLongAsTheRequest(t *testing.T) {
 			}
 		}
 		if seen == 0 {
-			t.Error("no request has failed")
+			t.Error("no request failed")
 		}
 	})
 }
 
-// https://opentelemetry.io/docs/specs/semconv/http/http-metrics/: the boundaries are in seconds.
+// Histogram boundaries are in seconds:
+// https://opentelemetry.io/docs/specs/semconv/http/http-metrics/.
 func TestBoundaries(t *testing.T) {
 	o := newObserver()
 	_, _ = apitest.Over(t, trusthubtest.NewHandler(), o.hooks()).FetchCustomerProfile(t.Context(), sid)
@@ -69,12 +70,12 @@ func TestBoundaries(t *testing.T) {
 			}
 		}
 	}
-	if seen != 3 { // of a request, its wait, and the call
+	if seen != 3 { // request, wait and call
 		t.Errorf("%d histograms of durations", seen)
 	}
 }
 
-// An answer without a request id has none.
+// Without a request id in the response, the span has none.
 func TestNoRequestID(t *testing.T) {
 	o := newObserver()
 	_, _ = apitest.Over(t, apitest.RoundTripFunc(func(r *http.Request) (*http.Response, error) {
@@ -85,7 +86,7 @@ func TestNoRequestID(t *testing.T) {
 	}
 }
 
-// A redirect is never followed. It is no error of HTTP, but one of the call, which has got no
+// A redirect is not followed. It is not an error of the request span, but of the call, which has no
 // profile.
 func TestRedirect(t *testing.T) {
 	fake := trusthubtest.NewHandler()
@@ -101,7 +102,7 @@ func TestRedirect(t *testing.T) {
 	}
 }
 
-// What a gateway answers is an error by its status, and the call says that it was not Twilio.
+// A gateway's error has the status as error.type of the request, and gateway as that of the call.
 func TestGateway(t *testing.T) {
 	fake := trusthubtest.NewHandler()
 	fake.Fail(trusthubtest.Gateway("nginx-404"))
@@ -113,7 +114,7 @@ func TestGateway(t *testing.T) {
 	}
 }
 
-// A request that is never sent is no span of a client and is not counted.
+// A request that was not sent has no client span and no metrics.
 func TestUnsent(t *testing.T) {
 	o := newObserver()
 	client, err := trusthub.NewClient(trusthub.AuthFunc(func(*http.Request) error { return errors.New("no token") }), o.hooks())
@@ -128,7 +129,7 @@ func TestUnsent(t *testing.T) {
 	}
 }
 
-// The version of the scope is that of the SDK, with which it is released.
+// The version of the instrumentation scope is the version of the SDK.
 func TestScopeVersion(t *testing.T) {
 	fake := trusthubtest.NewHandler()
 	o := newObserver()
@@ -143,7 +144,7 @@ func TestScopeVersion(t *testing.T) {
 	}
 }
 
-// A client may hand its request's context to another client with the same hooks.
+// A client may pass the context of its request to another client with the same hooks.
 func TestNested(t *testing.T) {
 	o := newObserver()
 	h := o.hooks()
@@ -161,8 +162,7 @@ func TestNested(t *testing.T) {
 	}
 }
 
-// The same hooks given twice, as by a default and by a program, neither leak spans nor end one
-// twice.
+// The same hooks given twice end each span once.
 func TestTwice(t *testing.T) {
 	o := newObserver()
 	h := o.hooks()

@@ -13,8 +13,7 @@ import (
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
-// A program with a gateway of its own in between may tell it of the trace. Twilio has no use for
-// that.
+// A program behind its own gateway can send the trace context to it. Twilio does not use it.
 func ExampleHooks_traceContext() {
 	inject := func(next http.RoundTripper) http.RoundTripper {
 		return roundTripper(func(req *http.Request) (*http.Response, error) {
@@ -23,7 +22,7 @@ func ExampleHooks_traceContext() {
 			return next.RoundTrip(req)
 		})
 	}
-	gateway := trusthubtest.NewHandler() // in place of one
+	gateway := trusthubtest.NewHandler() // stands for the gateway
 	client, err := trusthub.NewClient(
 		trusthub.BasicAuth(trusthubtest.Username, trusthubtest.Password),
 		trusthub.WithHTTPClient(&http.Client{Transport: gateway}),

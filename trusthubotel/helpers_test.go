@@ -19,7 +19,7 @@ import (
 
 const sid = trusthubtest.ExampleSID
 
-// observer has the SDK's providers in memory.
+// observer records spans and metrics in memory.
 type observer struct {
 	tracers *trace.TracerProvider
 	ended   *tracetest.SpanRecorder
@@ -42,7 +42,7 @@ func (o *observer) hooks(more ...trusthubotel.Option) trusthub.Option {
 	return trusthub.WithHooks(trusthubotel.Hooks(o.options(more...)...))
 }
 
-// spans are those that have ended, in order, one a line: name, parent, kind, status and attributes.
+// spans returns the ended spans in order, one per line: name, parent, kind, status and attributes.
 func (o *observer) spans() []string {
 	names := make(map[string]string)
 	for _, span := range o.ended.Ended() {
@@ -56,7 +56,8 @@ func (o *observer) spans() []string {
 	return lines
 }
 
-// metrics are what a scrape shows, by name, with one line for each set of attributes, in order.
+// metrics returns the collected metrics by name, with one line for each set of attributes, in
+// order.
 func (o *observer) metrics(t *testing.T) map[string][]string {
 	t.Helper()
 	var all metricdata.ResourceMetrics
@@ -96,7 +97,7 @@ func points(one metricdata.Metrics) []string {
 	return lines
 }
 
-// written are attributes in the order of their keys.
+// written returns attributes in the order of their keys.
 func written(attributes []attribute.KeyValue) string {
 	var all []string
 	for _, one := range attributes {

@@ -28,8 +28,8 @@ const (
 	target    = server + "url.scheme=https url.template=/v1/CustomerProfiles/{Sid}"
 )
 
-// A call that is refused, then torn, then answered.
-func TestFetchThatIsMended(t *testing.T) {
+// A call with a 429, a truncated response and a success has these spans and metrics.
+func TestFetchAfterRetries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := trusthubtest.NewHandler()
 		fake.Fail(trusthubtest.Fault{Status: 429, Header: http.Header{"Retry-After": {"4"}}}, trusthubtest.Fault{Truncate: true}, trusthubtest.Fault{Delay: time.Second})
@@ -67,11 +67,11 @@ func TestFetchThatIsMended(t *testing.T) {
 	})
 }
 
-// How calls end that fail: by the status as a number, and else by their reason.
+// The error.type of a failed call is the status as a number, or else the reason.
 func TestErrorTypes(t *testing.T) {
 	for want, test := range map[string]struct {
 		fault   trusthubtest.Fault
-		attempt string // if it ends in another way
+		attempt string // "-": the request is no error
 	}{
 		"404":      {fault: trusthubtest.Fault{Status: 404}},
 		"503":      {fault: trusthubtest.Fault{Status: 503}},
@@ -117,22 +117,22 @@ func TestErrorTypes(t *testing.T) {
 	}
 }
 
-// What went wrong without a request is told, too.
+// A call that fails without a request is measured.
 func TestCallWithoutARequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := trusthubtest.NewHandler()
 		fake.Fail(trusthubtest.Fault{Status: 429, Header: http.Header{"Retry-After": {"60"}}})
 		o := newObserver()
 		client := apitest.Over(t, fake, o.hooks())
-		for range 2 { // the second would have to wait for too long
+		for range 2 { // the second fails at once because of the pause
 			_, _ = client.FetchCustomerProfile(t.Context(), sid)
 		}
 		expect(t, "attempts", o.metrics(t)["trusthub.client.call.attempts"], []string{"2 of 1{request}: error.type=429 http.request.method=GET " + target})
 	})
 }
 
-// A call that its context ends after a refusal was canceled, though its error tells of both.
-func TestCallCanceledAfterARefusal(t *testing.T) {
+// When the context ends after a failure, the error.type is deadline.
+func TestCallEndedByDeadlineAfterAFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := trusthubtest.NewHandler()
 		fake.Fail(trusthubtest.Fault{Status: 503})
@@ -146,7 +146,7 @@ func TestCallCanceledAfterARefusal(t *testing.T) {
 	})
 }
 
-// Spans end when middleware panics.
+// Spans end after a panic of middleware.
 func TestPanic(t *testing.T) {
 	o := newObserver()
 	client := apitest.Over(t, apitest.RoundTripFunc(func(*http.Request) (*http.Response, error) { panic("middleware") }), o.hooks())
@@ -159,8 +159,8 @@ func TestPanic(t *testing.T) {
 	}
 }
 
-// A span that another hook begins in ours is that hook's to end, and a context that it drops costs
-// no more than the spans.
+// A span that another hook starts is not ended by our hooks. If another hook drops the context,
+// only the spans of this attempt are missing.
 func TestOtherHooks(t *testing.T) {
 	first, second, other := newObserver(), newObserver(), newObserver()
 	tracer := other.tracers.Tracer("other")
@@ -184,7 +184,8 @@ func TestOtherHooks(t *testing.T) {
 	}
 }
 
-// The address is that of the base URL, and attributes that are given are everywhere.
+// The server.address is the host of the base URL. WithAttributes adds attributes to all spans and
+// metrics.
 func TestTargets(t *testing.T) {
 	for url, want := range map[string]string{
 		"https://trusthub.dublin.ie1.twilio.com": "server.address=trusthub.dublin.ie1.twilio.com server.port=443 url.scheme=https ",
@@ -210,8 +211,8 @@ func TestTargets(t *testing.T) {
 	}
 }
 
-// Neither the SID nor a credential is recorded, whatever happens, and nothing of a trace is sent.
-func TestNothingIsGivenAway(t *testing.T) {
+// No SID or credential is recorded, and no trace context is sent.
+func TestNoSecretIsRecorded(t *testing.T) {
 	fake := trusthubtest.NewHandler()
 	fake.Fail(trusthubtest.Fault{Status: 404, Body: `{"code":20404,"message":"no ` + sid + ` of secret@example.com"}`},
 		trusthubtest.Fault{Body: `{"email":["secret"]}`}, trusthubtest.Fault{})
@@ -236,7 +237,7 @@ func TestNothingIsGivenAway(t *testing.T) {
 	}
 }
 
-// Callbacks are counted by status and reason, with the attributes of the program and nothing of the
+// Callbacks are counted by status and reason, with the attributes of the program and none of the
 // request.
 func TestCallbacks(t *testing.T) {
 	const token, url = "an auth token", "https://app.example.com"

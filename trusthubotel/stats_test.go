@@ -43,7 +43,7 @@ func TestObserveStats(t *testing.T) {
 	})
 }
 
-// Stats show that a batch waits out an outage.
+// The holding gauge is 1 while a batch waits for the end of an outage.
 func TestObserveStatsOfABatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := trusthubtest.NewHandler()

@@ -16,7 +16,7 @@ import (
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
-// listener is a transport that keeps what it is sent.
+// listener is a transport that records requests.
 type listener struct {
 	mu    sync.Mutex
 	calls []*http.Request
@@ -43,7 +43,7 @@ func TestCallBackOnAChangeOfStatus(t *testing.T) {
 	}
 	lower := "BU" + strings.ToLower(otherSID[2:])
 	if put(trusthubtest.ExampleSID, hook, trusthub.StatusInReview) != 0 {
-		t.Error("called before it was asked for")
+		t.Error("called before CallBack")
 	}
 	handler.CallBack(&http.Client{Transport: app})
 	for i, step := range []struct {
@@ -51,10 +51,10 @@ func TestCallBackOnAChangeOfStatus(t *testing.T) {
 		status        trusthub.CustomerProfileStatus
 		calls         int
 	}{
-		{otherSID, hook, trusthub.StatusInReview, 0}, // new
-		{otherSID, hook, trusthub.StatusInReview, 0}, // the same
+		{otherSID, hook, trusthub.StatusInReview, 0}, // new profile
+		{otherSID, hook, trusthub.StatusInReview, 0}, // same status
 		{otherSID, hook, trusthub.StatusTwilioApproved, 1},
-		{lower, hook, "", 1}, // a draft
+		{lower, hook, "", 1}, // changed to draft
 		{lower, hook, trusthub.StatusDraft, 0},
 		{otherSID, "", trusthub.StatusInReview, 0},
 		{otherSID, "https://app.example.com:x", trusthub.StatusDraft, 0},
@@ -66,7 +66,7 @@ func TestCallBackOnAChangeOfStatus(t *testing.T) {
 	}
 	handler.CallBack(nil)
 	if put(otherSID, hook, trusthub.StatusInReview) != 0 {
-		t.Error("called after the end")
+		t.Error("called after CallBack(nil)")
 	}
 	r := app.calls[0]
 	if err := trusthub.VerifyCallback(r, hook, trusthub.AuthToken(trusthubtest.Password)); err != nil {
@@ -77,9 +77,9 @@ func TestCallBackOnAChangeOfStatus(t *testing.T) {
 	}
 }
 
-// What becomes of a call is of no consequence: not a failure, not an answer that never comes, not
-// another change meanwhile.
-func TestCallBackGoesWrong(t *testing.T) {
+// A callback may fail, hang or change the profile again. Put is not affected, except that it waits
+// for the callback.
+func TestCallBackFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		handler, app := trusthubtest.NewHandler(), new(listener)
 		handler.CallBack(&http.Client{Transport: app})
@@ -139,7 +139,7 @@ func TestSignCallbackPanics(t *testing.T) {
 	}
 }
 
-// A callback that cannot be made has no consequence, says CallBack.
+// CallBack ignores a callback that cannot be signed.
 func TestCallBackNeverPanics(*testing.T) {
 	h := trusthubtest.NewHandler()
 	h.CallBack(http.DefaultClient)
@@ -147,14 +147,14 @@ func TestCallBackNeverPanics(*testing.T) {
 	h.Put(profile)
 }
 
-// Each style of a callback is one that VerifyCallback accepts.
+// VerifyCallback accepts callbacks of every style.
 func TestCallBackWithStyles(t *testing.T) {
 	token, shared := trusthub.AuthToken(trusthubtest.Password), trusthub.SharedKey("webhooks_sharedkey_1", "a secret")
 	const hook, settings = "https://user:secret@app.example.com?b=2&a=1#rc=2", "X-Twilio-Webhooks-Signature-Settings"
 	for name, test := range map[string]struct {
 		style    trusthubtest.CallbackStyle
 		key      trusthub.SigningKey
-		signed   string // for
+		signed   string // start of the signed URL
 		settings string
 	}{
 		"default":     {trusthubtest.CallbackStyle{}, token, "https://user:secret@app.example.com?b=2&a=1", ""},
@@ -195,7 +195,7 @@ func TestCallBackWithStyles(t *testing.T) {
 	}
 }
 
-// Each account sees its own profiles, and its token signs their callbacks.
+// Each account has its own profiles, and its token signs their callbacks.
 func TestAccounts(t *testing.T) {
 	const account, token = "AC00000000000000000000000000000001", "token of 1"
 	handler, app := trusthubtest.NewHandler(), new(listener)

@@ -88,7 +88,7 @@ func TestFaults(t *testing.T) {
 	})
 }
 
-// In a bubble, where a Delay takes no real time.
+// A Delay takes no real time in a synctest bubble.
 func TestDelayInBubble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		handler := trusthubtest.NewHandler()
@@ -106,7 +106,7 @@ func TestDelayInBubble(t *testing.T) {
 	})
 }
 
-// The type of a body follows from it, unless a header says otherwise.
+// The Content-Type of a fault depends on its body, unless a header is set.
 func TestContentTypeOfAFault(t *testing.T) {
 	withBoth(t, func(t *testing.T, handler *trusthubtest.Handler, client *trusthub.Client) {
 		html := http.Header{"content-type": {"text/html"}}
@@ -144,18 +144,18 @@ func TestFailFunc(t *testing.T) {
 	asked := 0
 	handler.FailFunc(func(r *http.Request) (trusthubtest.Fault, bool) {
 		asked++
-		handler.Put(trusthub.CustomerProfile{SID: otherSID}) // it may use the fake
+		handler.Put(trusthub.CustomerProfile{SID: otherSID}) // may call the fake
 		return trusthubtest.Fault{Status: 503}, strings.HasSuffix(r.URL.Path, otherSID)
 	})
 	handler.Fail(trusthubtest.Fault{Status: 500})
 	if status := fetch(otherSID); status != 500 || asked != 0 {
-		t.Errorf("the queue of Fail comes first: got %d, asked %d times", status, asked)
+		t.Errorf("the faults of Fail come first: got %d, called %d times", status, asked)
 	}
 	if status := fetch(otherSID); status != 503 {
 		t.Errorf("got %d", status)
 	}
 	if status := fetch(trusthubtest.ExampleSID); status != 200 || asked != 2 {
-		t.Errorf("another: got %d, asked %d times", status, asked)
+		t.Errorf("another SID: got %d, called %d times", status, asked)
 	}
 	handler.FailFunc(nil)
 	if status := fetch(otherSID); status != 200 {
@@ -204,22 +204,22 @@ func TestLimitConcurrency(t *testing.T) {
 			all.Wait()
 			return refused
 		}
-		for range 3 { // an answer makes room
+		for range 3 { // each response frees a slot
 			if refused := round(); refused != 2 {
-				t.Errorf("%d of 5 refused", refused)
+				t.Errorf("%d of 5 throttled", refused)
 			}
 		}
 		if refused := handler.Refused(); refused != 6 {
-			t.Errorf("%d refused in all", refused)
+			t.Errorf("%d throttled in all", refused)
 		}
 		handler.LimitConcurrency(0)
 		if refused := round(); refused != 0 {
-			t.Errorf("%d refused without a limit", refused)
+			t.Errorf("%d throttled without a limit", refused)
 		}
 	})
 }
 
-// decide gets a copy, which it may keep: what it does to it is not seen in Requests.
+// The function of FailFunc gets a copy of the request. Changes to it do not appear in Requests.
 func TestFailFuncCopy(t *testing.T) {
 	s := trusthubtest.NewServer(t)
 	s.FailFunc(func(r *http.Request) (trusthubtest.Fault, bool) {
@@ -230,11 +230,11 @@ func TestFailFuncCopy(t *testing.T) {
 		t.Fatal(err)
 	}
 	if s.Requests()[0].Header.Get("Mine") != "" {
-		t.Error("the request that is kept was changed")
+		t.Error("the recorded request was changed")
 	}
 }
 
-// A fault happens as often as it says, or until it is taken back. Profiles stay.
+// A fault is repeated as often as Times says, or until ClearFaults. Profiles remain.
 func TestTimes(t *testing.T) {
 	server := trusthubtest.NewServer(t)
 	server.Put(trusthub.CustomerProfile{SID: otherSID})

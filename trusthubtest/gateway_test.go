@@ -10,7 +10,7 @@ import (
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
-// No gateway is taken for Twilio, and all are documented.
+// Errors of gateways are not FromTwilio. All gateways are documented.
 func TestGateways(t *testing.T) {
 	page, err := os.ReadFile("../docs/FAKE.md")
 	if err != nil {

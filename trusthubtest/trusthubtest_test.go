@@ -23,10 +23,9 @@ import (
 
 const otherSID = "BU0123456789abcdefABCDEF0123456789"
 
-var usual trusthubtest.Fault // none
+var usual trusthubtest.Fault // no fault
 
-// Every answer to a valid request keeps the contract, and the bodies of the others fit its error
-// schema.
+// Responses to valid requests keep the contract. The bodies of the others fit the error schema.
 func TestAnswers(t *testing.T) {
 	server := trusthubtest.NewServer(t)
 	server.Put(trusthub.CustomerProfile{SID: otherSID})
@@ -40,7 +39,7 @@ func TestAnswers(t *testing.T) {
 		method, path, user string
 		fault              trusthubtest.Fault
 		status, code       int
-		valid              bool // by the contract, of the request
+		valid              bool // whether the request keeps the contract
 	}{
 		"example":           {"GET", example, trusthubtest.Username, usual, 200, 0, true},
 		"added":             {"GET", profiles + otherSID, trusthubtest.Username, usual, 200, 0, true},
@@ -90,8 +89,7 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// Every documented key is there, null where empty; a status, which the API never leaves out, is a
-// draft.
+// A profile has every documented key. Empty values are null, except that the status is draft.
 func TestEmptyProfile(t *testing.T) {
 	server := trusthubtest.NewServer(t)
 	server.Put(trusthub.CustomerProfile{SID: otherSID})
@@ -125,7 +123,7 @@ func TestPutCopiesAndReplaces(t *testing.T) {
 	}
 }
 
-func TestPutRefusesMalformedSIDs(t *testing.T) {
+func TestPutRejectsMalformedSIDs(t *testing.T) {
 	defer func() {
 		if text, _ := recover().(string); !strings.Contains(text, `"BU1" is not a Customer Profile SID`) {
 			t.Errorf("got %q", text)
@@ -154,7 +152,7 @@ func TestRequests(t *testing.T) {
 	}
 }
 
-// A load test must not end in a lack of memory.
+// The number of recorded requests is limited, so that a load test does not run out of memory.
 func TestRequestsAreBounded(t *testing.T) {
 	handler := trusthubtest.NewHandler()
 	for i := range 10_002 {
@@ -198,7 +196,7 @@ func send(t *testing.T, transport http.RoundTripper, method, url, user string) (
 func TestRemove(t *testing.T) {
 	fake := trusthubtest.NewServer(t)
 	client := fake.Client()
-	fake.Remove("BU00000000000000000000000000000000") // there is none
+	fake.Remove("BU00000000000000000000000000000000") // unknown
 	fake.Remove("BU" + strings.ToUpper(trusthubtest.ExampleSID[2:]))
 	if _, err := client.FetchCustomerProfile(t.Context(), trusthubtest.ExampleSID); !errors.Is(err, trusthub.ErrNotFound) {
 		t.Errorf("got %v", err)

@@ -12,14 +12,14 @@ import (
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
-// What bears no sign of Twilio breaks no contract and is final for no SID: the next run fetches
-// what this one could not.
+// A gateway's response is no violation and not a final error of a SID. The next run fetches these
+// SIDs.
 func TestGateways(t *testing.T) {
 	t.Setenv("TWILIO_ACCOUNT_SID", trusthubtest.Username)
 	t.Setenv("TWILIO_AUTH_TOKEN", trusthubtest.Password)
 	for name, fault := range gatewaytest.Gateways() {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel() // they wait, for real
+			t.Parallel() // waits take real time
 			server := trusthubtest.NewServer(t)
 			server.FailFunc(func(*http.Request) (trusthubtest.Fault, bool) { return fault, true })
 			command := func(args ...string) (code int, said string) {
@@ -30,7 +30,7 @@ func TestGateways(t *testing.T) {
 			if code, said := command("check", sid); code != exitFailed {
 				t.Errorf("check: exit %d: %s", code, said)
 			}
-			if fault.Status == http.StatusTooManyRequests { // costs time, however long it lasts
+			if fault.Status == http.StatusTooManyRequests { // is not an error of the SID
 				server.FailFunc(nil)
 				server.Fail(fault)
 				if code, said := command("fetch", "-", "-o", "ndjson"); code != exitOK {
@@ -52,7 +52,7 @@ func TestGateways(t *testing.T) {
 	}
 }
 
-// Twilio's own errors keep the contract, save for an odd member.
+// Twilio's errors keep the contract, except those with an odd member.
 func TestErrorsOfTwilio(t *testing.T) {
 	t.Setenv("TWILIO_ACCOUNT_SID", trusthubtest.Username)
 	t.Setenv("TWILIO_AUTH_TOKEN", trusthubtest.Password)

@@ -10,7 +10,7 @@ import (
 	"github.com/seed07fc1495/trusthub/cmd/trusthub/internal/results"
 )
 
-// The SIDs of a file are counted first, but for those to skip, and then read from its start.
+// The SIDs of a file are counted before they are read, without those to skip.
 func TestCount(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "sids.csv")
 	if err := os.WriteFile(name, []byte("sid\n"+sid+"\n"+unknown+"\nBU1\n"), 0o600); err != nil {
@@ -28,7 +28,7 @@ func TestCount(t *testing.T) {
 		t.Errorf("counted %d, then read %q", source.total, got)
 	}
 	if !source.complete.Load() {
-		t.Error("it is not known that all was read")
+		t.Error("complete is false after all SIDs")
 	}
 }
 
@@ -41,6 +41,6 @@ func TestPipesAreNotCounted(t *testing.T) {
 		break
 	}
 	if source.complete.Load() {
-		t.Error("left early, it counts as read")
+		t.Error("complete is true after break")
 	}
 }

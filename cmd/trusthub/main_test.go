@@ -37,7 +37,7 @@ Link customer_profiles_evaluations                  https://trusthub.twilio.com/
 Error 1                                             18601  the business name and the website cannot be associated with each other  https://www.twilio.com/docs/api/errors/18601
 `
 	rest := stdout
-	for line := range strings.Lines(want) { // and what the document gains
+	for line := range strings.Lines(want) { // in order, with new properties between
 		var found bool
 		if _, rest, found = strings.Cut(rest, line); !found {
 			t.Errorf("got\n%s, without the line or not in order: %s", stdout, line)
@@ -59,7 +59,7 @@ func TestFetchJSONAsReceived(t *testing.T) {
 	}
 }
 
-// What is left of the exit codes, which the scripts show beside what is told.
+// Exit codes that no script tests.
 func TestExitCodes(t *testing.T) {
 	for name, test := range map[string]struct {
 		args   []string

@@ -10,7 +10,7 @@ import (
 	"github.com/seed07fc1495/trusthub"
 )
 
-// An answer may leave out its SID, which a line must have.
+// A line has the SID, also when the response has none.
 func TestNDJSONHasTheSID(t *testing.T) {
 	for body, want := range map[string]string{
 		"{\n \"sid\": \"BU1\",\n \"email\": null\n}": `{"sid":"BU1","email":null}`,
@@ -28,8 +28,8 @@ func TestNDJSONHasTheSID(t *testing.T) {
 	}
 }
 
-// An error is final when it is about its SID, and asking again would not help. A 404 that is not
-// Twilio's may be a proxy's or a wrong address's.
+// An error is final if it is about the SID and a retry cannot help. A 404 that is not from Twilio
+// may be from a proxy or a wrong address.
 func TestFinalErrors(t *testing.T) {
 	for status, want := range map[int]bool{302: false, 400: false, 401: false, 403: false, 404: true, 407: false, 429: false, 500: false, 503: false} {
 		if err := fmt.Errorf("around: %w", &trusthub.Error{StatusCode: status, Code: 20000 + status}); isFinal(err) != want {

@@ -10,7 +10,7 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/properties"
 )
 
-// A property of any kind has its rows, so that one that the document gains is shown and watched.
+// Properties of every type have rows, so that new properties of the document are shown and watched.
 func TestRowsOfAnyProperty(t *testing.T) {
 	until := time.Date(2030, 1, 2, 3, 4, 5, 6000000, time.UTC)
 	type nested struct {
@@ -65,12 +65,12 @@ func TestRowsOfAnyProperty(t *testing.T) {
 	}
 }
 
-// All that the model has is shown, in its order.
+// All properties of the model are shown, in its order.
 func TestRowsAreThoseOfTheModel(t *testing.T) {
 	var empty trusthub.CustomerProfile
 	var want []row
 	for name, value := range properties.Of(empty) {
-		if kind := value.Kind(); kind != reflect.Map && kind != reflect.Slice { // which have no element
+		if kind := value.Kind(); kind != reflect.Map && kind != reflect.Slice { // empty: no rows
 			want = append(want, row{properties.Label(name), "-"})
 		}
 	}

@@ -23,7 +23,7 @@ import (
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
-// The scripts run the command as users type it, each of them a behaviour.
+// Each script tests one behaviour, with commands as users type them.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
@@ -53,7 +53,7 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// The nightly audit of the document is the one that a script runs.
+// docs/COMMAND.md contains the script of the nightly audit that a test runs.
 func TestDocumentHasTheNightlyAudit(t *testing.T) {
 	document, err := os.ReadFile("../../docs/COMMAND.md")
 	if err != nil {
@@ -68,7 +68,7 @@ func TestDocumentHasTheNightlyAudit(t *testing.T) {
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"trusthub": main,
-		"stubborn": func() { // is told to end, and goes on
+		"stubborn": func() { // continues after the signal
 			ctx := untilSignal()
 			_, _ = io.WriteString(os.Stdout, "ready\n")
 			<-ctx.Done()
@@ -78,7 +78,7 @@ func TestMain(m *testing.M) {
 	})
 }
 
-// exits CODE COMMAND... runs a command, which must end with this code.
+// exits CODE COMMAND... runs a command and checks its exit code.
 func exits(ts *testscript.TestScript, _ bool, args []string) {
 	want, err := strconv.Atoi(args[0])
 	ts.Check(err)
@@ -100,7 +100,7 @@ func processes(ts *testscript.TestScript) map[string]*exec.Cmd {
 	return ts.Value(background).(map[string]*exec.Cmd)
 }
 
-// start NAME COMMAND... starts a command in the background, which writes to NAME.out and NAME.err.
+// start NAME COMMAND... starts a command in the background, with output to NAME.out and NAME.err.
 func start(ts *testscript.TestScript, _ bool, args []string) {
 	path, err := exec.LookPath(args[1])
 	ts.Check(err)
@@ -125,12 +125,12 @@ func start(ts *testscript.TestScript, _ bool, args []string) {
 	processes(ts)[args[0]] = cmd
 }
 
-// line FILE PATTERN [VARIABLE] waits until a file has a line, and keeps what the pattern's first
-// group matched.
+// line FILE PATTERN [VARIABLE] waits for a line in a file. It sets the variable to the first group
+// of the pattern.
 func line(ts *testscript.TestScript, _ bool, args []string) {
 	pattern := regexp.MustCompile("(?m)" + args[1])
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
-		text, _ := os.ReadFile(ts.MkAbs(args[0])) // nothing, before it is there
+		text, _ := os.ReadFile(ts.MkAbs(args[0])) // empty if the file does not exist yet
 		found := pattern.FindSubmatch(text)
 		switch {
 		case found != nil && len(args) > 2:
@@ -150,7 +150,8 @@ func signalTo(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(syscall.Kill(-processes(ts)[args[0]].Process.Pid, sig))
 }
 
-// ended NAME HOW waits for the end of a process: "signal: interrupt", "exit status 1".
+// ended NAME HOW waits for the end of a process. HOW is "signal: interrupt" or "exit status 1", for
+// example.
 func ended(ts *testscript.TestScript, _ bool, args []string) {
 	cmd := processes(ts)[args[0]]
 	_ = cmd.Wait()
@@ -159,8 +160,8 @@ func ended(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// request METHOD URL [BODY] sends a request and prints the answer; it must be a success, or with !
-// must not.
+// request METHOD URL [BODY] sends a request and prints the response. It must succeed, or fail with
+// !.
 func request(ts *testscript.TestScript, fails bool, args []string) {
 	req, err := http.NewRequestWithContext(context.Background(), args[0], args[1], strings.NewReader(strings.Join(args[2:], "")))
 	ts.Check(err)
@@ -170,6 +171,6 @@ func request(ts *testscript.TestScript, fails bool, args []string) {
 	_, err = io.Copy(ts.Stdout(), answer.Body)
 	ts.Check(err)
 	if (answer.StatusCode >= 400) != fails {
-		ts.Fatalf("answered with %s", answer.Status)
+		ts.Fatalf("got the status %s", answer.Status)
 	}
 }

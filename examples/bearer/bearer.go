@@ -15,12 +15,12 @@ import (
 	"github.com/seed07fc1495/trusthub"
 )
 
-// TokenURL is where Twilio issues tokens:
+// TokenURL is the token endpoint of Twilio:
 // https://www.twilio.com/docs/iam/oauth-apps/oauth-access-token.
 const TokenURL = "https://oauth.twilio.com/v2/token" // #nosec G101 -- an address
 
-// Auth fetches a token by client when it is first needed, and again when it is about to expire. The
-// context of the call that needs it bounds the fetch, as WithTimeout does.
+// Auth returns an Auth that fetches a token with client for the first request, and again shortly
+// before the token expires. The context of the request limits the fetch, and so does WithTimeout.
 func Auth(client *http.Client, clientID, clientSecret, tokenURL string) trusthub.Auth {
 	t := &tokens{
 		client: client,
@@ -42,17 +42,16 @@ func Auth(client *http.Client, clientID, clientSecret, tokenURL string) trusthub
 	})
 }
 
-// tokens is in place of an oauth2.TokenSource, which knows the context of no call and has all
-// callers wait for one request.
+// tokens replaces an oauth2.TokenSource. A TokenSource takes no context, and all callers wait for
+// the same request.
 type tokens struct {
 	client  *http.Client
 	config  clientcredentials.Config
 	current atomic.Pointer[oauth2.Token]
-	turn    chan struct{} // held by who fetches a token, so that others wait for it
+	turn    chan struct{} // full while a caller fetches a token
 }
 
-// patience is how long a caller waits for the token that another one fetches, before it fetches one
-// itself.
+// patience is how long a caller waits for another caller's token before it fetches one itself.
 const patience = time.Second
 
 func (t *tokens) token(ctx context.Context) (*oauth2.Token, error) {
@@ -77,10 +76,10 @@ func (t *tokens) token(ctx context.Context) (*oauth2.Token, error) {
 	return token, nil
 }
 
-// failure is why there is no token.
+// failure is the error of a token request.
 type failure struct{ err error }
 
-// Error leaves out the body of a refusal, which may be logged where secrets may not.
+// Error omits the body of a rejected token request, because it may contain secrets.
 func (f *failure) Error() string {
 	if refusal, ok := errors.AsType[*oauth2.RetrieveError](f.err); ok {
 		return "no token: " + refusal.Response.Status
@@ -90,8 +89,8 @@ func (f *failure) Error() string {
 
 func (f *failure) Unwrap() error { return f.err }
 
-// Retryable tells trusthub that a token server may be well again soon, and that a client that it
-// refuses stays refused.
+// Retryable returns true for errors that are probably temporary. It returns false when the token
+// server rejects the client.
 func (f *failure) Retryable() bool {
 	if refusal, ok := errors.AsType[*oauth2.RetrieveError](f.err); ok {
 		return refusal.Response.StatusCode == http.StatusTooManyRequests || refusal.Response.StatusCode >= 500

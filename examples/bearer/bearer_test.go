@@ -55,7 +55,7 @@ func TestContextBoundsTheFetchOfAToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client := newClient(t, inMemory(hang))
 		var callers sync.WaitGroup
-		for range 2 { // who fetches, and who waits for it
+		for range 2 { // one fetches a token, the other waits for it
 			callers.Go(func() {
 				ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 				defer cancel()
@@ -70,7 +70,7 @@ func TestContextBoundsTheFetchOfAToken(t *testing.T) {
 	})
 }
 
-func TestOneHungRequestBlocksNobodyElse(t *testing.T) {
+func TestOneHungRequestBlocksNoOtherCaller(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var requests atomic.Int64
 		client := newClient(t, inMemory(func(w http.ResponseWriter, r *http.Request) {
@@ -88,7 +88,8 @@ func TestOneHungRequestBlocksNobodyElse(t *testing.T) {
 			}
 		})
 		synctest.Wait()
-		for _, limit := range []time.Duration{time.Second, 0} { // the first of them loses its patience
+		// the first waits before it fetches a token itself
+		for _, limit := range []time.Duration{time.Second, 0} {
 			start := time.Now()
 			if _, err := client.FetchCustomerProfile(t.Context(), trusthubtest.ExampleSID); err != nil || time.Since(start) > limit {
 				t.Errorf("after %v: %v", time.Since(start), err)
@@ -109,8 +110,8 @@ func TestFailuresOfTheTokenServer(t *testing.T) {
 		"broken":           {failing(io.ErrUnexpectedEOF), true},
 		"hangs":            {inMemory(hang), true},
 		"HTML":             {answer(200, "<html>"), true},
-		"refuses":          {answer(401, refusal), false},
-		"refuses with 400": {answer(400, refusal), false},
+		"rejects":          {answer(401, refusal), false},
+		"rejects with 400": {answer(400, refusal), false},
 		"untrusted":        {failing(&tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}), false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -135,14 +136,14 @@ func TestFailuresOfTheTokenServer(t *testing.T) {
 	}
 }
 
-// newClient has tokens from a token server and fetches from a fake, both in memory.
+// newClient returns a client of a fake, with tokens of a token server, both in memory.
 func newClient(t *testing.T, tokenServer http.RoundTripper) *trusthub.Client {
 	t.Helper()
 	fake := trusthubtest.NewHandler()
 	client, err := trusthub.NewClient(bearer.Auth(&http.Client{Transport: tokenServer}, "OQ1", "s", bearer.TokenURL),
 		trusthub.WithHTTPClient(&http.Client{Transport: roundTripper(func(req *http.Request) (*http.Response, error) {
 			if req.Header.Get("Authorization") == "Bearer token-1" {
-				req.SetBasicAuth(trusthubtest.Username, trusthubtest.Password) // the fake knows no tokens
+				req.SetBasicAuth(trusthubtest.Username, trusthubtest.Password) // the fake has no tokens
 			}
 			return fake.RoundTrip(req)
 		})}))

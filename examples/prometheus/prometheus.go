@@ -1,4 +1,4 @@
-// Package prometheus has Prometheus scrape what clients and trackers do.
+// Package prometheus exports the metrics of clients and trackers to Prometheus.
 package prometheus
 
 import (
@@ -11,12 +11,12 @@ import (
 	"github.com/seed07fc1495/trusthub/trusthubotel"
 )
 
-// Metrics are those of any number of clients, told apart by the label account.
+// Metrics has the metrics of any number of clients, with the label account.
 type Metrics struct{ meters trusthubotel.Option }
 
-// New returns metrics in a registry, such as prometheus.DefaultRegisterer, which promhttp.Handler
-// serves. A registry takes one exporter, so that this is called once for it. The series have no
-// labels of the scope.
+// New returns metrics in a registry, such as prometheus.DefaultRegisterer. promhttp.Handler serves
+// them. Call it once for each registry, since a registry accepts one exporter. The metrics have no
+// scope labels.
 func New(registry prometheus.Registerer) (*Metrics, error) {
 	reader, err := exporter.New(exporter.WithRegisterer(registry), exporter.WithoutScopeInfo())
 	if err != nil {

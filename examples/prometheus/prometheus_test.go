@@ -14,7 +14,7 @@ import (
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
-// What a scrape has of two clients under the names of docs/PRODUCTION.md.
+// A scrape of two clients has the metrics named in docs/PRODUCTION.md.
 func TestScrape(t *testing.T) {
 	server, all := trusthubtest.NewServer(t), registry.NewRegistry()
 	server.Fail(trusthubtest.Fault{Truncate: true})

@@ -1,22 +1,22 @@
-// Command reviews follows the reviews of thousands of Customer Profiles, of several accounts. It
-// records each change once in SQLite, in an outbox, and sends it from there on; here, sending is a
-// line in the log.
+// Command reviews follows the reviews of thousands of Customer Profiles in several accounts. It
+// records each change once in an outbox in SQLite, and sends it from there. In this example, it
+// sends a change by logging it.
 //
-//	trusthub serve --callbacks                                    # a fake in Twilio's place
+//	trusthub serve --callbacks                                    # a fake in place of Twilio
 //	echo profile_sid > sids.csv; echo BUaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa >> sids.csv
 //	TWILIO_AUTH_TOKEN_ACaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa=0123456789abcdef0123456789abcdef \
 //		go run . -base-url http://127.0.0.1:8080 -account ACaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa=sids.csv
 //
-// Each -account is the SID of an account and a CSV file with the column profile_sid, which is read
-// again by each sweep; the account's auth token is in TWILIO_AUTH_TOKEN_ and its SID. The
-// status_callback of a profile is the -public URL, then /trusthub/, the account's SID, a slash and
-// the profile's SID.
+// Each -account is the SID of an account and a CSV file with the column profile_sid. Each sweep
+// reads the file again. The auth token of the account is in the variable TWILIO_AUTH_TOKEN_
+// followed by the SID. The status_callback of a profile is the -public URL, /trusthub/, the SID of
+// the account, a slash and the SID of the profile.
 //
-// SIGTERM ends it within a few seconds: callbacks are refused, and changes that are being recorded
-// are recorded. What is queued is not: the next run finds those states by its sweep, without the
-// words of the callback. SIGKILL loses nothing else. /healthz says that the process runs, /readyz
-// that its database does: a program that leaves the balancer while Twilio fails misses its
-// callbacks. /metrics is for Prometheus.
+// SIGTERM ends the program within a few seconds. It then rejects callbacks, and completes the
+// changes that are being recorded. Queued changes are not recorded: the next run finds these states
+// in its sweep, but without the FailureReason of the callback. SIGKILL loses nothing else. /healthz
+// checks the process, and /readyz the database. Do not make /readyz depend on Twilio, because a
+// program without traffic misses its callbacks. /metrics is for Prometheus.
 package main
 
 import (
@@ -69,15 +69,15 @@ func main() {
 	}
 }
 
-// program is all that the flags say.
+// program has the values of the flags.
 type program struct {
-	accounts        map[string]string // files of SIDs by account
+	accounts        map[string]string // CSV files by account SID
 	public, baseURL string
 	every           time.Duration
 	log             *slog.Logger
 }
 
-// run serves and tracks until ctx ends, or something that the program needs fails.
+// run serves and tracks until ctx ends or a part of the program fails.
 func (p *program) run(ctx context.Context, database, listen string) error {
 	db, err := openStore(ctx, database)
 	if err != nil {
@@ -98,7 +98,7 @@ func (p *program) run(ctx context.Context, database, listen string) error {
 		return err
 	}
 	p.log.Info("listening", "address", listener.Addr().String())
-	// for callers that send slowly, or nothing
+	// The time-out ends requests of slow or silent senders.
 	server := &http.Server{Handler: mux, ReadTimeout: 5 * time.Second}
 	running.Go(func() {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
@@ -115,14 +115,14 @@ func (p *program) run(ctx context.Context, database, listen string) error {
 	}
 	running.Go(func() { p.send(ctx, db) })
 	<-ctx.Done()
-	_ = server.Shutdown(context.WithoutCancel(ctx)) // callbacks are answered at once
+	_ = server.Shutdown(context.WithoutCancel(ctx)) // waits only for callbacks in progress
 	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
 		return err
 	}
 	return nil
 }
 
-// operators serves what is for probes.
+// operators returns a handler of health checks.
 func operators(db *store) *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(http.ResponseWriter, *http.Request) {})
@@ -134,7 +134,7 @@ func operators(db *store) *http.ServeMux {
 	return mux
 }
 
-// track makes a client and a tracker for each account, and mounts the callbacks.
+// track returns a tracker for each account and adds its callbacks to mux.
 func (p *program) track(mux *http.ServeMux, db *store) (map[string]*trusthub.Tracker, error) {
 	series := registry.NewRegistry()
 	metrics, err := prometheus.New(series)
@@ -176,7 +176,7 @@ func (p *program) track(mux *http.ServeMux, db *store) (map[string]*trusthub.Tra
 	return trackers, nil
 }
 
-// sids yields the column profile_sid of a file as it is now.
+// sids yields the column profile_sid of a file, which it reads again for each sweep.
 func (p *program) sids(file string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		if err := readColumn(file, "profile_sid", yield); err != nil {
@@ -209,8 +209,8 @@ func readColumn(name, title string, yield func(string) bool) error {
 	return err
 }
 
-// send sends what is in the outbox, in order. What was sent and not marked when the process ended
-// is sent again, with the same number: a receiver that knows it can tell.
+// send sends the messages of the outbox in order. If the process ended before a sent message was
+// marked, the message is sent again with the same number. The receiver can detect this.
 func (p *program) send(ctx context.Context, db *store) {
 	for {
 		messages, err := db.unsent(ctx)

@@ -27,7 +27,7 @@ const (
 	account2, token2 = "AC0123456789abcdef0123456789abcdef", "the auth token of another account"
 )
 
-// TestMain is the program itself, in a process that the tests start.
+// TestMain also runs the program itself, in a process that a test starts.
 func TestMain(m *testing.M) {
 	if os.Getenv("REVIEWS_TEST_RUNS_MAIN") != "" {
 		os.Args = append(os.Args[:1], strings.Split(os.Getenv("REVIEWS_TEST_RUNS_MAIN"), "\n")...)
@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// world is the fake, the program's files, and the process.
+// world has the fake, the files of the program and its process.
 type world struct {
 	t       *testing.T
 	fake    *trusthubtest.Server
@@ -45,13 +45,13 @@ type world struct {
 	dir     string
 	address string
 	process *exec.Cmd
-	status  []trusthub.CustomerProfileStatus // of each profile
+	status  []trusthub.CustomerProfileStatus // current status by profile
 }
 
 func newWorld(t *testing.T, profiles int) *world {
 	t.Helper()
 	w := &world{t: t, fake: trusthubtest.NewServer(t), dir: t.TempDir(), status: make([]trusthub.CustomerProfileStatus, profiles)}
-	listener, err := net.Listen("tcp", "127.0.0.1:0") // a port that stays the same
+	listener, err := net.Listen("tcp", "127.0.0.1:0") // reserves a port for all runs
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +81,7 @@ func sidOf(i int) string { return fmt.Sprintf("BU%032x", i+1) }
 
 func accountOf(i int) string { return []string{account1, account2}[i%2] }
 
-// put changes a profile, and waits until its callback is answered, if the program runs.
+// put changes a profile and waits for the response to its callback.
 func (w *world) put(i int, status trusthub.CustomerProfileStatus) {
 	w.status[i] = status
 	profile := trusthub.CustomerProfile{
@@ -94,7 +94,7 @@ func (w *world) put(i int, status trusthub.CustomerProfileStatus) {
 	w.fake.Put(profile)
 }
 
-// start starts the program, and waits until it serves.
+// start starts the program and waits until it is ready.
 func (w *world) start() {
 	w.t.Helper()
 	w.launch()
@@ -120,13 +120,13 @@ func (w *world) launch() {
 	}
 }
 
-// end ends the program by a signal, and returns how it ended.
+// end sends a signal to the program and returns the error of its process.
 func (w *world) end(signal syscall.Signal) error {
 	_ = w.process.Process.Signal(signal)
 	return w.process.Wait()
 }
 
-// get returns what the program serves at a path; "" when that fails.
+// get returns the body at a path of the program; "" after an error.
 func (w *world) get(path string) string {
 	response, err := http.Get("http://" + w.address + path)
 	if err != nil {
@@ -150,7 +150,7 @@ func (w *world) await(what string, most time.Duration, done func() bool) {
 	}
 }
 
-// outbox returns the messages of each profile, in order, and how many are sent.
+// outbox returns the messages of each profile in order, and the number of sent ones.
 func (w *world) outbox() (messages map[string][]message, sent int) {
 	w.t.Helper()
 	db, err := openStore(w.t.Context(), w.file("reviews.db"))
@@ -176,7 +176,7 @@ func (w *world) outbox() (messages map[string][]message, sent int) {
 	return messages, sent
 }
 
-// isComplete reports whether the last message of each profile has its status.
+// isComplete reports whether every profile has a sent message with its current status.
 func (w *world) isComplete() bool {
 	messages, sent := w.outbox()
 	all := 0
@@ -189,8 +189,9 @@ func (w *world) isComplete() bool {
 	return sent == all
 }
 
-// 2,000 profiles of two accounts, 300 changes with callbacks, two kills, and an outage during the
-// first sweep, callbacks included: each change is in the table once. A longer outage:
+// Every change is in the outbox once, for 2,000 profiles of two accounts and 300 changes with
+// callbacks. The program is killed twice, and there is an outage during the first sweep. To run it
+// with a longer outage:
 //
 //	go test -run TestKilled -outage 40s .
 func TestKilled(t *testing.T) {
@@ -206,7 +207,7 @@ func TestKilled(t *testing.T) {
 		}
 	}
 	w.start()
-	time.Sleep(2 * time.Second) // in the first sweep
+	time.Sleep(2 * time.Second) // during the first sweep
 	w.down.Store(true)
 	began := time.Now()
 	change(50, *outage/200)
@@ -217,7 +218,7 @@ func TestKilled(t *testing.T) {
 	w.down.Store(false)
 	change(100, 10*time.Millisecond)
 	_ = w.end(syscall.SIGKILL)
-	change(20, 0) // nobody is there
+	change(20, 0) // the program is not running
 	w.start()
 	change(80, 10*time.Millisecond)
 	w.await("complete table", 2*time.Minute, w.isComplete)
@@ -247,13 +248,13 @@ func TestKilled(t *testing.T) {
 		}
 	}
 	if words == 0 {
-		t.Error("no words of a callback")
+		t.Error("no reason of a callback")
 	}
 	w.checkLog()
-	t.Logf("%d profiles, %d changes, %d with the words of a callback", len(messages), changed, words)
+	t.Logf("%d profiles, %d changes, %d with the reason of a callback", len(messages), changed, words)
 }
 
-// The same over HTTP, from Python's standard library against trusthub serve --callbacks.
+// The test also runs in Python over HTTP, with the standard library and trusthub serve --callbacks.
 func TestFromPython(t *testing.T) {
 	python, err := exec.LookPath("python3")
 	if err != nil {
@@ -275,7 +276,7 @@ func TestFromPython(t *testing.T) {
 	t.Logf("%s", out)
 }
 
-// checkLog expects JSON, each message sent once or again with its number, and no secret.
+// checkLog checks that the log is JSON without errors and without a token.
 func (w *world) checkLog() {
 	log, err := os.ReadFile(w.file("log"))
 	if err != nil {
@@ -292,8 +293,8 @@ func (w *world) checkLog() {
 	}
 }
 
-// SIGTERM while Twilio is down: the process ends soon. The next one finds the state of what was
-// queued, and has lost the words of the callback.
+// After SIGTERM in an outage, the process ends soon. The next run finds the queued state, but
+// without the FailureReason of the callback.
 func TestTerminated(t *testing.T) {
 	w := newWorld(t, 1)
 	w.start()
@@ -317,8 +318,9 @@ func TestTerminated(t *testing.T) {
 	}
 }
 
-// The program ends with an error that names the account when Twilio refuses its credentials.
-func TestRefused(t *testing.T) {
+// When Twilio rejects the credentials of an account, the program ends with an error that names the
+// account.
+func TestRejectedCredentials(t *testing.T) {
 	w := newWorld(t, 2)
 	w.fake.AddAccount(account2, "another token")
 	w.launch()
@@ -331,7 +333,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// A file that cannot be read, and a database that cannot be opened.
+// An unreadable file or database is an error.
 func TestWrongFiles(t *testing.T) {
 	for name, content := range map[string]string{"no column": "a,b\n", "empty": ""} {
 		file := filepath.Join(t.TempDir(), "sids.csv")

@@ -8,12 +8,12 @@ import (
 	"fmt"
 	"strings"
 
-	_ "modernc.org/sqlite" // the driver
+	_ "modernc.org/sqlite" // driver
 
 	"github.com/seed07fc1495/trusthub"
 )
 
-// store is the database: what was handed over last of each profile, as JSON, and an outbox.
+// store is the database. It has the last handled state of each profile as JSON, and an outbox.
 type store struct{ *sql.DB }
 
 const schema = `
@@ -32,7 +32,7 @@ func openStore(ctx context.Context, file string) (*store, error) {
 	if err != nil {
 		return nil, err
 	}
-	db.SetMaxOpenConns(1) // SQLite writes one at a time
+	db.SetMaxOpenConns(1) // SQLite has one writer at a time
 	if _, err := db.ExecContext(ctx, schema); err != nil {
 		_ = db.Close()
 		return nil, fmt.Errorf("database %s: %w", file, err)
@@ -40,7 +40,7 @@ func openStore(ctx context.Context, file string) (*store, error) {
 	return &store{db}, nil
 }
 
-// known returns a profile as it was recorded, nil if it was not.
+// known returns the recorded profile, or nil if there is none.
 func (s *store) known(ctx context.Context, account, sid string) (*trusthub.CustomerProfile, error) {
 	var text string
 	err := s.QueryRowContext(ctx, "SELECT profile FROM profiles WHERE account = ? AND sid = ?", account, sid).Scan(&text)
@@ -54,15 +54,15 @@ func (s *store) known(ctx context.Context, account, sid string) (*trusthub.Custo
 	return profile, json.Unmarshal([]byte(text), profile)
 }
 
-// record records a profile and what is to be sent about it in one transaction, so that each change
-// is recorded once. Only another status than that of the last message is worth one; an error is a
-// status, too.
+// record records a profile and its message in one transaction, so that each change is recorded
+// once. There is a message only if the status differs from the last message. An error counts as a
+// status.
 func (s *store) record(ctx context.Context, account string, change trusthub.Change) error {
 	tx, err := s.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = tx.Rollback() }() // of nothing, after Commit
+	defer func() { _ = tx.Rollback() }() // no effect after Commit
 	before, status, reasons := "", "error", ""
 	const last = "SELECT status FROM outbox WHERE account = ? AND sid = ? ORDER BY number DESC LIMIT 1"
 	if err := tx.QueryRowContext(ctx, last, account, change.SID).Scan(&before); err != nil && !errors.Is(err, sql.ErrNoRows) {
@@ -89,7 +89,7 @@ func (s *store) record(ctx context.Context, account string, change trusthub.Chan
 	return tx.Commit()
 }
 
-// reasonsOf says in words why a profile is rejected.
+// reasonsOf returns the reasons of a rejection as text.
 func reasonsOf(change trusthub.Change) string {
 	if change.After.Status != trusthub.StatusTwilioRejected {
 		return ""
@@ -101,7 +101,7 @@ func reasonsOf(change trusthub.Change) string {
 	return strings.Join(texts, "; ")
 }
 
-// message is one of the outbox.
+// message is a message of the outbox.
 type message struct {
 	number                        int64
 	account, sid, status, reasons string

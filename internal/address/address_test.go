@@ -15,7 +15,7 @@ func TestParse(t *testing.T) {
 		"https://h:8443/base/path":     "https://h:8443/base/path/",
 		"https://h/a%20b/c%2Fd/":       "https://h/a%20b/c%2Fd/",
 		"HTTPS://H":                    "https://H/",
-		"https://h:":                   "https://h/", // a port that is left out is none
+		"https://h:":                   "https://h/", // an empty port means the default
 		"http://localhost:1":           "http://localhost:1/",
 		"http://[::1]:80/x":            "http://[::1]:80/x/",
 		"http://fake:8080":             "http://fake:8080/",
@@ -36,7 +36,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// Credentials may be sent over https, and over http within this machine.
+// IsSecure permits credentials over https, and over http on loopback.
 func TestIsSecure(t *testing.T) {
 	for in, want := range map[string]bool{
 		"https://h/": true, "http://localhost:1/": true, "http://127.8.8.8/": true, "http://[::1]:80/x": true,
@@ -72,7 +72,7 @@ func TestRegional(t *testing.T) {
 	}
 	for _, label := range []string{
 		"", ".", "a.b", "evil.example/", "a@b", "a:1", "-a", "a-", "-", "é", "{region}", strings.Repeat("a", 64),
-		"/", ":", "@", "[", "`", "{", // beside digits and letters in ASCII
+		"/", ":", "@", "[", "`", "{", // ASCII next to digits and letters
 	} {
 		for _, pair := range [][2]string{{label, "us1"}, {"ashburn", label}} {
 			if u, err := address.Regional(pair[0], pair[1]); u != nil || err == nil {

@@ -8,7 +8,7 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/apierror"
 )
 
-// Whatever the body is, a code and a message come from JSON or not at all.
+// For every body, the code and the message come from valid JSON.
 func FuzzErrorBody(f *testing.F) {
 	for _, body := range []string{
 		`{"code":20404,"message":"m","more_info":"i","status":404}`, `{"code":1,"message":"m","httpStatusCode":400,"params":{},"userError":true}`,
@@ -20,7 +20,7 @@ func FuzzErrorBody(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body string) {
 		got := apierror.Read([]byte(body))
 		if !json.Valid([]byte(body)) && json.Valid([]byte(strings.ToValidUTF8(body, "?"))) {
-			return // invalid UTF-8 alone costs nothing
+			return // accepts invalid UTF-8
 		}
 		if got != (apierror.Body{}) && !json.Valid([]byte(body)) {
 			t.Errorf("read %+v", got)

@@ -17,7 +17,7 @@ const (
 	jsonType = "application/json"
 )
 
-// What is not a profile is described by a pointer and in words that quote nothing of it.
+// The error of an invalid profile has a JSON pointer and a description without text of the body.
 func TestBadObjects(t *testing.T) {
 	for name, test := range map[string]struct{ contentType, body, pointer, text string }{
 		"HTML":                   {"text/html", "<html>", "", "unexpected content type"},
@@ -26,7 +26,7 @@ func TestBadObjects(t *testing.T) {
 		"broken content type":    {"application/", "{}", "", "unexpected content type"},
 		"null":                   {jsonType, "null", "", "JSON null in place of an object"},
 		"empty object":           {jsonType, "{}", "", "JSON object without any documented key"},
-		"of something else":      {jsonType, `{"code":20500,"message":"maintenance"}`, "", "JSON object without any documented key"},
+		"of another object":      {jsonType, `{"code":20500,"message":"maintenance"}`, "", "JSON object without any documented key"},
 		"keys in other case":     {jsonType, `{"SID":"secret"}`, "", "JSON object without any documented key"},
 		"empty":                  {jsonType, "", "", "truncated JSON"},
 		"white space":            {jsonType, " \n", "", "truncated JSON"},
@@ -35,12 +35,12 @@ func TestBadObjects(t *testing.T) {
 		"trailing bytes":         {jsonType, `{"email":"secret@example.com"} x`, "", "malformed JSON"},
 		"duplicate key":          {jsonType, `{"email":"secret@example.com","email":"b"}`, "/email", "duplicate name"},
 		"invalid UTF-8":          {jsonType, "{\"email\":\"secret@\xff\"}", "/email", "malformed JSON"},
-		"half of a pair":         {jsonType, `{"email":"secret\ud83d"}`, "/email", "malformed JSON"},
+		"half a surrogate pair":  {jsonType, `{"email":"secret\ud83d"}`, "/email", "malformed JSON"},
 		"wrong type":             {jsonType, `{"friendly_name":5}`, "/friendly_name", "JSON number does not fit string"},
 		"boolean":                {jsonType, `{"email":true}`, "/email", "JSON true does not fit string"},
 		"bad date":               {jsonType, `{"valid_until":"2026-02-30T00:00:00Z"}`, "/valid_until", "JSON string does not fit time.Time"},
 		"errors not an array":    {jsonType, `{"errors":{"code":18601}}`, "/errors", "JSON { does not fit []gen.CustomerProfileError"},
-		"torn in an item":        {jsonType, `{"errors":["secret`, "/errors/0", "truncated JSON"},
+		"truncated in an item":   {jsonType, `{"errors":["secret`, "/errors/0", "truncated JSON"},
 		"duplicate in an item":   {jsonType, `{"errors":[{"a":1,"a":2}]}`, "/errors/0/a", "duplicate name"},
 		"duplicate in a list":    {jsonType, `{"errors":[[{"a":1,"a":2}]]}`, "/errors/0/0/a", "duplicate name"},
 		"a link that is no text": {jsonType, `{"links":{"a/b":1}}`, "/links/a~1b", "JSON number does not fit string"},
@@ -79,7 +79,7 @@ func TestGoodObjects(t *testing.T) {
 	}
 }
 
-// Null, absent and empty read the same, and a time that is null or absent is nil.
+// Null, absent and empty are decoded the same. A null or absent time is nil.
 func TestNullAbsentAndEmptyAreTheSame(t *testing.T) {
 	for _, body := range []string{
 		`{"sid":null,"account_sid":null,"policy_sid":null,"friendly_name":null,"status":null,"email":null,"status_callback":null,"url":null,"valid_until":null,"date_created":null,"date_updated":null}`,
@@ -93,12 +93,12 @@ func TestNullAbsentAndEmptyAreTheSame(t *testing.T) {
 	}
 }
 
-// An item of errors may have any shape: the profile arrives, with the code where there is one, and
-// with all else in the item.
+// An error item may have any shape. The profile is decoded; Code has the code if there is one, and
+// the item keeps the rest.
 func TestErrorItemsOfAnyShape(t *testing.T) {
 	for item, want := range map[string]struct {
 		code int
-		json string // of the item when it is written again
+		json string // of the item when it is encoded again
 	}{
 		`{"code":18601}`:                       {18601, `{"code":18601}`},
 		`{"code":18601,"message":"m"}`:         {18601, `{"code":18601,"message":"m"}`},
@@ -147,14 +147,14 @@ func TestErrorItemsOfAnyShape(t *testing.T) {
 			}
 			var stored gen.CustomerProfileError
 			if err := stdjson.Unmarshal(written, &stored); err != nil || stored.Code != want.code {
-				t.Errorf("read again from elsewhere: %+v, %v", stored, err)
+				t.Errorf("decoded by encoding/json:  %+v, %v", stored, err)
 			}
 		})
 	}
 }
 
-// 20404.0 is an integer, in JSON Schema and so in the contract.
-func TestIntegersMayHaveAPoint(t *testing.T) {
+// A JSON number such as 20404.0 is an integer, as in JSON Schema and in the contract.
+func TestIntegersWithADecimalPoint(t *testing.T) {
 	for number, want := range map[string]int{"20404": 20404, "20404.0": 20404, "4.04e2": 404, "-1e0": -1, "null": 0} {
 		var e gen.Error
 		if _, err := decode.Object(jsonType, []byte(`{"code":`+number+`}`), &e); err != nil || e.Code != want {
@@ -171,7 +171,7 @@ func TestIntegersMayHaveAPoint(t *testing.T) {
 	}
 }
 
-// How a document arrived is not its content.
+// IsContent is false for errors of the transfer.
 func TestOtherErrors(t *testing.T) {
 	for _, err := range []error{nil, io.ErrUnexpectedEOF, errors.New("reset")} {
 		if decode.IsContent(err) || decode.Describe(err) != "" {

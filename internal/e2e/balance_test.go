@@ -17,7 +17,7 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/apitest"
 )
 
-// balance counts what hooks are told.
+// balance counts the calls and attempts of hooks that are not done.
 type balance struct {
 	mu              sync.Mutex
 	calls, attempts int
@@ -73,7 +73,7 @@ func (b *balance) hooks(t *testing.T) trusthub.Option {
 			}
 			s.done = true
 			if i.Reason != trusthub.ReasonPanic && i.Attempts > s.attempts {
-				complain("%d attempts, told of %d", i.Attempts, s.attempts)
+				complain("%d attempts, %d reported", i.Attempts, s.attempts)
 			}
 			if (i.Err == nil) != (i.Reason == "") {
 				complain("%+v", i)
@@ -85,7 +85,8 @@ func (b *balance) hooks(t *testing.T) trusthub.Option {
 	})
 }
 
-// Whatever happens, each Start has its Done and nothing is left in flight.
+// Each Start has its Done, and no request stays in flight, with random panics, violations and
+// outages.
 func TestStartsAndDonesBalance(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(150) {
@@ -94,8 +95,8 @@ func TestStartsAndDonesBalance(t *testing.T) {
 				rng := rand.New(rand.NewPCG(seed, 7))
 				pick := func(of ...int) int { return of[rng.IntN(len(of))] }
 				w := apitest.NewWorld(rand.New(rand.NewPCG(seed, 3)), pick(1, 2, 3), 5*time.Second, 40*time.Second)
-				panics := pick(0, 0, 1, 5)     // per thousand
-				violation := pick(0, 0, 5, 50) // per thousand
+				panics := pick(0, 0, 1, 5)     // per 1,000 requests
+				violation := pick(0, 0, 5, 50) // per 1,000 requests
 				auths := pick(0, 0, 3)
 				var rmu sync.Mutex
 				r2 := rand.New(rand.NewPCG(seed, 9))
@@ -193,7 +194,8 @@ func handlerOf(status int) http.HandlerFunc {
 	return apitest.Answer(status, apitest.JSON, `{"code":1}`)
 }
 
-// In real time, for Goexit, which a bubble does not survive.
+// Stats is correct after Goexit in a transport. The test runs in real time, because Goexit ends a
+// synctest bubble.
 func TestStatsAfterGoexit(t *testing.T) {
 	var b balance
 	var n atomic.Int64

@@ -92,7 +92,7 @@ func TestBatchBounds(t *testing.T) {
 	}
 }
 
-// What cannot work pulls nothing, and says which option it was.
+// An invalid batch pulls nothing. The error names the option.
 func TestInvalidBatch(t *testing.T) {
 	none := func(func(string) bool) { t.Error("a SID was pulled") }
 	for name, test := range map[string]struct {
@@ -119,7 +119,7 @@ func TestInvalidBatch(t *testing.T) {
 	}
 }
 
-// A loop body that takes its time holds up the input, not the memory.
+// A slow loop body delays the input, so memory is bounded.
 func TestBatchPullsLazily(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client := apitest.Over(t, apitest.InMemory(t, apitest.Answer(200, apitest.JSON, apitest.Profile)))
@@ -138,7 +138,7 @@ func TestBatchPullsLazily(t *testing.T) {
 	})
 }
 
-// Many SIDs take no more memory than a few.
+// Many SIDs need no more memory than a few.
 func TestBatchRunsInConstantMemory(t *testing.T) {
 	client := apitest.Over(t, apitest.OK())
 	heap := func() uint64 {
@@ -151,7 +151,7 @@ func TestBatchRunsInConstantMemory(t *testing.T) {
 	var early, results uint64
 	for range client.FetchCustomerProfiles(t.Context(), func(yield func(string) bool) {
 		for i := range many {
-			candidate := "malformed" // costs no request
+			candidate := "malformed" // sends no request
 			if i%100 == 0 {
 				candidate = sid
 			}
@@ -174,8 +174,7 @@ func TestBatchRunsInConstantMemory(t *testing.T) {
 	}
 }
 
-// Leaving the loop ends the requests in flight, and no goroutine is left: the bubble would
-// complain.
+// A break ends the requests in flight. No goroutine is left; synctest would report it.
 func TestBatchLeftEarly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var started, ended atomic.Int64
@@ -199,8 +198,8 @@ func TestBatchLeftEarly(t *testing.T) {
 	})
 }
 
-// When the context ends, what is in flight yields its error, what is not pulled yields nothing, and
-// a pull under way is not waited for.
+// When the context ends, requests in flight yield its error. No more SIDs are pulled, and the loop
+// does not wait for a pull in progress.
 func TestBatchContextEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hang := apitest.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
@@ -215,7 +214,7 @@ func TestBatchContextEnds(t *testing.T) {
 		}
 		start, results := time.Now(), 0
 		for result := range apitest.Over(t, hang).FetchCustomerProfiles(ctx, func(yield func(string) bool) {
-			for sid := range pipe { // blocks after three
+			for sid := range pipe { // blocks after three SIDs
 				if !yield(sid) {
 					return
 				}
@@ -229,7 +228,7 @@ func TestBatchContextEnds(t *testing.T) {
 		if results != 3 || time.Since(start) != time.Second {
 			t.Errorf("%d results after %v", results, time.Since(start))
 		}
-		pipe <- sid // the pull returns, and with it the goroutine
+		pipe <- sid // lets the pull and its goroutine end
 
 		ended, end := context.WithCancel(t.Context())
 		end()
@@ -239,7 +238,7 @@ func TestBatchContextEnds(t *testing.T) {
 	})
 }
 
-// The account's limit is found, whether it is constant or drops in the middle: nothing is lost.
+// A batch adapts to the limit of the account, also when the limit drops. It loses no profile.
 func TestBatchUnderAnAccountsLimit(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -253,7 +252,7 @@ func TestBatchUnderAnAccountsLimit(t *testing.T) {
 		}
 		throughput := float64(ideal) / float64(time.Since(start))
 		refused := a.Stats().ThrottledShare()
-		t.Logf("%.1f%% of the ideal throughput, %.1f%% of the requests refused", 100*throughput, 100*refused)
+		t.Logf("%.1f%% of the ideal throughput, %.1f%% of the requests throttled", 100*throughput, 100*refused)
 		if a.Stats().Served != 3000 || throughput < 0.75 || refused > 0.15 {
 			t.Errorf("%d served", a.Stats().Served)
 		}
@@ -271,14 +270,14 @@ func TestBatchUnderAnAccountsLimit(t *testing.T) {
 			}
 		}
 		refused := a.Stats().ThrottledShare()
-		t.Logf("limit dropped from 50 to 5: %d of 3000 served, %.1f%% of the requests refused", a.Stats().Served, 100*refused)
+		t.Logf("limit dropped from 50 to 5: %d of 3000 served, %.1f%% of the requests throttled", a.Stats().Served, 100*refused)
 		if a.Stats().Served != 3000 {
 			t.Errorf("%d served", a.Stats().Served)
 		}
 	})
 }
 
-// A panic of the input is raised again where the loop runs, after the results in hand, and can be
+// A panic of the input is raised in the goroutine of the loop, after the other results. It can be
 // recovered there.
 func TestBatchWhoseInputPanics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -309,11 +308,11 @@ func TestBatchWhoseInputPanics(t *testing.T) {
 		for range client.FetchCustomerProfiles(t.Context(), input) {
 			break
 		}
-		time.Sleep(time.Minute) // dropped after break
+		time.Sleep(time.Minute) // time for the goroutines to end after break
 	})
 }
 
-// A panic of middleware is raised where the loop runs, also when the request was a probe.
+// A panic of middleware is raised in the goroutine of the loop, also when the request was a probe.
 func TestBatchWhoseProbePanics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		asked := 0
@@ -337,7 +336,7 @@ func TestBatchWhoseProbePanics(t *testing.T) {
 	})
 }
 
-// Each result tells its place in the input and what came over HTTP.
+// Each result has its index in the input and the HTTP response.
 func TestBatchResults(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client := apitest.Over(t, apitest.InMemory(t, func(w http.ResponseWriter, r *http.Request) {
@@ -363,13 +362,13 @@ func TestBatchResults(t *testing.T) {
 	})
 }
 
-// Programs that share an account share its slots, also when they outnumber them, and none loses a
-// profile.
+// Programs that share an account share its slots, also with more programs than slots. No profile is
+// lost.
 func TestBatchesShareAnAccount(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		clients, slots int
-		refusals       float64 // a profile, the start included
+		refusals       float64 // per profile, including the start
 	}{{8, 16, 0.1}, {8, 4, 0.45}, {16, 4, 0.7}, {32, 4, 1.1}} {
 		t.Run(fmt.Sprint(test.clients, " on ", test.slots), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -393,21 +392,20 @@ func TestBatchesShareAnAccount(t *testing.T) {
 					})
 				}
 				all.Wait()
-				time.Sleep(time.Second) // for the server
+				time.Sleep(time.Second) // time for the server
 				refusals := float64(a.Stats().Throttled) / float64(a.Stats().Served)
 				used := float64(a.Stats().Served) * 0.1 / float64(test.slots) / 60
-				t.Logf("%.3f refusals a profile, %.2f of the slots used", refusals, used)
+				t.Logf("%.3f 429s a profile, %.2f of the slots used", refusals, used)
 				if refusals > test.refusals || used < 0.5 {
-					t.Errorf("%d served, %d refused", a.Stats().Served, a.Stats().Throttled)
+					t.Errorf("%d served, %d throttled", a.Stats().Served, a.Stats().Throttled)
 				}
 			})
 		})
 	}
 }
 
-// A transport that ends its goroutine, as a mock that calls t.Fatal does, costs one result and not
-// the loop.
-// in real time: a bubble would end the whole test binary
+// When a transport ends its goroutine, like a mock that calls t.Fatal, the loop still ends. The
+// test runs in real time, because Goexit ends a synctest bubble.
 func TestGoexitInATransport(t *testing.T) {
 	server := apitest.NewScene(0, func(_ time.Duration, sid string) apitest.RoundTripFunc {
 		if apitest.Number(sid) == 3 {
@@ -432,7 +430,7 @@ func TestGoexitInATransport(t *testing.T) {
 	}
 }
 
-// A result has the time of its last request, and none when nothing was sent.
+// SentAt is the time of the last request, and zero if no request was sent.
 func TestSentAt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()

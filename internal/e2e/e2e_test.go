@@ -1,5 +1,4 @@
-// Package e2e_test tries whole clients against APIs that fail, throttle and come back, in virtual
-// time.
+// Package e2e_test tests clients against APIs that fail, throttle and recover, in virtual time.
 package e2e_test
 
 import (
@@ -11,7 +10,7 @@ import (
 
 const sid = trusthubtest.ExampleSID
 
-// fetch fetches the example, and returns the status of the response.
+// fetch fetches the example and returns the status of the response.
 func fetch(ctx context.Context, c *trusthub.Client) (status int, err error) {
 	var response trusthub.Response
 	_, err = c.FetchCustomerProfile(ctx, sid, trusthub.WithResponseInto(&response))

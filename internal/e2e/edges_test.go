@@ -18,8 +18,8 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/apitest"
 )
 
-// A probe that gets a 401, as when a token expired in the outage, is signed and sent once more, and
-// opens no gate.
+// A probe with a 401, for example after a token expired, is signed and sent once more. It does not
+// end the outage.
 func TestProbeThatIsUnauthorized(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		unauthorized := new(atomic.Bool)
@@ -40,16 +40,16 @@ func TestProbeThatIsUnauthorized(t *testing.T) {
 	})
 }
 
-// When all that is in hand ends by what is neither an answer nor a failure that may pass, the batch
-// goes on with the next SID.
-func TestBatchWithNobodyLeftToProbe(t *testing.T) {
+// A batch continues with the next SID when all calls in progress end with an error that is neither
+// a response nor temporary.
+func TestBatchContinuesWithoutACallToProbe(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		server := apitest.NewScene(100*time.Millisecond, func(after time.Duration, _ string) apitest.RoundTripFunc {
 			switch {
 			case after > 5*time.Second && after < 15*time.Second:
 				return apitest.Unavailable()
-			// a gateway's page, which contract refuses
+			// A gateway's page, which contract rejects.
 			case after > 15*time.Second && after < 60*time.Second:
 				return apitest.Handled(apitest.Answer(200, apitest.Text, "welcome"))
 			}
@@ -68,7 +68,7 @@ func TestBatchWithNobodyLeftToProbe(t *testing.T) {
 	})
 }
 
-// A call that fails while nothing was ever answered is sent again, and its failures do not count.
+// Before the first success, a failed call is sent again, and its failures do not count.
 func TestFailuresBeforeAnyResponse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := apitest.NewScene(0, func(at time.Duration, sid string) apitest.RoundTripFunc {
@@ -84,13 +84,13 @@ func TestFailuresBeforeAnyResponse(t *testing.T) {
 	})
 }
 
-// Requests that were in flight at the onset and hang until after the outage are not held against
-// their SIDs.
-func TestWhatAnOutageLeavesHanging(t *testing.T) {
+// Requests in flight at the start of an outage may hang until its end. They do not count as
+// failures of their SIDs.
+func TestRequestsThatHangInAnOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := apitest.NewScene(0, func(at time.Duration, _ string) apitest.RoundTripFunc {
 			switch {
-			case at > 4900*time.Millisecond && at < 5*time.Second: // in flight at the onset
+			case at > 4900*time.Millisecond && at < 5*time.Second: // in flight at the start of the outage
 				return apitest.After(time.Hour, nil)
 			case at >= 5*time.Second && at < 15*time.Second:
 				return apitest.After(10*time.Millisecond, apitest.Unavailable())
@@ -117,7 +117,7 @@ func TestWhatAnOutageLeavesHanging(t *testing.T) {
 	})
 }
 
-// A pause that a single call or another batch has begun counts towards MaxOutage.
+// A pause counts for MaxOutage, also when a single call or another batch caused it.
 func TestBatchInAPauseOfOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := apitest.NewScene(0, func(at time.Duration, _ string) apitest.RoundTripFunc {
@@ -136,9 +136,9 @@ func TestBatchInAPauseOfOthers(t *testing.T) {
 	})
 }
 
-// A batch that ends before its input says so in a result, also when a probe is under way as
-// MaxOutage is over.
-func TestBatchDoesNotEndInSilence(t *testing.T) {
+// A batch that ends before its input yields an error, also when a probe is in flight at the end of
+// MaxOutage.
+func TestBatchThatEndsEarlyYieldsAnError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := apitest.NewScene(0, func(at time.Duration, sid string) apitest.RoundTripFunc {
 			switch {
@@ -153,7 +153,7 @@ func TestBatchDoesNotEndInSilence(t *testing.T) {
 		results, told := 0, false
 		for result := range client.FetchCustomerProfiles(t.Context(), apitest.Numbered(100, new(atomic.Int64))) {
 			if results++; results == 1 {
-				time.Sleep(10 * time.Second) // a slow loop body, so that one is in hand
+				time.Sleep(10 * time.Second) // slow, so that one SID is in progress
 			}
 			told = told || result.Err != nil
 		}
@@ -163,7 +163,8 @@ func TestBatchDoesNotEndInSilence(t *testing.T) {
 	})
 }
 
-// Two bad SIDs in a row are no outage for a batch of one at a time, since there are others in hand.
+// Two failing SIDs in a row do not open the circuit breaker in a batch with concurrency 1: there
+// are other SIDs in progress.
 func TestTwoBadSIDsInABatchOfOne(t *testing.T) {
 	for name, bad := range map[string]http.HandlerFunc{"500": apitest.Answer(500, apitest.Text, ""), "429": apitest.Throttle("")} {
 		t.Run(name, func(t *testing.T) {
@@ -183,9 +184,8 @@ func TestTwoBadSIDsInABatchOfOne(t *testing.T) {
 	}
 }
 
-// After a time of refusals, when the limit is below one, an outage is still seen by more than one
-// SID.
-func TestRetriesOfOneHideNoOutage(t *testing.T) {
+// After many 429s, with a limit below one, an outage is still detected with more than one SID.
+func TestOutageAfterManyThrottles(t *testing.T) {
 	t.Parallel()
 	for range 20 {
 		synctest.Test(t, func(t *testing.T) {
@@ -206,8 +206,8 @@ func TestRetriesOfOneHideNoOutage(t *testing.T) {
 	}
 }
 
-// A few SIDs in thousands that are refused for ever do not hold up the others.
-func TestAFewRefusedForEver(t *testing.T) {
+// A few SIDs that are always throttled do not delay thousands of others.
+func TestAFewAlwaysThrottled(t *testing.T) {
 	t.Parallel()
 	for _, few := range []int{1, 5, 20} {
 		t.Run(fmt.Sprint(few), func(t *testing.T) {
@@ -232,7 +232,7 @@ func TestAFewRefusedForEver(t *testing.T) {
 	}
 }
 
-// What waits for news when the context ends yields the error of the context.
+// A call that waits in a batch when the context ends yields the error of the context.
 func TestContextEndIsYielded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := apitest.NewScene(0, func(_ time.Duration, sid string) apitest.RoundTripFunc {
@@ -251,8 +251,8 @@ func TestContextEndIsYielded(t *testing.T) {
 	})
 }
 
-// When everything is refused from the start, few requests are made.
-func TestRefusedBatchIsPaced(t *testing.T) {
+// When every request is throttled from the start, a batch sends few requests.
+func TestThrottledBatchIsPaced(t *testing.T) {
 	for name, opt := range map[string]trusthub.Option{"bounded": trusthub.WithMaxConcurrency(16), "not bounded": apitest.Defaults()} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -269,8 +269,8 @@ func TestRefusedBatchIsPaced(t *testing.T) {
 	}
 }
 
-// So are they when an outage turns into refusals.
-func TestRefusedProbes(t *testing.T) {
+// A batch also sends few requests when 429s follow an outage.
+func TestThrottledProbesArePaced(t *testing.T) {
 	t.Parallel()
 	for name, opt := range map[string]trusthub.Option{"bounded": trusthub.WithMaxConcurrency(64), "not bounded": apitest.Defaults()} {
 		t.Run(name, func(t *testing.T) {
@@ -294,7 +294,7 @@ func TestRefusedProbes(t *testing.T) {
 	}
 }
 
-// A bad SID of a slow input is asked for a few times, and ends nothing.
+// A failing SID of a slow input is sent a few times and does not end the batch.
 func TestBadSIDOfASlowInput(t *testing.T) {
 	for _, takes := range []time.Duration{0, 100 * time.Millisecond} {
 		t.Run(takes.String(), func(t *testing.T) {
@@ -309,7 +309,7 @@ func TestBadSIDOfASlowInput(t *testing.T) {
 				for result := range apitest.Over(t, server, apitest.Defaults()).FetchCustomerProfiles(t.Context(), apitest.Every(time.Second, 200)) {
 					results++
 					if result.Err != nil && result.Response.Attempts > 20 {
-						t.Errorf("asked for %d times: %v", result.Response.Attempts, result.Err)
+						t.Errorf("sent %d times: %v", result.Response.Attempts, result.Err)
 					}
 				}
 				if results != 200 {
@@ -320,7 +320,7 @@ func TestBadSIDOfASlowInput(t *testing.T) {
 	}
 }
 
-// Time in which nothing is asked does not count towards MaxOutage.
+// Time without a request does not count for MaxOutage.
 func TestIdleTimeIsNoOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := apitest.NewScene(0, func(_ time.Duration, sid string) apitest.RoundTripFunc {
@@ -355,11 +355,11 @@ func TestIdleTimeIsNoOutage(t *testing.T) {
 		if results < 10 {
 			t.Errorf("%d of 10 results, ErrOutage among them: %v", results, told)
 		}
-		time.Sleep(time.Hour) // for the input
+		time.Sleep(time.Hour) // time for the input
 	})
 }
 
-// An outage that ends a batch, or that a loop leaves, is not over.
+// No end of the outage is logged when the batch ends by MaxOutage or by its context.
 func TestOutageIsNotOver(t *testing.T) {
 	for name, end := range map[string]func(context.CancelFunc){"MaxOutage": nil, "ctx": func(cancel context.CancelFunc) { time.AfterFunc(time.Minute, cancel) }} {
 		t.Run(name, func(t *testing.T) {
@@ -381,15 +381,15 @@ func TestOutageIsNotOver(t *testing.T) {
 	}
 }
 
-// While a batch holds, a second SID is pulled when only one is in hand, also when the others have
-// ended meanwhile.
+// During an outage, a second SID is pulled when only one is in progress, also when the others have
+// ended.
 func TestSecondSIDIsPulled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		violation := &contract.Violation{Direction: "response", StatusCode: 200}
 		server := apitest.NewScene(0, func(at time.Duration, sid string) apitest.RoundTripFunc {
 			switch i := apitest.Number(sid); {
 			case i == 0:
-				return apitest.After(10*time.Millisecond, apitest.Unavailable()) // for ever
+				return apitest.After(10*time.Millisecond, apitest.Unavailable()) // permanently
 			case i < 3 && at < 3*time.Second:
 				return apitest.After(10*time.Millisecond, apitest.Unavailable())
 			case i < 3:
@@ -400,7 +400,7 @@ func TestSecondSIDIsPulled(t *testing.T) {
 		input := func(yield func(string) bool) {
 			for i := range 20 {
 				if i == 2 {
-					time.Sleep(time.Second) // so that the batch holds when the next place is reserved
+					time.Sleep(time.Second) // opens the circuit breaker before the next pull
 				}
 				if !yield(fmt.Sprintf("BU%032x", i)) {
 					return
@@ -422,8 +422,7 @@ func TestSecondSIDIsPulled(t *testing.T) {
 	})
 }
 
-// Time in which nothing is asked does not count, also when MaxOutage had run out with a request in
-// flight.
+// Time without a request does not count, also when MaxOutage expired while a request was in flight.
 func TestExpiredIsForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		violation := &contract.Violation{Direction: "response", StatusCode: 200}
@@ -433,10 +432,10 @@ func TestExpiredIsForgotten(t *testing.T) {
 			case i == 0 && at < 9*time.Second:
 				return apitest.After(10*time.Millisecond, apitest.Unavailable())
 			case i == 0:
-				// in flight when MaxOutage is over
+				// In flight at the end of MaxOutage.
 				return apitest.After(10*time.Second, apitest.Broken(violation))
 			case failed.CompareAndSwap(false, true):
-				return apitest.After(time.Millisecond, apitest.Unavailable()) // one hiccup, an hour later
+				return apitest.After(time.Millisecond, apitest.Unavailable()) // one failure, an hour later
 			}
 			return apitest.After(10*time.Millisecond, apitest.OK())
 		})

@@ -18,8 +18,8 @@ import (
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
-// overGateways runs a test in a bubble with each response that bears no sign of Twilio. The test of
-// the command has the rest of the ways.
+// overGateways runs a test in a bubble with each response of a gateway. Further ones are tested
+// with the command.
 func overGateways(t *testing.T, test func(*testing.T, trusthubtest.Fault)) {
 	t.Helper()
 	for name, fault := range gatewaytest.Gateways() {
@@ -32,7 +32,7 @@ func isRetried(status int) bool {
 	return status == 429 || status == 500 || status == 502 || status == 503 || status == 504
 }
 
-// isNamed reports whether an error is one of those that only Twilio says.
+// isNamed reports whether an error is one of the named errors for Twilio's statuses.
 func isNamed(err error) bool {
 	return errors.Is(err, trusthub.ErrUnauthorized) || errors.Is(err, trusthub.ErrForbidden) || errors.Is(err, trusthub.ErrNotFound) ||
 		errors.Is(err, trusthub.ErrTooManyRequests)
@@ -63,8 +63,8 @@ func TestGatewaysInACall(t *testing.T) {
 	})
 }
 
-// A gateway that answers for a minute costs a batch about that minute, and no profile, whether it
-// answers from the start or after others did.
+// Responses of a gateway for a minute delay a batch by about a minute. No profile is lost, also
+// when all earlier responses were the gateway's.
 func TestGatewaysInABatch(t *testing.T) {
 	t.Parallel()
 	overGateways(t, func(t *testing.T, fault trusthubtest.Fault) {
@@ -95,7 +95,7 @@ func TestGatewaysInABatch(t *testing.T) {
 	})
 }
 
-// A page between good polls is yielded, and the watch goes on to see the change.
+// A gateway's page is yielded as an error. The watch continues and yields the change.
 func TestGatewaysInAWatch(t *testing.T) {
 	overGateways(t, func(t *testing.T, fault trusthubtest.Fault) {
 		fake := trusthubtest.NewHandler()
@@ -121,7 +121,7 @@ func TestGatewaysInAWatch(t *testing.T) {
 	})
 }
 
-// No gateway breaks the contract by what is not JSON, and none breaks it in Twilio's name.
+// A gateway's response is no violation if it is not JSON. It is never a violation by Twilio.
 func TestGatewaysAndTheContract(t *testing.T) {
 	overGateways(t, func(t *testing.T, fault trusthubtest.Fault) {
 		fake := trusthubtest.NewHandler()
@@ -138,8 +138,8 @@ func TestGatewaysAndTheContract(t *testing.T) {
 	})
 }
 
-// Twilio's errors are known without its header, by the message that they have and by the named
-// error of their status.
+// Twilio's errors are detected without its header. They have a message, and match the named error
+// of their status.
 func TestErrorsOfTwilio(t *testing.T) {
 	named := map[int]error{
 		401: trusthub.ErrUnauthorized, 403: trusthub.ErrForbidden, 404: trusthub.ErrNotFound, 429: trusthub.ErrTooManyRequests,
@@ -163,7 +163,7 @@ func TestErrorsOfTwilio(t *testing.T) {
 	}
 }
 
-// Twilio's 403 is that of its SID, and no outage.
+// A 403 from Twilio applies to its SID and is not an outage.
 func TestForbiddenInABatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := trusthubtest.NewHandler()

@@ -16,7 +16,7 @@ import (
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
-// details is an error of a program, which cannot be compared.
+// details is an error of a program. It is not comparable.
 type details struct {
 	why []string
 	err error
@@ -25,7 +25,7 @@ type details struct {
 func (d details) Error() string { return strings.Join(d.why, " ") + ": " + d.err.Error() }
 func (d details) Unwrap() error { return d.err }
 
-// notFound is the error of a call that Twilio has answered with 404.
+// notFound is the error of a call with a 404 from Twilio.
 func notFound(t *testing.T) error {
 	t.Helper()
 	_, err := apitest.Over(t, trusthubtest.NewHandler()).FetchCustomerProfile(t.Context(), apitest.UnknownSID)
@@ -35,7 +35,7 @@ func notFound(t *testing.T) error {
 	return err
 }
 
-// checkForeign checks that an error is not another call's, whose text it has.
+// checkForeign checks that an error has the text of another call's error, but does not match it.
 func checkForeign(t *testing.T, err error) {
 	t.Helper()
 	var apiErr *trusthub.Error
@@ -44,11 +44,12 @@ func checkForeign(t *testing.T, err error) {
 	}
 	var mine details
 	if !errors.As(err, &mine) || mine.why[0] != "first" {
-		t.Errorf("the program's own error is lost: %v", err)
+		t.Errorf("the error of the program is missing: %v", err)
 	}
 }
 
-// As with errgroup, whose context ends for all calls with the error of one.
+// The error of another call can be the cause of the context, as with errgroup. It is not the error
+// of this call.
 func TestErrorOfAnotherCallAsCause(t *testing.T) {
 	cause := details{[]string{"first"}, notFound(t)}
 	synctest.Test(t, func(t *testing.T) {
@@ -74,7 +75,7 @@ func TestErrorOfAnotherCallAsCause(t *testing.T) {
 	})
 }
 
-// Nor is it that of a call that waits for a slot, alone or in a batch.
+// The same holds for a call that waits for a slot, also in a batch.
 func TestErrorOfAnotherCallAsCauseOfAWait(t *testing.T) {
 	for name, cause := range map[string]error{"wrapped": details{[]string{"first"}, notFound(t)}, "as it is": notFound(t)} {
 		t.Run(name, func(t *testing.T) {
@@ -104,7 +105,7 @@ func TestErrorOfAnotherCallAsCauseOfAWait(t *testing.T) {
 	}
 }
 
-// One of our named errors is no better as a cause.
+// The same holds for a named error as the cause.
 func TestNamedErrorAsCause(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(fmt.Errorf("first: %w", trusthub.ErrNotFound))

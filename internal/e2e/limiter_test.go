@@ -17,7 +17,7 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/apitest"
 )
 
-// fetchMany makes calls from as many goroutines at once, and returns how many failed.
+// fetchMany makes calls from several goroutines and returns the number of failures.
 func fetchMany(ctx context.Context, client *trusthub.Client, calls, callers int) (failed int) {
 	var mu sync.Mutex
 	var all sync.WaitGroup
@@ -53,9 +53,9 @@ func TestMaxConcurrencyIsNeverExceeded(t *testing.T) {
 	})
 }
 
-// The limit of the account is found: nothing is lost, few requests are refused, and the account is
-// kept busy. Attempts that a 429 ends do not count, since others succeed: two would not do
-// otherwise.
+// The limiter finds the limit of the account: no call fails, few requests are throttled, and the
+// account is busy. A 429 uses no attempt while other calls succeed; otherwise two attempts would
+// not suffice.
 func TestLimiterFindsTheAccountsLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := apitest.NewAccount(10, 10*time.Millisecond)
@@ -67,12 +67,12 @@ func TestLimiterFindsTheAccountsLimit(t *testing.T) {
 			t.Errorf("%d failed, took %v of %v", failed, took, ideal)
 		}
 		if share := a.Stats().ThrottledShare(); share > 0.15 {
-			t.Errorf("%.3f refused", share)
+			t.Errorf("%.3f throttled", share)
 		}
 	})
 }
 
-// A limit that drops in the middle is found again.
+// The limiter adapts when the limit of the account drops.
 func TestLimiterFollowsTheAccountsLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := apitest.NewAccount(50, 10*time.Millisecond)
@@ -86,7 +86,7 @@ func TestLimiterFollowsTheAccountsLimit(t *testing.T) {
 	})
 }
 
-// When nothing succeeds, a 429 is a failure like any other.
+// When no call succeeds, a 429 uses an attempt.
 func TestLimiterGivesUpWhenNothingSucceeds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := apitest.NewScript(apitest.Answer(200, apitest.JSON, apitest.Profile), apitest.Answer(429, apitest.JSON, "{}"))
@@ -115,7 +115,7 @@ func TestWaitingCallersEndWithTheirContext(t *testing.T) {
 		if _, err := fetch(ctx, client); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != time.Second || a.Stats().Highest != 1 {
 			t.Errorf("got %v after %v", err, time.Since(start))
 		}
-		// the turn was not lost
+		// The slot is free again.
 		if status, err := fetch(t.Context(), client); status != 200 || err != nil {
 			t.Errorf("got %d, %v", status, err)
 		}
@@ -145,8 +145,8 @@ func TestWaitingCallersAreServedInOrder(t *testing.T) {
 	})
 }
 
-// A caller that waits to try again lets others go first.
-func TestBackingOffHoldsNoTurn(t *testing.T) {
+// A call that waits for a retry has no slot.
+func TestBackingOffHoldsNoSlot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := apitest.NewScript(apitest.Asking(503, "10"), apitest.Answer(200, apitest.JSON, apitest.Profile))
 		client := apitest.Over(t, apitest.InMemory(t, s.ServeHTTP), trusthub.WithMaxConcurrency(1), apitest.Defaults())
@@ -160,8 +160,7 @@ func TestBackingOffHoldsNoTurn(t *testing.T) {
 	})
 }
 
-// A Retry-After is heard by all callers. When it is over one goes first, and the others follow its
-// success.
+// A Retry-After pauses all callers. After it, one request is sent; its success admits the others.
 func TestRetryAfterPausesAllCallers(t *testing.T) {
 	for name, opt := range map[string]trusthub.Option{"bounded": trusthub.WithMaxConcurrency(50), "not bounded": apitest.Defaults()} {
 		t.Run(name, func(t *testing.T) {
@@ -178,7 +177,7 @@ func TestRetryAfterPausesAllCallers(t *testing.T) {
 				if failed := fetchMany(t.Context(), client, 20, 20); failed > 0 {
 					t.Errorf("%d failed", failed)
 				}
-				synctest.Wait() // for the one that was refused
+				synctest.Wait() // for the goroutine of the throttled call
 				after := s.Since(start)
 				alone := []time.Duration{0, 5 * time.Second, 10 * time.Second}
 				if len(after) != 23 || !slices.Equal(after[:3], alone) || after[3] < 11*time.Second {
@@ -189,7 +188,8 @@ func TestRetryAfterPausesAllCallers(t *testing.T) {
 	}
 }
 
-// Whoever would have to wait longer than MaxWait is told so at once, by what began the pause.
+// A call fails at once if a pause is longer than MaxWait. Its error is the 429 that caused the
+// pause.
 func TestLongPauseIsReported(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := apitest.NewScript(apitest.Throttle("60"), apitest.Answer(200, apitest.JSON, apitest.Profile))
@@ -209,7 +209,7 @@ func TestLongPauseIsReported(t *testing.T) {
 	})
 }
 
-// So is whoever waits already.
+// The same holds for calls that already wait.
 func TestLongPauseEndsWaiting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := apitest.NewScript(func(w http.ResponseWriter, r *http.Request) {
@@ -224,22 +224,22 @@ func TestLongPauseEndsWaiting(t *testing.T) {
 	})
 }
 
-// One SID that is always refused, with a Retry-After or not, neither holds up the others nor is
-// asked for ever.
-func TestOneRefusedAmongOthers(t *testing.T) {
+// A SID that is always throttled, with or without Retry-After, does not delay the others. It is
+// sent a limited number of times.
+func TestOneThrottledAmongOthers(t *testing.T) {
 	for _, retryAfter := range []string{"", "5"} {
 		synctest.Test(t, func(t *testing.T) {
 			asked := 0
 			client := apitest.Over(t, apitest.InMemory(t, func(w http.ResponseWriter, r *http.Request) {
 				time.Sleep(100 * time.Millisecond)
-				if strings.HasSuffix(r.URL.Path, sid) { // which fetch asks for
+				if strings.HasSuffix(r.URL.Path, sid) { // SID of fetch
 					asked++
 					apitest.Throttle(retryAfter)(w, r)
 					return
 				}
 				apitest.Answer(200, apitest.JSON, apitest.Profile)(w, r)
 			}), trusthub.WithMaxConcurrency(4), apitest.Defaults())
-			// so that the first refusal comes while others succeed
+			// One call succeeds before the first 429.
 			_, _ = client.FetchCustomerProfile(t.Context(), apitest.UnknownSID)
 			ctx, cancel := context.WithCancel(t.Context())
 			var others sync.WaitGroup
@@ -256,9 +256,9 @@ func TestOneRefusedAmongOthers(t *testing.T) {
 			took := time.Since(start)
 			cancel()
 			others.Wait()
-			time.Sleep(time.Second) // for the server
+			time.Sleep(time.Second) // time for the server
 			if status != 429 && !errors.Is(err, trusthub.ErrTooManyRequests) || asked < 50 || asked > 51 || took > 15*time.Minute {
-				t.Errorf("got %d, %v after %v, asked %d times", status, err, took, asked)
+				t.Errorf("got %d, %v after %v, sent %d times", status, err, took, asked)
 			}
 			if possible := int64(took / (100 * time.Millisecond)); served.Load() < possible*9/10 {
 				t.Errorf("%d others served, %d possible", served.Load(), possible)
@@ -267,8 +267,8 @@ func TestOneRefusedAmongOthers(t *testing.T) {
 	}
 }
 
-// A panic in middleware gives the turn back, for whoever recovers from it.
-func TestPanicsHoldNoTurn(t *testing.T) {
+// A panic in middleware releases the slot.
+func TestPanicsHoldNoSlot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		calls := 0
 		client := apitest.Over(t, apitest.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
@@ -287,7 +287,7 @@ func TestPanicsHoldNoTurn(t *testing.T) {
 	})
 }
 
-// A Retry-After that is absurd pauses a client for an hour, and not for good.
+// A very long Retry-After pauses a client for an hour only.
 func TestPauseEndsAfterAnHour(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := apitest.NewScript(apitest.Throttle("86400"), apitest.Answer(200, apitest.JSON, apitest.Profile))
@@ -299,7 +299,7 @@ func TestPauseEndsAfterAnHour(t *testing.T) {
 		if refused, ok := errors.AsType[*trusthub.Error](err); !ok || refused.RetryAfter != 11*time.Second {
 			t.Errorf("11 s before its end: %v", err)
 		}
-		time.Sleep(time.Second) // 10 s are not longer than MaxWait
+		time.Sleep(time.Second) // 10 s is not longer than MaxWait
 		status, err := fetch(t.Context(), client)
 		if status != 200 || err != nil || time.Since(start) != time.Hour || s.Requests() != 2 {
 			t.Errorf("got %d, %v after %v and %d requests", status, err, time.Since(start), s.Requests())
@@ -307,7 +307,7 @@ func TestPauseEndsAfterAnHour(t *testing.T) {
 	})
 }
 
-// A 429 without Retry-After pauses all callers for about the time of a request.
+// A 429 without Retry-After pauses all callers for about the duration of a request.
 func TestPauseWithoutRetryAfter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := apitest.NewScript(func(w http.ResponseWriter, r *http.Request) {
@@ -326,8 +326,8 @@ func TestPauseWithoutRetryAfter(t *testing.T) {
 	})
 }
 
-// A request that is refused for the first time stays in front of those that came after it.
-func TestRefusedWaitsAtTheHead(t *testing.T) {
+// A request that is throttled for the first time keeps its place in the queue.
+func TestThrottledWaitsAtTheHead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var order []int
 		client := apitest.Over(t, apitest.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
@@ -337,7 +337,8 @@ func TestRefusedWaitsAtTheHead(t *testing.T) {
 			}
 			return apitest.After(time.Second, apitest.OK())(req)
 		}), trusthub.WithMaxConcurrency(1), apitest.Defaults())
-		_, _ = client.FetchCustomerProfile(t.Context(), fmt.Sprintf("BU%032x", 0)) // others succeed
+		// success of another call
+		_, _ = client.FetchCustomerProfile(t.Context(), fmt.Sprintf("BU%032x", 0))
 		var all sync.WaitGroup
 		for i := range 3 {
 			all.Go(func() { _, _ = client.FetchCustomerProfile(t.Context(), fmt.Sprintf("BU%032x", i+1)) })
@@ -350,12 +351,12 @@ func TestRefusedWaitsAtTheHead(t *testing.T) {
 	})
 }
 
-// A 429 costs no attempt for as long as MaxWait after the last success.
-func TestRefusalsAreForgivenForMaxWait(t *testing.T) {
+// A 429 uses no attempt until MaxWait after the last success.
+func TestThrottlesUseNoAttemptForMaxWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for idle, want := range map[time.Duration]int{9 * time.Second: 200, 11 * time.Second: 429} {
 			s := apitest.NewScript(apitest.Answer(200, apitest.JSON, apitest.Profile), apitest.Answer(429, apitest.JSON, "{}"), apitest.Answer(200, apitest.JSON, apitest.Profile))
-			// one attempt
+			// The client has one attempt.
 			client := apitest.Over(t, apitest.InMemory(t, s.ServeHTTP), trusthub.WithMaxConcurrency(4))
 			_, _ = fetch(t.Context(), client)
 			time.Sleep(idle)
@@ -366,7 +367,7 @@ func TestRefusalsAreForgivenForMaxWait(t *testing.T) {
 	})
 }
 
-// A pause without a Retry-After is never longer than MaxWait, however long requests take.
+// A pause without Retry-After is not longer than MaxWait, also when requests are slow.
 func TestPauseWithoutRetryAfterIsShort(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var calls atomic.Int64
@@ -392,9 +393,9 @@ func TestPauseWithoutRetryAfterIsShort(t *testing.T) {
 	})
 }
 
-// After a Retry-After, callers wait for the one that goes first, but not one after another behind
-// requests that hang.
-func TestFirstThatHangs(t *testing.T) {
+// After a Retry-After, callers wait for the first request. If it hangs, the next ones are not sent
+// one by one.
+func TestFirstRequestAfterAPauseHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var calls atomic.Int64
 		client := apitest.Over(t, apitest.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
@@ -416,7 +417,7 @@ func TestFirstThatHangs(t *testing.T) {
 	})
 }
 
-// The copy of a 429 that another call got names the SID of the call that it ends.
+// The error of a call that ends by another call's 429 has its own SID.
 func TestCopyNamesItsOwnSID(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client := apitest.Over(t, apitest.Throttled("60"), apitest.Defaults())
@@ -428,8 +429,8 @@ func TestCopyNamesItsOwnSID(t *testing.T) {
 	})
 }
 
-// A request that has stepped aside heeds its own Retry-After, though it pauses nobody else.
-func TestRetryAfterWhenSteppingAside(t *testing.T) {
+// A call that is throttled alone waits for its Retry-After, but other calls are not paused.
+func TestRetryAfterOfOneThrottledCall(t *testing.T) {
 	for name, opt := range map[string]trusthub.Option{
 		"not bounded": trusthub.WithRetry(trusthub.RetryPolicy{MaxAttempts: 8}), "bounded": trusthub.WithMaxConcurrency(4),
 	} {

@@ -17,9 +17,8 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/apitest"
 )
 
-// A proxy that refuses to connect is named, without its credentials, and asked again only when
-// waiting may help.
-func TestProxyThatRefusesToConnect(t *testing.T) {
+// An error of a proxy contains its host and no credentials. It is retried only if waiting can help.
+func TestProxyThatRejectsCONNECT(t *testing.T) {
 	for status, attempts := range map[int]int{407: 1, 403: 1, 429: 2, 503: 2} {
 		proxy, err := url.Parse(apitest.Serve(t, func(w http.ResponseWriter, r *http.Request) {
 			if r.Method != http.MethodConnect {
@@ -44,7 +43,7 @@ func TestProxyThatRefusesToConnect(t *testing.T) {
 	}
 }
 
-// What a program does with the response of its proxy comes first.
+// The program's own OnProxyConnectResponse hook is called first.
 func TestProxyHookIsKept(t *testing.T) {
 	proxy, err := url.Parse(apitest.Serve(t, apitest.Answer(407, "", "")))
 	if err != nil {
@@ -64,7 +63,7 @@ func TestProxyHookIsKept(t *testing.T) {
 	}
 }
 
-// No agreement on a version of TLS, and no TLS at all, will be the same on the next connection.
+// Errors of the TLS version, or of a server without TLS, are not retried.
 func TestLastingTLSErrors(t *testing.T) {
 	old := httptest.NewUnstartedServer(nil)
 	old.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, 0)
@@ -81,20 +80,20 @@ func TestLastingTLSErrors(t *testing.T) {
 			t.Errorf("%s: got %v, %+v", name, err, d.Attempts)
 		}
 	}
-	// An alert about one connection is not.
+	// A TLS alert is retried.
 	_, err := apitest.Over(t, apitest.Broken(&net.OpError{Op: "remote error", Err: tls.AlertError(20)})).FetchCustomerProfile(t.Context(), sid)
 	if !trusthub.IsRetryable(err) {
 		t.Errorf("got %v", err)
 	}
 }
 
-// frame is one of HTTP/2 (RFC 9113, 4.1), on a stream.
+// frame returns an HTTP/2 frame on a stream (RFC 9113, 4.1).
 func frame(kind, flags, stream byte, payload string) string {
 	return string([]byte{0, 0, byte(len(payload)), kind, flags, 0, 0, 0, stream}) + payload
 }
 
-// What a server sends is not in the text of an error, be it the name of a header or a reason to
-// close the connection.
+// The text of an error contains no bytes of the server, such as a header name or the reason of a
+// GOAWAY.
 func TestTextsOfHTTP2(t *testing.T) {
 	const headers, settings, goAway = 1, 4, 7
 	for name, reply := range map[string]string{
@@ -119,7 +118,7 @@ func TestTextsOfHTTP2(t *testing.T) {
 					_, _ = io.WriteString(conn, frame(settings, 0, 0, ""))
 					preface := make([]byte, 24)
 					_, _ = io.ReadFull(conn, preface)
-					for { // until the request has come
+					for { // reads until the request has arrived
 						head := make([]byte, 9)
 						if _, err := io.ReadFull(conn, head); err != nil {
 							return

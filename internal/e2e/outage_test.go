@@ -22,15 +22,15 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/apitest"
 )
 
-// A minute without the API loses nothing, and few requests are made in it.
+// An outage of a minute loses no profile, and few requests are sent during it.
 func TestBatchHoldsThroughAnOutage(t *testing.T) {
 	t.Parallel()
 	for name, down := range map[string]func() apitest.RoundTripFunc{
-		"503":            func() apitest.RoundTripFunc { return apitest.Unavailable() },
-		"503, asks much": func() apitest.RoundTripFunc { return apitest.Handled(apitest.Asking(503, "30")) },
-		"refused":        func() apitest.RoundTripFunc { return apitest.Broken(errors.New("connection refused")) },
-		"time-outs":      func() apitest.RoundTripFunc { time.Sleep(time.Second); return apitest.Broken(os.ErrDeadlineExceeded) },
-		"torn":           func() apitest.RoundTripFunc { return apitest.Torn() },
+		"503":                func() apitest.RoundTripFunc { return apitest.Unavailable() },
+		"503, Retry-After":   func() apitest.RoundTripFunc { return apitest.Handled(apitest.Asking(503, "30")) },
+		"connection refused": func() apitest.RoundTripFunc { return apitest.Broken(errors.New("connection refused")) },
+		"time-outs":          func() apitest.RoundTripFunc { time.Sleep(time.Second); return apitest.Broken(os.ErrDeadlineExceeded) },
+		"truncated":          func() apitest.RoundTripFunc { return apitest.Torn() },
 	} {
 		for attempts, bound := range map[int]trusthub.Option{1: trusthub.WithMaxConcurrency(64), 3: trusthub.WithTimeout(time.Minute)} {
 			t.Run(fmt.Sprint(name, ", attempts ", attempts), func(t *testing.T) {
@@ -52,7 +52,7 @@ func TestBatchHoldsThroughAnOutage(t *testing.T) {
 						t.Errorf("%d requests in the outage", n)
 					}
 					if hold, release := strings.Count(log.String(), "holding in an outage"), strings.Count(log.String(), "outage is over"); hold != 1 || release != 1 {
-						t.Errorf("%d holds and %d releases logged", hold, release)
+						t.Errorf("%d starts and %d ends of outages logged", hold, release)
 					}
 				})
 			})
@@ -60,12 +60,12 @@ func TestBatchHoldsThroughAnOutage(t *testing.T) {
 	}
 }
 
-// Probes are for different SIDs, one at a time, at intervals that grow to MaxWait.
+// Probes are sent one by one, for different SIDs, at intervals that grow to MaxWait.
 func TestBatchProbes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := apitest.NewScene(0, func(after time.Duration, _ string) apitest.RoundTripFunc {
 			if after < 10*time.Minute {
-				time.Sleep(time.Millisecond) // all are in hand by then
+				time.Sleep(time.Millisecond) // time to start all calls
 				return apitest.Unavailable()
 			}
 			return nil
@@ -76,7 +76,7 @@ func TestBatchProbes(t *testing.T) {
 		}
 		probes := server.Sent()[10:]
 		for i := 7; i < len(probes)-10; i++ {
-			// which a probe takes
+			// A probe takes 1 ms.
 			if wait := probes[i+1].After - probes[i].After; wait < 5*time.Second || wait > 10*time.Second+time.Millisecond {
 				t.Errorf("probe %d after %v", i, wait)
 			}
@@ -92,7 +92,7 @@ func TestBatchProbes(t *testing.T) {
 	})
 }
 
-// While the API is down, a SID is pulled for each second probe at most.
+// During an outage, at most one SID is pulled for every two probes.
 func TestPullsInAnOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := apitest.NewScene(0, func(after time.Duration, _ string) apitest.RoundTripFunc {
@@ -117,8 +117,8 @@ func TestPullsInAnOutage(t *testing.T) {
 	})
 }
 
-// After MaxOutage the batch gives up: what is in hand is yielded with its own error, which is
-// ErrOutage, too.
+// After MaxOutage, a batch ends. The remaining results have their own error, which also is
+// ErrOutage.
 func TestBatchGivesUpAfterMaxOutage(t *testing.T) {
 	for name, down := range map[string]http.HandlerFunc{"503": apitest.Answer(503, apitest.Text, ""), "429": apitest.Throttle("")} {
 		for attempts, most := range map[int]time.Duration{0: 15 * time.Minute, 1: time.Minute} {
@@ -141,7 +141,7 @@ func TestBatchGivesUpAfterMaxOutage(t *testing.T) {
 						if result.Err == nil {
 							continue
 						}
-						_, answered := errors.AsType[*trusthub.Error](result.Err) // of this SID, and of no other
+						_, answered := errors.AsType[*trusthub.Error](result.Err) // response for this SID
 						if !errors.Is(result.Err, trusthub.ErrOutage) || answered != (result.Response.Attempts > 0) || !trusthub.IsRetryable(result.Err) ||
 							!strings.HasPrefix(result.Err.Error(), "trusthub: ") || len(result.Err.Error()) >= 500 {
 							t.Errorf("got %v", result.Err)
@@ -153,8 +153,8 @@ func TestBatchGivesUpAfterMaxOutage(t *testing.T) {
 	}
 }
 
-// The SIDs that failed by themselves are fetched again, and no other. A client that has fetched
-// others before knows that the API is up.
+// Failing SIDs are no outage if the client fetched another SID before. They are fetched again, and
+// this one is not.
 func TestBatchOfBadSIDs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := apitest.NewScene(100*time.Millisecond, func(_ time.Duration, asked string) apitest.RoundTripFunc {
@@ -179,7 +179,7 @@ func TestBatchOfBadSIDs(t *testing.T) {
 	})
 }
 
-// A batch that must not wait for an outage to end does so after the first probe that fails.
+// With a MaxOutage of zero, a batch ends after the first failed probe.
 func TestMaxOutageOfZero(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := apitest.NewScene(time.Second, func(time.Duration, string) apitest.RoundTripFunc { return apitest.Unavailable() })
@@ -195,7 +195,7 @@ func TestMaxOutageOfZero(t *testing.T) {
 	})
 }
 
-// A 429 costs time, whatever MaxOutage is, and nothing is pulled in a pause.
+// A batch waits for the end of a pause, whatever MaxOutage is, and pulls nothing meanwhile.
 func TestBatchWaitsOutAPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var pulled atomic.Int64
@@ -223,8 +223,7 @@ func TestBatchWaitsOutAPause(t *testing.T) {
 	})
 }
 
-// A SID that fails while others succeed ends with its own error, wherever it is in the input, and
-// holds up nothing.
+// A SID that fails while others succeed has its own error. It delays no other SID, at any index.
 func TestBatchWithBadSIDs(t *testing.T) {
 	for _, attempts := range []int{1, 3} {
 		for name, bad := range map[string]func(i int) bool{
@@ -254,7 +253,7 @@ func TestBatchWithBadSIDs(t *testing.T) {
 	}
 }
 
-// A SID that always fails and is alone in hand at first does not keep the others from coming.
+// A failing SID that is first and alone in progress does not block the others.
 func TestBatchWithABadSIDAlone(t *testing.T) {
 	for _, attempts := range []int{1, 3} {
 		synctest.Test(t, func(t *testing.T) {
@@ -287,7 +286,7 @@ func TestBatchWithABadSIDAlone(t *testing.T) {
 	}
 }
 
-// An API that counts by the minute is waited for.
+// With a limit per minute, a batch waits for the next minute.
 func TestBatchUnderAQuotaPerMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		minute, used, refused := time.Duration(0), 0, 0
@@ -306,13 +305,13 @@ func TestBatchUnderAQuotaPerMinute(t *testing.T) {
 		})
 		results := apitest.FetchAll(t.Context(), t, apitest.Over(t, server, apitest.Defaults()), 2000)
 		if n := apitest.Failed(results); n > 0 || refused > 3*20 || server.Elapsed() > 4*time.Minute {
-			t.Errorf("%d lost, %d refused, took %v", n, refused, server.Elapsed())
+			t.Errorf("%d lost, %d throttled, took %v", n, refused, server.Elapsed())
 		}
 	})
 }
 
-// What is refused for all ends a batch at once.
-func TestBatchEndsWhenAllIsRefused(t *testing.T) {
+// An error that applies to all requests ends a batch at once.
+func TestBatchEndsWhenAllIsRejected(t *testing.T) {
 	certificate := &tls.CertificateVerificationError{Err: errors.New("expired")}
 	basic := trusthub.BasicAuth("AC1", "wrong")
 	token := trusthub.AuthFunc(func(req *http.Request) error { req.Header.Set("Authorization", "Bearer x"); return nil })
@@ -351,7 +350,7 @@ func TestBatchEndsWhenAllIsRefused(t *testing.T) {
 	}
 }
 
-// A token that expires in the middle is renewed, and nothing is lost.
+// A token that expires during a batch is renewed, and no profile is lost.
 func TestBatchRenewsAToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		auth := trusthub.AuthFunc(func(req *http.Request) error {
@@ -371,7 +370,7 @@ func TestBatchRenewsAToken(t *testing.T) {
 			t.Fatal(err)
 		}
 		if n := apitest.Failed(apitest.FetchAll(t.Context(), t, client, 2000)); n > 0 || refused.Load() == 0 {
-			t.Errorf("%d lost, %d refused", n, refused.Load())
+			t.Errorf("%d lost, %d unauthorized", n, refused.Load())
 		}
 	})
 }

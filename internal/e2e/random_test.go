@@ -17,8 +17,7 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/apitest"
 )
 
-// Outages of any pattern that hit all requests lose nothing, and take neither many requests nor
-// much time after them.
+// Random outages lose no profile. Few requests are sent in them, and batches end soon after them.
 func TestBatchesInAnyOutage(t *testing.T) {
 	for seed := range uint64(seeds) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
@@ -30,8 +29,7 @@ func TestBatchesInAnyOutage(t *testing.T) {
 				n, attempts, bound, timeout := pick(1, 2, 3, 10, 100, 1000), pick(1, 3), pick(0, 1, 2, 8, 64), pick(2, 30)
 				input, body := pick(0, 0, 1, 30, 300), pick(0, 0, 0, 1, 50)
 				if slices.ContainsFunc(w.Windows, func(d apitest.Downtime) bool { return d.Kind == "hang" || strings.HasPrefix(d.Kind, "429") }) {
-					// when one request at a time is the only one in a short outage, nobody can tell that it was
-					// one
+					// A single attempt in a short outage cannot be distinguished from a failing SID.
 					attempts = 3
 				}
 				opts := []trusthub.Option{
@@ -75,7 +73,7 @@ func TestBatchesInAnyOutage(t *testing.T) {
 					t.Errorf("%d in flight, at most %d", w.Highest(), most)
 				}
 				for _, pause := range w.Pauses() {
-					// what had stepped aside before is not heard until another is refused
+					// Calls that are throttled alone have a wait of their own, and ignore this pause.
 					if sent := w.Between(pause.From+1, pause.To); sent > most {
 						t.Errorf("%d sent in the pause from %v to %v", sent, pause.From, pause.To)
 						break
@@ -102,9 +100,8 @@ func TestBatchesInAnyOutage(t *testing.T) {
 
 const seeds = 40
 
-// Several batches and single calls on one client, some left early, some whose context ends, some
-// whose input panics: the bound holds, all ends, and no goroutine is left, or else the bubble
-// complains.
+// Random batches and calls use one client: some loops end early, some contexts end, some inputs
+// panic. The limit is kept, all loops end, and no goroutine is left.
 func TestBatchesAndCallsOnOneClient(t *testing.T) {
 	for seed := range uint64(seeds) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
@@ -156,7 +153,7 @@ func TestBatchesAndCallsOnOneClient(t *testing.T) {
 								time.Sleep(time.Duration(body) * time.Millisecond)
 							}
 						}()
-						// a pull that was under way at the end of ctx is not waited for
+						// A pull in progress at the end of ctx has no result.
 						if missing := int(pulled.Load()) - len(seen); !left && missing > 0 && (missing > 1 || ctx.Err() == nil) {
 							t.Errorf("%d results of %d pulled", len(seen), pulled.Load())
 						}
@@ -187,10 +184,10 @@ func TestBatchesAndCallsOnOneClient(t *testing.T) {
 						break
 					}
 				}
-				time.Sleep(time.Minute) // for inputs
+				time.Sleep(time.Minute) // time for inputs
 				start := time.Now()
 				if _, err := client.FetchCustomerProfile(t.Context(), sid); err != nil || time.Since(start) > 2*time.Minute {
-					t.Errorf("after it all: %v after %v", err, time.Since(start))
+					t.Errorf("at the end: %v after %v", err, time.Since(start))
 				}
 				if t.Failed() {
 					t.Log(bound, w)

@@ -14,11 +14,11 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/fanout"
 )
 
-// gate permits some items that are pulled and not yet delivered, and counts what it is called with.
+// gate limits the items that are pulled and not yielded, and counts its calls.
 type gate struct {
 	places                 chan struct{}
 	pulled, yielded, ended atomic.Int64
-	closed                 chan struct{} // nothing more is pulled
+	closed                 chan struct{} // closed when no more items may be pulled
 }
 
 func newGate(ahead int) *gate {
@@ -39,18 +39,18 @@ func (g *gate) Pulled()     { g.pulled.Add(1) }
 func (g *gate) Yielded()    { g.yielded.Add(1); <-g.places }
 func (g *gate) InputEnded() { g.ended.Add(1) }
 
-// stream runs work for each item with a gate of its own.
+// stream returns a Stream that calls work for each item.
 func stream(work func(context.Context, int) int) *fanout.Stream[int, int] {
 	return fanout.New(func(ctx context.Context, _ int, item int, out *int) { *out = work(ctx, item) })
 }
 
-// collect returns the results in the order in which they come.
+// collect returns the results in the order of completion.
 func collect(ctx context.Context, g *gate, s *fanout.Stream[int, int], items iter.Seq[int]) (got []int) {
 	s.Run(ctx, g, items, func(out int) bool { got = append(got, out); return true })
 	return got
 }
 
-// upTo yields the numbers below n, and counts how many were pulled.
+// upTo yields the numbers below n and counts the pulled ones.
 func upTo(n int, pulled *atomic.Int64) iter.Seq[int] {
 	return func(yield func(int) bool) {
 		for i := range n {
@@ -95,7 +95,7 @@ func TestOrderIsOfCompletion(t *testing.T) {
 	})
 }
 
-// An input that delivers one item now and the next much later holds up nothing.
+// A result is yielded without a wait for the next item of the input.
 func TestResultsDoNotWaitForTheInput(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
@@ -115,7 +115,7 @@ func TestResultsDoNotWaitForTheInput(t *testing.T) {
 	})
 }
 
-// A loop body that takes its time holds up the input, not the memory.
+// A slow loop body delays the input, so memory is bounded.
 func TestItemsArePulledLazily(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var pulled atomic.Int64
@@ -136,7 +136,7 @@ func TestItemsArePulledLazily(t *testing.T) {
 	})
 }
 
-// Many items take no more memory than a few.
+// Many items need no more memory than a few.
 func TestMemoryIsConstant(t *testing.T) {
 	heap := func() uint64 {
 		var stats runtime.MemStats
@@ -164,8 +164,8 @@ func TestMemoryIsConstant(t *testing.T) {
 	}
 }
 
-// Leaving the loop ends the work in progress, waits for nobody, and leaves no goroutine: the bubble
-// would complain.
+// A break ends the work in progress and returns at once. No goroutine is left; synctest would
+// report it.
 func TestLoopIsLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var started, ended atomic.Int64
@@ -174,7 +174,7 @@ func TestLoopIsLeft(t *testing.T) {
 				return item
 			}
 			<-ctx.Done()
-			time.Sleep(time.Hour) // is not waited for
+			time.Sleep(time.Hour) // longer than Run takes
 			ended.Add(1)
 			return 0
 		})
@@ -190,8 +190,8 @@ func TestLoopIsLeft(t *testing.T) {
 	})
 }
 
-// When the context ends, what is in progress yields its result, what is not pulled yields nothing,
-// and a pull under way is not waited for.
+// When the context ends, items in progress yield their results. No more items are pulled, and Run
+// does not wait for a pull in progress.
 func TestContextEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -203,7 +203,7 @@ func TestContextEnds(t *testing.T) {
 		hang := func(ctx context.Context, item int) int { <-ctx.Done(); return item }
 		g, start := newGate(16), time.Now()
 		got := collect(ctx, g, stream(hang), func(yield func(int) bool) {
-			for item := range input { // blocks after three
+			for item := range input { // blocks after three items
 				if !yield(item) {
 					return
 				}
@@ -212,7 +212,7 @@ func TestContextEnds(t *testing.T) {
 		if len(got) != 3 || time.Since(start) != time.Second || g.ended.Load() != 0 {
 			t.Errorf("%d results after %v, gate %+v", len(got), time.Since(start), g)
 		}
-		input <- 4 // the pull returns, and with it the goroutine
+		input <- 4 // lets the pull and its goroutine end
 		synctest.Wait()
 		if g.pulled.Load() != 3 {
 			t.Errorf("%d pulled in time", g.pulled.Load())
@@ -224,8 +224,8 @@ func TestContextEnds(t *testing.T) {
 	})
 }
 
-// An item that comes while the last ones are finished, after the end of the context, still yields
-// its result.
+// An item that arrives after the end of the context, while others are in progress, still yields its
+// result.
 func TestLateItem(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slow := stream(func(ctx context.Context, item int) int { <-ctx.Done(); time.Sleep(2 * time.Second); return item })
@@ -242,8 +242,8 @@ func TestLateItem(t *testing.T) {
 	})
 }
 
-// Every item that was pulled yields a result, also when the context ends in between.
-func TestNothingThatWasPulledIsLost(t *testing.T) {
+// Every pulled item yields a result, also when the context ends.
+func TestPulledItemsAreNotLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 1050*time.Millisecond)
 		defer cancel()
@@ -256,7 +256,7 @@ func TestNothingThatWasPulledIsLost(t *testing.T) {
 	})
 }
 
-// Stop, and a gate that closes, end the pulling: what is in progress still yields.
+// Stop and a closed gate end the pulling. Items in progress still yield their results.
 func TestStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s *fanout.Stream[int, int]
@@ -273,15 +273,15 @@ func TestStop(t *testing.T) {
 		g := newGate(2)
 		close(g.closed)
 		g.places <- struct{}{}
-		g.places <- struct{}{} // full
+		g.places <- struct{}{} // no place is left
 		if got := collect(t.Context(), g, stream(func(_ context.Context, item int) int { return item }), upTo(1000, new(atomic.Int64))); len(got) > 0 || g.ended.Load() > 0 {
 			t.Errorf("a closed gate: got %v", got)
 		}
 	})
 }
 
-// A panic of the input or of the work is raised where the loop runs, after the results in hand, and
-// can be recovered there.
+// A panic of the input or of the work is raised in the goroutine of the loop, after the other
+// results. It can be recovered there.
 func TestPanics(t *testing.T) {
 	broken := errors.New("broken")
 	for name, test := range map[string]struct {
@@ -321,14 +321,14 @@ func TestPanics(t *testing.T) {
 					t.Errorf("%d results", results)
 				}
 				stream(test.work).Run(t.Context(), newGate(16), input, func(int) bool { return false })
-				time.Sleep(time.Minute) // dropped after break
+				time.Sleep(time.Minute) // time for the goroutines to end after break
 			})
 		})
 	}
 }
 
-// Work that ends its goroutine, as a mock that calls t.Fatal does, costs one result and not the
-// loop: it counts what was filled in before.
+// When work ends its goroutine, like a mock that calls t.Fatal, only this item fails. Its result
+// has the values set before.
 func TestGoexit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := fanout.New(func(_ context.Context, _ int, item string, out *string) {

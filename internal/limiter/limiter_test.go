@@ -26,7 +26,7 @@ func asking(d time.Duration) *attempt.Outcome {
 	return &attempt.Outcome{Kind: attempt.Throttled, RetryAfter: d, Err: errThrottle}
 }
 
-// queued is tickets that wait, and the names of those that were admitted.
+// queued is a queue of waiting tickets, with the names of the admitted ones.
 type queued struct {
 	t        *testing.T
 	l        *limiter.Limiter
@@ -49,10 +49,10 @@ func (q *queued) acquire(name string, ticket *limiter.Ticket) {
 	synctest.Wait()
 }
 
-// does checks what was admitted since the last time.
+// does checks the names admitted since the last call.
 func (q *queued) does(want ...string) {
 	q.t.Helper()
-	time.Sleep(time.Minute) // for a pause
+	time.Sleep(time.Minute) // longer than a pause
 	synctest.Wait()
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -84,7 +84,8 @@ func TestOrderAndBound(t *testing.T) {
 	})
 }
 
-// The order is that of arrival, over all batches and single calls; a batch has a bound of its own.
+// Tickets of batches and single calls are admitted in order of arrival. A batch also has its own
+// limit.
 func TestBatches(t *testing.T) {
 	test(t, 3, func(_ *testing.T, q *queued) {
 		a, b := q.l.NewBatch(1), q.l.NewBatch(math.Inf(1))
@@ -106,7 +107,8 @@ func TestBatches(t *testing.T) {
 	})
 }
 
-// A throttled ticket stays in front. Throttled twice in a row, it goes to the back.
+// A throttled ticket keeps its place at the front. After two throttles in a row, it goes to the
+// back.
 func TestPlaceOfTheThrottled(t *testing.T) {
 	test(t, 1, func(t *testing.T, q *queued) {
 		a, b, c := new(limiter.Ticket), new(limiter.Ticket), new(limiter.Ticket)
@@ -131,7 +133,7 @@ func TestPlaceOfTheThrottled(t *testing.T) {
 	})
 }
 
-// After a Retry-After a single request goes first, and the others follow its success.
+// After a Retry-After, one ticket is admitted. Its success admits the others.
 func TestPause(t *testing.T) {
 	test(t, 9, func(t *testing.T, q *queued) {
 		tickets := make([]limiter.Ticket, 4)
@@ -170,7 +172,7 @@ func TestPauseIsBounded(t *testing.T) {
 	})
 }
 
-// A ticket that keeps being throttled while others succeed pauses nobody.
+// A ticket that is throttled while others succeed causes no pause.
 func TestIsolatedTicket(t *testing.T) {
 	test(t, 9, func(t *testing.T, q *queued) {
 		bad := new(limiter.Ticket)
@@ -199,7 +201,7 @@ func TestHoldAndProbe(t *testing.T) {
 		q.acquire("a", a)
 		q.acquire("b", b)
 		q.acquire("single", single)
-		q.does("single") // the client goes on
+		q.does("single") // not of the batch
 		batch.Probe(b)
 		q.does("b")
 		late := &limiter.Ticket{Batch: batch}
@@ -211,8 +213,8 @@ func TestHoldAndProbe(t *testing.T) {
 	})
 }
 
-// A probe shows whether others succeed. Behind a long queue it would come too late.
-func TestProbeGoesFirst(t *testing.T) {
+// A probe is admitted before the queue, because its result is needed soon.
+func TestProbeIsAdmittedFirst(t *testing.T) {
 	test(t, 1, func(_ *testing.T, q *queued) {
 		batch := q.l.NewBatch(math.Inf(1))
 		a, b, probe, single := &limiter.Ticket{Batch: batch}, &limiter.Ticket{Batch: batch}, &limiter.Ticket{Batch: batch}, new(limiter.Ticket)
@@ -260,8 +262,8 @@ func TestContextEndsTheWait(t *testing.T) {
 	})
 }
 
-// A queue of thousands costs a request no more than a short one: those that wait are of batches
-// that are held or full.
+// The cost of a request does not grow with the queue. The waiting tickets are of held or full
+// batches.
 func BenchmarkLimiter(b *testing.B) {
 	for _, waiting := range []int{10, 1000, 10_000} {
 		b.Run(fmt.Sprint(waiting), func(b *testing.B) {

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Events of a window, and the limit after each.
+// The limit of a window after each event.
 func TestWindow(t *testing.T) {
 	grow := func(times int) func(*window) {
 		return func(w *window) {
@@ -31,11 +31,11 @@ func TestWindow(t *testing.T) {
 		steps []step
 	}{
 		"doubles each round trip before the first 429": {64, []step{{grow(0), 4}, {grow(4), 8}, {grow(8), 16}, {grow(100), 64}}},
-		"begins at a small bound":                      {2, []step{{grow(0), 2}, {grow(9), 2}}},
+		"starts at a small maximum":                    {2, []step{{grow(0), 2}, {grow(9), 2}}},
 		"a 429 cuts to 80%":                            {64, []step{{grow(6), 10}, {(*window).cut, 8}, {(*window).cut, 6.4}}},
-		"a small one is back after 12 round trips":     {64, []step{{(*window).cut, 3.2}, {rounds(12), 4}}},
-		"a large one grows by 0.33 a round trip":       {64, []step{{grow(16), 20}, {(*window).cut, 16}, {rounds(18), 21.9}}},
-		"idle room says nothing": {64, []step{{func(w *window) {
+		"a small limit recovers in 12 round trips":     {64, []step{{(*window).cut, 3.2}, {rounds(12), 4}}},
+		"a large limit grows by 0.33 a round trip":     {64, []step{{grow(16), 20}, {(*window).cut, 16}, {rounds(18), 21.9}}},
+		"an unused limit does not grow": {64, []step{{func(w *window) {
 			for range 9 {
 				w.grow(time.Second, false)
 			}
@@ -45,7 +45,7 @@ func TestWindow(t *testing.T) {
 				w.cut()
 			}
 		}, 1. / 64}}},
-		"without a bound it stays so": {math.Inf(1), []step{{(*window).cut, math.Inf(1)}, {grow(9), math.Inf(1)}}},
+		"no maximum, no limit": {math.Inf(1), []step{{(*window).cut, math.Inf(1)}, {grow(9), math.Inf(1)}}},
 	} {
 		w := newWindow(test.max)
 		for i, step := range test.steps {
@@ -59,7 +59,7 @@ func TestWindow(t *testing.T) {
 
 func TestPaceBelowOne(t *testing.T) {
 	w := newWindow(64)
-	w.grow(800*time.Millisecond, true) // an eighth of it counts at first
+	w.grow(800*time.Millisecond, true) // one eighth counts in the first step
 	w.roundTrip = 100 * time.Millisecond
 	if got := w.pace(); got != 0 {
 		t.Errorf("a limit of %v is paced by %v", w.limit, got)

@@ -9,7 +9,7 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/opaque"
 )
 
-// secret is hidden, with all below it. It cannot be compared.
+// secret is an error to hide with its chain. It is not comparable.
 type secret struct {
 	err error
 	_   []string
@@ -34,7 +34,7 @@ func TestHide(t *testing.T) {
 	if nothing := opaque.Hide(visible, isSecret); nothing != visible { //nolint:errorlint // the same value
 		t.Errorf("got %v", nothing)
 	}
-	if errors.Is(err, secret{}) { // cannot be compared
+	if errors.Is(err, secret{}) { // not comparable
 		t.Error("found what is hidden")
 	}
 }

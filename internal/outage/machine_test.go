@@ -10,7 +10,7 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/retry"
 )
 
-// script drives a machine by events, in seconds of virtual time, and records what it does.
+// script calls a machine with events in virtual time, and records its actions.
 type script struct {
 	t       *testing.T
 	m       machine
@@ -39,7 +39,7 @@ func (s *script) ask(sid string) *Call {
 	return s.canary
 }
 
-// begin pulls calls and has them begin.
+// begin adds new calls.
 func (s *script) begin(sids ...string) {
 	for _, sid := range sids {
 		s.calls[sid] = &Call{sid: sid}
@@ -76,7 +76,7 @@ func (s *script) fail(sids ...string) {
 	}
 }
 
-// wait lets time pass, with a look at what is due each 100 ms.
+// wait advances the time, and settles every 100 ms.
 func (s *script) wait(d time.Duration) {
 	for range d / (100 * time.Millisecond) {
 		s.now = s.now.Add(100 * time.Millisecond)
@@ -84,7 +84,7 @@ func (s *script) wait(d time.Duration) {
 	}
 }
 
-// does checks what the machine did since the last time.
+// does checks the actions since the last call.
 func (s *script) does(want ...string) {
 	s.t.Helper()
 	if !slices.Equal(s.did, want) {
@@ -100,7 +100,7 @@ func (s *script) is(sid string, want state) {
 	}
 }
 
-// goDown has the API fail eight calls.
+// goDown makes eight calls fail, which opens the circuit breaker.
 func (s *script) goDown() []string {
 	sids := strings.Split("b1 b2 b3 b4 b5 b6 b7 b8", " ")
 	s.send(sids...)
@@ -112,7 +112,7 @@ func TestFailureCountsAfterALaterSuccess(t *testing.T) {
 	s := newScript(t, time.Hour)
 	s.send("early", "bad")
 	s.fail("bad")
-	s.succeed("early") // sent before the failure: it proves nothing
+	s.succeed("early") // sent before the failure
 	s.is("bad", parked)
 	s.send("late")
 	s.succeed("late")
@@ -151,7 +151,7 @@ func TestEightInARowAreAnOutage(t *testing.T) {
 	s = newScript(t, time.Hour)
 	s.send("1", "2", "3", "4", "5", "6", "7", "newest", "8")
 	s.fail("1", "2", "3", "4", "5", "6", "7")
-	s.succeed("newest") // the seven were sent before
+	s.succeed("newest") // sent after the seven
 	s.fail("8")
 	s.does()
 	s = newScript(t, time.Hour)
@@ -159,11 +159,11 @@ func TestEightInARowAreAnOutage(t *testing.T) {
 	s.send(late...)
 	s.send("newest")
 	s.succeed("newest")
-	s.fail(late...) // timeouts of requests that were sent before
+	s.fail(late...) // sent before the success
 	s.does()
 }
 
-// The intervals between probes begin anew with an outage.
+// The intervals between probes start again with each outage.
 func TestFirstProbeComesSoon(t *testing.T) {
 	s := newScript(t, time.Hour)
 	s.send("a")
@@ -181,7 +181,7 @@ func TestFirstProbeComesSoon(t *testing.T) {
 	}
 }
 
-// A call that waits for long keeps no others in memory.
+// A waiting call does not keep other calls in memory.
 func TestFreshCallsAreForgotten(t *testing.T) {
 	s := newScript(t, time.Hour)
 	s.begin("a", "b")
@@ -228,7 +228,7 @@ func TestCanaryDecides(t *testing.T) {
 	s.send("bad")
 	s.fail("bad")
 	s.wait(2 * time.Second)
-	s.does("ask b") // one of the last three
+	s.does("ask b") // one of the last three successes
 	s.send("canary")
 	s.succeed("canary")
 	s.is("bad", scheduled)
@@ -245,7 +245,7 @@ func TestProbesTakeTurns(t *testing.T) {
 	s.does("hold")
 	s.wait(2 * time.Second)
 	s.does("ask good")
-	s.wait(time.Minute) // one at a time
+	s.wait(time.Minute) // longer than an interval
 	s.does()
 	s.send("canary")
 	s.fail("canary")
@@ -259,7 +259,7 @@ func TestProbesTakeTurns(t *testing.T) {
 	s.send("canary")
 	s.fail("canary")
 	s.wait(4 * time.Second)
-	s.does("admit b1") // parked for longest
+	s.does("admit b1") // first of the parked calls
 }
 
 func TestPullsWhileDown(t *testing.T) {
@@ -313,8 +313,8 @@ func TestSuccessOfAnEarlierRequest(t *testing.T) {
 	s.does("hold", "ask slow")
 }
 
-// A canary that fails while a later request has succeeded is replaced, and is no outage.
-func TestCanaryOfItsOwnFault(t *testing.T) {
+// A failed canary is replaced when a later request has succeeded. This is not an outage.
+func TestCanaryFailsAlone(t *testing.T) {
 	s := newScript(t, time.Hour)
 	s.send("good")
 	s.succeed("good")
@@ -330,7 +330,7 @@ func TestCanaryOfItsOwnFault(t *testing.T) {
 func TestNothingEverSucceeded(t *testing.T) {
 	s := newScript(t, time.Hour)
 	s.send("a", "b")
-	s.m.fail(s.call("a"), 10*time.Second, false, s.now) // Retry-After
+	s.m.fail(s.call("a"), 10*time.Second, false, s.now) // Retry-After of 10 s
 	s.fail("b")
 	s.wait(9 * time.Second)
 	s.does()
@@ -363,7 +363,7 @@ func TestFewThatNeverSucceeded(t *testing.T) {
 	}
 }
 
-// probeUntilEnd has each probe fail until the batch ends.
+// probeUntilEnd makes each probe fail until the batch ends. It returns how long that took.
 func (s *script) probeUntilEnd(local bool) time.Duration {
 	began := s.now
 	for !s.m.ended && s.now.Sub(began) < 24*time.Hour {
@@ -431,11 +431,11 @@ func TestLocalCause(t *testing.T) {
 	s.succeed("good")
 	s.goDown()
 	if took := s.probeUntilEnd(true); took < time.Hour {
-		t.Errorf("a batch that was answered before took %v", took)
+		t.Errorf("a batch with earlier responses took %v", took)
 	}
 }
 
-// With Forever nothing ends a batch, and no call in it, for want of an answer.
+// With Forever, failures end neither the batch nor its calls.
 func TestForever(t *testing.T) {
 	s := newScript(t, Forever)
 	s.goDown()
@@ -466,7 +466,7 @@ func TestThrottledAlone(t *testing.T) {
 	s.m.throttle(s.call("t"), s.now)
 	s.is("t", ready)
 	s.wait(time.Minute)
-	s.does() // the limiter waits
+	s.does() // the limiter waits instead
 	s.m.postpone(s.call("t"), s.now.Add(time.Hour))
 	s.is("t", scheduled)
 	s.wait(3 * time.Second)
@@ -492,7 +492,7 @@ func TestThrottledForAll(t *testing.T) {
 	}
 }
 
-// A probe that is throttled is parked again, so that somebody is left to probe with.
+// A throttled probe is parked again, so that it can be used for the next probe.
 func TestThrottledProbes(t *testing.T) {
 	s := newScript(t, time.Hour)
 	s.goDown()
@@ -528,7 +528,7 @@ func TestWaitingCallsHoldNoPlace(t *testing.T) {
 	}
 }
 
-// What is idle is no outage: nothing is asked once all results are known.
+// Time without a call in progress is not an outage, and there are no probes.
 func TestIdleTimeDoesNotCount(t *testing.T) {
 	s := newScript(t, time.Minute)
 	s.send("a")
@@ -537,6 +537,6 @@ func TestIdleTimeDoesNotCount(t *testing.T) {
 	s.wait(time.Hour)
 	s.does()
 	if !s.m.failing.IsZero() {
-		t.Error("the time counts")
+		t.Error("idle time counts as an outage")
 	}
 }

@@ -51,7 +51,7 @@ func TestMarshal(t *testing.T) {
 	}
 }
 
-// An item of errors has no code that nobody has put there.
+// An error item without a code is encoded without one.
 func TestMarshalItems(t *testing.T) {
 	profile := gen.CustomerProfile{Errors: []gen.CustomerProfileError{
 		{Code: 18601, AdditionalProperties: map[string]any{"a": 1}}, {AdditionalProperties: map[string]any{"message": "m"}}, {},

@@ -10,8 +10,7 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/retry"
 )
 
-// Waits double, spread from once to twice their least, and stay between the minimum and the
-// maximum.
+// Waits double, with a jitter of up to the same again, between MinWait and MaxWait.
 func TestBackoff(t *testing.T) {
 	for name, test := range map[string]struct{ minimum, maximum time.Duration }{
 		"default": {200 * time.Millisecond, 10 * time.Second},
@@ -42,7 +41,7 @@ func TestBackoff(t *testing.T) {
 	}
 }
 
-// With one least and longest wait, all are that.
+// With equal minimum and maximum, all waits are equal.
 func TestBackoffWithoutSpread(t *testing.T) {
 	for _, wait := range []time.Duration{time.Nanosecond, time.Second} {
 		backoff := retry.NewBackoff(wait, wait)
@@ -65,13 +64,13 @@ func TestQuota(t *testing.T) {
 	if left, taken := quota.Left(), take(); left != 100 || taken != 100 || quota.Left() != 0 {
 		t.Errorf("%d left and %d taken at first, %d left then", left, taken, quota.Left())
 	}
-	for range 54 { // five successes pay for a retry
+	for range 54 { // one retry per five successes
 		quota.Earn()
 	}
 	if left, taken := quota.Left(), take(); left != 10 || taken != 10 {
 		t.Errorf("%d left and %d taken after 54 successes", left, taken)
 	}
-	quota.Earn() // the fifth of its retry
+	quota.Earn() // the fifth success
 	if quota.Left() != 1 {
 		t.Errorf("%d left after 55 successes", quota.Left())
 	}
@@ -85,7 +84,7 @@ func TestQuota(t *testing.T) {
 
 var policy = retry.Policy{MaxAttempts: 3, MinWait: time.Second, MaxWait: 10 * time.Second}
 
-// What is decided after the first failure of a call.
+// The decision after the first failure of a call.
 func TestFirstFailure(t *testing.T) {
 	for name, test := range map[string]struct {
 		outcome    attempt.Outcome
@@ -93,21 +92,21 @@ func TestFirstFailure(t *testing.T) {
 		again      bool
 		from, to   time.Duration // of the wait
 	}{
-		"transient":                    {attempt.Outcome{Kind: attempt.Transient}, limiter.Throttling{}, true, time.Second, 2 * time.Second},
-		"transient, asks":              {attempt.Outcome{Kind: attempt.Transient, RetryAfter: 10 * time.Second}, limiter.Throttling{}, true, 10 * time.Second, 10 * time.Second},
-		"transient, asks for too much": {attempt.Outcome{Kind: attempt.Transient, RetryAfter: 11 * time.Second}, limiter.Throttling{}, false, 0, 0},
-		"throttled":                    {attempt.Outcome{Kind: attempt.Throttled}, limiter.Throttling{Paused: true}, true, time.Second, 2 * time.Second},
-		// the limiter waits
-		"throttled, asks":                {attempt.Outcome{Kind: attempt.Throttled, RetryAfter: 5 * time.Second}, limiter.Throttling{Paused: true}, true, 0, 0},
-		"throttled, asks and is alone":   {attempt.Outcome{Kind: attempt.Throttled, RetryAfter: 5 * time.Second}, limiter.Throttling{}, true, 5 * time.Second, 5 * time.Second},
-		"throttled, asks for too much":   {attempt.Outcome{Kind: attempt.Throttled, RetryAfter: 11 * time.Second}, limiter.Throttling{Paused: true}, false, 0, 0},
-		"succeeded":                      {attempt.Outcome{Kind: attempt.Succeeded}, limiter.Throttling{}, false, 0, 0},
-		"rejected":                       {attempt.Outcome{Kind: attempt.Rejected}, limiter.Throttling{}, false, 0, 0},
-		"rejected, although it may pass": {attempt.Outcome{Kind: attempt.Rejected, RetryAfter: time.Second}, limiter.Throttling{}, false, 0, 0},
-		"final":                          {attempt.Outcome{Kind: attempt.Final}, limiter.Throttling{}, false, 0, 0},
-		"gateway":                        {attempt.Outcome{Kind: attempt.Gateway}, limiter.Throttling{}, false, 0, 0},
-		"unauthorized":                   {attempt.Outcome{Kind: attempt.Unauthorized}, limiter.Throttling{}, false, 0, 0},
-		"fatal":                          {attempt.Outcome{Kind: attempt.Fatal}, limiter.Throttling{}, false, 0, 0},
+		"transient":                           {attempt.Outcome{Kind: attempt.Transient}, limiter.Throttling{}, true, time.Second, 2 * time.Second},
+		"transient, Retry-After":              {attempt.Outcome{Kind: attempt.Transient, RetryAfter: 10 * time.Second}, limiter.Throttling{}, true, 10 * time.Second, 10 * time.Second},
+		"transient, Retry-After over MaxWait": {attempt.Outcome{Kind: attempt.Transient, RetryAfter: 11 * time.Second}, limiter.Throttling{}, false, 0, 0},
+		"throttled":                           {attempt.Outcome{Kind: attempt.Throttled}, limiter.Throttling{Paused: true}, true, time.Second, 2 * time.Second},
+		// Here, the limiter waits.
+		"throttled, Retry-After":                 {attempt.Outcome{Kind: attempt.Throttled, RetryAfter: 5 * time.Second}, limiter.Throttling{Paused: true}, true, 0, 0},
+		"throttled, Retry-After without a pause": {attempt.Outcome{Kind: attempt.Throttled, RetryAfter: 5 * time.Second}, limiter.Throttling{}, true, 5 * time.Second, 5 * time.Second},
+		"throttled, Retry-After over MaxWait":    {attempt.Outcome{Kind: attempt.Throttled, RetryAfter: 11 * time.Second}, limiter.Throttling{Paused: true}, false, 0, 0},
+		"succeeded":                              {attempt.Outcome{Kind: attempt.Succeeded}, limiter.Throttling{}, false, 0, 0},
+		"rejected":                               {attempt.Outcome{Kind: attempt.Rejected}, limiter.Throttling{}, false, 0, 0},
+		"rejected, Retry-After":                  {attempt.Outcome{Kind: attempt.Rejected, RetryAfter: time.Second}, limiter.Throttling{}, false, 0, 0},
+		"final":                                  {attempt.Outcome{Kind: attempt.Final}, limiter.Throttling{}, false, 0, 0},
+		"gateway":                                {attempt.Outcome{Kind: attempt.Gateway}, limiter.Throttling{}, false, 0, 0},
+		"unauthorized":                           {attempt.Outcome{Kind: attempt.Unauthorized}, limiter.Throttling{}, false, 0, 0},
+		"fatal":                                  {attempt.Outcome{Kind: attempt.Fatal}, limiter.Throttling{}, false, 0, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			call := retry.NewCall(policy, retry.NewQuota(), nil)
@@ -119,11 +118,11 @@ func TestFirstFailure(t *testing.T) {
 	}
 }
 
-// A call ends after MaxAttempts, and when the quota is spent.
+// A call ends after MaxAttempts, or when the quota is used up.
 func TestCallGivesUp(t *testing.T) {
 	down := &attempt.Outcome{Kind: attempt.Transient}
 	quota := retry.NewQuota()
-	for call := range 51 { // two retries each
+	for call := range 51 { // with two retries each
 		want := 3
 		if call == 50 {
 			want = 1
@@ -139,12 +138,12 @@ func TestCallGivesUp(t *testing.T) {
 	}
 	single := retry.NewCall(retry.Policy{MaxAttempts: 1, MinWait: 1, MaxWait: 1}, retry.NewQuota(), nil)
 	if single.Next(down, limiter.Throttling{}).Again {
-		t.Error("a second attempt of one")
+		t.Error("MaxAttempts 1 permits a second attempt")
 	}
 }
 
-// While requests succeed, a 429 is no failure of the call, for as long as MaxWait after the last
-// success. It ends after 50.
+// While other requests succeed, a 429 uses no attempt, up to 50 times. This ends when the last
+// success is longer ago than MaxWait.
 func TestThrottledWhileOthersSucceed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := limiter.New(16, time.Second)

@@ -20,13 +20,13 @@ func candidates() []string {
 		"AC" + valid[2:], "bu" + valid[2:], "BU" + strings.Repeat("g", 32), "BU" + strings.Repeat("é", 16), valid[:33] + "\x00",
 		valid[:31] + "%61", "..%2f" + valid, strings.Repeat("a", 1<<16),
 	}
-	for i := range 256 { // every byte as a digit
+	for i := range 256 { // every byte in place of a digit
 		all = append(all, valid[:33]+string([]byte{byte(i)}))
 	}
 	return all
 }
 
-// pattern is that of the OpenAPI document.
+// pattern returns the pattern of the OpenAPI document.
 func pattern(t testing.TB) *regexp.Regexp {
 	t.Helper()
 	doc, err := openapi3.NewLoader().LoadFromData(api.Spec())
@@ -37,8 +37,8 @@ func pattern(t testing.TB) *regexp.Regexp {
 	return regexp.MustCompile(parameter.Schema.Value.Pattern)
 }
 
-// The SIDs that the client sends are those that the document permits.
-func TestPatternIsTheDocuments(t *testing.T) {
+// IsValid accepts the same SIDs as the pattern of the document.
+func TestPatternOfTheDocument(t *testing.T) {
 	documented, accepted := pattern(t), 0
 	for _, candidate := range candidates() {
 		got := sid.IsValid(candidate)

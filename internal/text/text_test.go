@@ -20,9 +20,9 @@ func TestPrintable(t *testing.T) {
 		{"a", 0, "…"},
 		{"a\x1b[31m\nb\u202ec\x00\x7f", 80, "a[31mbc"},
 		{"naïve 你好", 80, "naïve 你好"},
-		{"\xff\ufffd", 80, ""}, // no UTF-8, and what stands for that
-		{"é", 1, "…"},          // no half of a character
-		{"\n\n\nabc", 3, "…"},  // the limit is on what is read
+		{"\xff\ufffd", 80, ""}, // invalid UTF-8 and its replacement character
+		{"é", 1, "…"},          // characters are not divided
+		{"\n\n\nabc", 3, "…"},  // the limit applies to the input
 		{"tab\tand\rreturn", 80, "tabandreturn"},
 	} {
 		if got := text.Printable(test.in, test.limit); got != test.want {
@@ -38,7 +38,8 @@ type printer string
 
 func (p printer) Format(f fmt.State, verb rune) { text.Format(f, verb, string(p)) }
 
-// The verbs for strings do to the text what they do to any, all others print it as it is.
+// Format verbs for strings apply to the text as to any string. All other verbs print the text
+// unchanged.
 func TestFormat(t *testing.T) {
 	for verb, want := range map[string]string{
 		"%s": "né", "%v": "né", "%+v": "né", "%#v": `"né"`, "%d": "né", "%t": "né", "%c": "né", "%e": "né", "%U": "né",

@@ -10,7 +10,7 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/tracker"
 )
 
-// script calls a machine, and takes time.
+// script calls a machine in virtual time.
 type script struct {
 	*tracker.Machine
 	t   *testing.T
@@ -24,7 +24,7 @@ func newScript(t *testing.T, sids ...string) *script {
 	return s
 }
 
-// sweep begins a sweep of SIDs.
+// sweep begins a sweep with SIDs.
 func (s *script) sweep(sids ...string) {
 	s.BeginSweep()
 	for _, sid := range sids {
@@ -37,7 +37,7 @@ func (s *script) wait(d time.Duration) {
 	s.Tick(s.now)
 }
 
-// status is an event that a profile with this status shows.
+// status is an event that matches a profile with this status.
 type status string
 
 func (e status) Match(of, _ string) tracker.Match {
@@ -54,7 +54,7 @@ func (s *script) poll(sid string, event tracker.Event) {
 	}
 }
 
-// land returns a state for a request that was sent now.
+// land reports a state whose request was sent now.
 func (s *script) land(sid, state string) { s.landSent(sid, state, s.now) }
 
 func (s *script) landSent(sid, state string, sent time.Time) {
@@ -65,7 +65,7 @@ func (s *script) landError(sid, failure string) {
 	s.Land(sid, tracker.Seen{SentAt: s.now, Err: errors.New(failure), Failure: failure}, s.now)
 }
 
-// polls and swept return what is to be fetched.
+// polls and swept return the SIDs to fetch.
 func (s *script) polls() string { return drain(s.NextPoll) }
 func (s *script) swept() string { return drain(s.NextOfSweep) }
 
@@ -80,7 +80,7 @@ func drain(next func() (string, bool)) string {
 	}
 }
 
-// job takes the next job, of which nothing is known unless it was asked before, and describes it.
+// job returns the next job and its description. If the base state is not known, it is set to none.
 func (s *script) job() (*tracker.Job, string) {
 	job, ok := s.NextJob()
 	if !ok {
@@ -97,7 +97,7 @@ func (s *script) job() (*tracker.Job, string) {
 	return &job, said
 }
 
-// handles expects jobs, which succeed.
+// handles expects these jobs and completes them.
 func (s *script) handles(want ...string) {
 	s.t.Helper()
 	for _, want := range append(want, "none") {
@@ -111,7 +111,7 @@ func (s *script) handles(want ...string) {
 	}
 }
 
-// fails expects a job, which fails.
+// fails expects a job and makes it fail.
 func (s *script) fails(want string) time.Duration {
 	s.t.Helper()
 	job, got := s.job()
@@ -159,7 +159,7 @@ func TestPollIsQueuedOnce(t *testing.T) {
 
 func TestPollWhileARequestIsUnderWay(t *testing.T) {
 	for name, test := range map[string]struct {
-		sent  time.Duration // after the poll
+		sent  time.Duration // relative to the poll
 		polls string
 	}{"sent before": {-1, "a"}, "sent later": {1, ""}} {
 		t.Run(name, func(t *testing.T) {
@@ -173,8 +173,8 @@ func TestPollWhileARequestIsUnderWay(t *testing.T) {
 	}
 }
 
-// What a poll finds goes ahead of what a sweep has found.
-func TestJobsOfPollsGoFirst(t *testing.T) {
+// Jobs of polls are handled before jobs of the sweep.
+func TestJobsOfPollsAreHandledFirst(t *testing.T) {
 	s := newScript(t, "a", "b", "c")
 	s.poll("c", nil)
 	s.expect("polls", s.polls(), "c")
@@ -213,7 +213,7 @@ func TestUnchanged(t *testing.T) {
 		{"", "404", "a 1>404"},
 		{"", "404", ""},
 		{"", "500", "a 1>500"},
-		{"1", "", ""}, // and so the error is over
+		{"1", "", ""}, // the end of the error
 		{"", "500", "a 1>500"},
 		{"2", "", "a 1>2"},
 	} {
@@ -253,7 +253,7 @@ func TestFailedJob(t *testing.T) {
 	s.wait(time.Minute)
 	s.handles("a >2")
 
-	s.sweep("a") // it fails, and then it is as it was handled last
+	s.sweep("a") // fails, and the next state is the handled one again
 	s.swept()
 	s.land("a", "3")
 	s.fails("a 2>3")
@@ -267,7 +267,7 @@ func TestFailedJob(t *testing.T) {
 	}
 }
 
-// What is known of a SID is asked until there is an answer.
+// The base state of a SID is requested again after an error.
 func TestKnownFails(t *testing.T) {
 	s := newScript(t, "a", "b")
 	s.swept()
@@ -277,7 +277,7 @@ func TestKnownFails(t *testing.T) {
 	s.Failed(&a, s.now)
 	b, _ := s.NextJob()
 	if s.Known(&b, []byte("1")); b.IsChange() {
-		t.Error("what is known is a change")
+		t.Error("the known state is a change")
 	}
 	s.Done(&b)
 	s.wait(time.Second)
@@ -311,7 +311,7 @@ func TestEventFollowUps(t *testing.T) {
 	t.Run("never shown", func(t *testing.T) {
 		s := newScript(t, "a")
 		s.poll("a", status("approved"))
-		for _, wait := range []time.Duration{0, 2, 8, 50} { // 2, 10 and 60 s after the first
+		for _, wait := range []time.Duration{0, 2, 8, 50} { // 2, 10 and 60 s after the first poll
 			s.wait(wait*time.Second - min(wait, 1))
 			s.expect("polls early", s.polls(), strings.Repeat("a", 1-int(min(wait, 1))))
 			if s.wait(min(wait, 1)); wait > 0 {
@@ -396,7 +396,7 @@ func TestForgotten(t *testing.T) {
 	s.EndSweep()
 	s.expect("tracked", fmt.Sprint(s.Tracked()), "1")
 	s.land("b", "2")
-	s.handles("b 1>2") // which was still to be done
+	s.handles("b 1>2") // not handled before the end of the sweep
 
 	s.sweep("a", "b", "c")
 	s.EndSweep()
@@ -405,7 +405,7 @@ func TestForgotten(t *testing.T) {
 	s.polls()
 	s.land("b", "2")
 	s.land("c", "1")
-	s.handles("b >2", "c >1") // they are new
+	s.handles("b >2", "c >1") // tracked as new SIDs
 	s.expect("tracked", fmt.Sprint(s.Tracked()), "3")
 }
 
@@ -427,7 +427,7 @@ func TestUntracked(t *testing.T) {
 	s.expect("tracked", fmt.Sprint(s.Tracked()), "1")
 }
 
-// A SID is found in either case, and named as the program does.
+// A SID is found in upper or lower case. It is reported in the spelling of the sweep.
 func TestCaseOfSID(t *testing.T) {
 	s := newScript(t)
 	s.poll("BUABC", nil)

@@ -19,12 +19,12 @@ import (
 
 var errTooLarge = errors.New("too large")
 
-// A body of exactly the limit is not too large, and the largest limit is none.
+// A body of exactly the limit is accepted. The maximum int64 means no limit.
 func TestReadBody(t *testing.T) {
 	const acme = `{"friendly_name":"Acme"}`
 	const size = int64(len(acme))
 	for name, test := range map[string]struct {
-		announced int64 // -1: it is not
+		announced int64 // -1: unknown
 		body      string
 		limit     int64
 		kept      string
@@ -52,7 +52,7 @@ func TestReadBody(t *testing.T) {
 	}
 }
 
-// body counts how often it is closed.
+// body counts the calls of Close.
 type body struct {
 	io.Reader
 	closed atomic.Int64
@@ -60,8 +60,8 @@ type body struct {
 
 func (b *body) Close() error { b.closed.Add(1); return nil }
 
-// A body that breaks off keeps what came before.
-func TestReadTornBody(t *testing.T) {
+// ReadBody returns the part of a truncated body that arrived.
+func TestReadTruncatedBody(t *testing.T) {
 	for _, failure := range []error{io.ErrUnexpectedEOF, errors.New("reset")} {
 		body := &body{Reader: io.MultiReader(strings.NewReader(`{"sid"`), iotest.ErrReader(failure))}
 		kept, err := transport.ReadBody(t.Context(), &http.Response{Body: body, ContentLength: 100}, true, 1000, errTooLarge)
@@ -71,7 +71,7 @@ func TestReadTornBody(t *testing.T) {
 	}
 }
 
-// stuck is a body that knows nothing of contexts: only closing it ends a Read.
+// stuck is a body that ignores contexts. Only Close ends its Read.
 type stuck struct {
 	body
 	unblock chan struct{}
@@ -79,11 +79,12 @@ type stuck struct {
 
 func (b *stuck) Read([]byte) (int, error) { <-b.unblock; return 0, errors.New("read on closed body") }
 
-// twice panics
+// Close panics when it is called twice.
 func (b *stuck) Close() error { close(b.unblock); return b.body.Close() }
 
-// A body whose Read ignores the context ends with it, and the error is the context's cause. Of
-// transports that heed contexts only the body after a switch of protocols does so.
+// The end of the context also ends a Read that ignores it, and the error is the cause of the
+// context. With a transport that observes the context, only the body after 101 Switching Protocols
+// needs this.
 func TestReadBodyThatIgnoresTheContext(t *testing.T) {
 	for heeds, status := range map[bool]int{false: http.StatusOK, true: http.StatusSwitchingProtocols} {
 		synctest.Test(t, func(t *testing.T) {
@@ -100,7 +101,7 @@ func TestReadBodyThatIgnoresTheContext(t *testing.T) {
 	}
 }
 
-// A wrapper may do anything with a body.
+// HeedsContext is false for a wrapper, which may replace the body.
 func TestHeedsContext(t *testing.T) {
 	for want, next := range map[bool]http.RoundTripper{true: new(http.Transport), false: wrapper{new(http.Transport)}} {
 		if transport.HeedsContext(next) != want {
@@ -111,7 +112,7 @@ func TestHeedsContext(t *testing.T) {
 
 type wrapper struct{ http.RoundTripper }
 
-// Memory stays within a few times the limit, whatever a server announces and sends.
+// Memory is bounded by a multiple of the limit, for every Content-Length and body.
 func TestMemoryIsBounded(t *testing.T) {
 	const limit = 1 << 20
 	endless := io.NopCloser(spaces{})

@@ -12,9 +12,10 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/transport"
 )
 
-// What cannot be a wait is none, and what is too much for a duration is the longest that fits.
+// RetryAfter returns zero for an invalid value, and the maximum for a value that exceeds a
+// Duration.
 func TestRetryAfter(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) { // where the time is a whole second
+	synctest.Test(t, func(t *testing.T) { // starts at a whole second
 		for value, want := range map[string]time.Duration{
 			"1":  time.Second,
 			"7":  7 * time.Second,
@@ -45,7 +46,7 @@ func TestRetryAfter(t *testing.T) {
 	})
 }
 
-// A Retry-After header is whole seconds, a date, or nothing.
+// A valid Retry-After is a number of seconds or a date.
 func FuzzRetryAfter(f *testing.F) {
 	for _, value := range []string{"0", "1", "-1", "99999999999999999999", "1.5", "18700000000000000000A", "Fri, 31 Dec 9999 23:59:59 GMT", "Mon, 01 Jan 1990 00:00:00 GMT", " 1", "+1"} {
 		f.Add(value)

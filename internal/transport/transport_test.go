@@ -19,8 +19,8 @@ func replaceDefaultTransport(t *testing.T, transport http.RoundTripper) {
 	t.Cleanup(func() { http.DefaultTransport = standard })
 }
 
-// Whatever http.Transport a program has put in the place of http.DefaultTransport, its settings are
-// kept, itself is not changed, and HTTP/2 and modern TLS are spoken.
+// Default keeps the settings of a replaced http.DefaultTransport and does not change it. Its own
+// transport supports HTTP/2 and modern TLS.
 func TestDefaultSpeaksHTTP2AndModernTLS(t *testing.T) {
 	var protocol string
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { protocol = r.Proto }))
@@ -32,7 +32,7 @@ func TestDefaultSpeaksHTTP2AndModernTLS(t *testing.T) {
 		standard http.RoundTripper
 		oldest   uint16 // version of TLS
 	}{
-		"as it comes":   {http.DefaultTransport, tls.VersionTLS12},
+		"default":       {http.DefaultTransport, tls.VersionTLS12},
 		"none":          {nil, tls.VersionTLS12},
 		"a new one":     {new(http.Transport), tls.VersionTLS12},
 		"with a dialer": {&http.Transport{DialContext: new(net.Dialer).DialContext}, tls.VersionTLS12},
@@ -60,13 +60,13 @@ func TestDefaultSpeaksHTTP2AndModernTLS(t *testing.T) {
 			}
 			if theirs, ok := test.standard.(*http.Transport); ok && theirs.TLSClientConfig != nil &&
 				(theirs.TLSClientConfig.RootCAs != nil || theirs.TLSClientConfig.ClientSessionCache != nil) {
-				t.Error("the program's own transport was changed")
+				t.Error("http.DefaultTransport was changed")
 			}
 		})
 	}
 }
 
-// The authorities that a program trusts are trusted.
+// Default keeps the certificate authorities of http.DefaultTransport.
 func TestDefaultKeepsTLSConfiguration(t *testing.T) {
 	server := httptest.NewTLSServer(http.NotFoundHandler())
 	defer server.Close()
@@ -80,7 +80,7 @@ func TestDefaultKeepsTLSConfiguration(t *testing.T) {
 	_ = response.Body.Close()
 }
 
-// A program without a transport at all still has time-outs and room for idle connections.
+// The transport has time-outs and idle connections, also when http.DefaultTransport is nil.
 func TestDefaultHasTimeouts(t *testing.T) {
 	for _, standard := range []http.RoundTripper{http.DefaultTransport, nil} {
 		replaceDefaultTransport(t, standard)
@@ -94,7 +94,7 @@ func TestDefaultHasTimeouts(t *testing.T) {
 
 type mock struct{ http.RoundTripper }
 
-// A mock or a tracer in the place of http.DefaultTransport is used as it is.
+// A mock or tracer that replaces http.DefaultTransport is used unchanged.
 func TestDefaultThatWasReplaced(t *testing.T) {
 	theirs := mock{http.NewFileTransport(nil)}
 	replaceDefaultTransport(t, theirs)
@@ -103,11 +103,11 @@ func TestDefaultThatWasReplaced(t *testing.T) {
 	}
 }
 
-// The pings follow the time-out of an attempt: both times at most half of it, within bounds that no
-// server objects to. What a program has set itself is kept.
+// The ping times depend on the time-out of an attempt: together at most half of it, and not too
+// short for servers. Settings of the program are kept.
 func TestHealthChecksFollowTheTimeout(t *testing.T) {
 	for _, test := range []struct{ timeout, send, wait time.Duration }{
-		{30 * time.Second, 10 * time.Second, 5 * time.Second}, // the default
+		{30 * time.Second, 10 * time.Second, 5 * time.Second}, // default time-out
 		{time.Hour, 10 * time.Second, 5 * time.Second},
 		{12 * time.Second, 4 * time.Second, 2 * time.Second},
 		{4500 * time.Millisecond, 1500 * time.Millisecond, time.Second},

@@ -18,7 +18,7 @@ func TestExplain(t *testing.T) {
 	for name, test := range map[string]struct {
 		signedFor, method, body string
 		key                     webhook.Key
-		settings                string // captured
+		settings                string // a settings header from a recorded request
 		by                      string
 		changes                 []string
 	}{
@@ -32,16 +32,16 @@ func TestExplain(t *testing.T) {
 		"another key":        {public, "POST", form, next, "", "NEXT", nil},
 		"header lost":        {public, "POST", form, shared, "", "SHARED", []string{"with the header X-Twilio-Webhooks-Signature-Settings, which something on the way has dropped"}},
 		"header of another":  {public, "POST", form, shared, "key=x,algorithm=HMAC_SHA256", "SHARED", []string{"with the header X-Twilio-Webhooks-Signature-Settings naming that key and HMAC_SHA256"}},
-		"header too much":    {public, "POST", form, token, "key=x,algorithm=HMAC_SHA256", "TOKEN", []string{"without the header X-Twilio-Webhooks-Signature-Settings, because an auth token has signed"}},
+		"superfluous header": {public, "POST", form, token, "key=x,algorithm=HMAC_SHA256", "TOKEN", []string{"without the header X-Twilio-Webhooks-Signature-Settings, because an auth token has signed"}},
 		"a line break":       {public, "POST", form + "\n", token, "", "TOKEN", []string{"without the line break at the end of the body"}},
 		"body not signed":    {public, "GET", "", token, "", "TOKEN", []string{"without the parameters of the body"}},
 		"a prefix":           {"https://app.example.com/a?b=2&a=1", "POST", form, token, "", "TOKEN", []string{"without the first part of the path"}},
 		"a forwarded host":   {"https://shop.example.com/hook/a?b=2&a=1", "POST", form, token, "", "TOKEN", []string{"with the host of the header X-Forwarded-Host"}},
 		"a forwarded path":   {"https://app.example.com/api/x?c=1", "POST", form, token, "", "TOKEN", []string{"with the path of the header X-Original-Uri"}},
 		"a forwarded prefix": {"https://app.example.com/v2/hook/a?b=2&a=1", "POST", form, token, "", "TOKEN", []string{"with the prefix of the header X-Forwarded-Prefix"}},
-		"something else":     {"https://other.example.com/", "POST", form, token, "", "", nil},
-		"by an unknown one":  {public, "POST", form, webhook.AuthToken("x"), "", "", nil},
-		"two of these at it": {"http://app.example.com/hook/a/?a=1&b=2", "POST", form, next, "", "NEXT", []string{"with http in place of https", "with a / at the end of the path", "with the parameters of the query in another order"}},
+		"another URL":        {"https://other.example.com/", "POST", form, token, "", "", nil},
+		"unknown key":        {public, "POST", form, webhook.AuthToken("x"), "", "", nil},
+		"several changes":    {"http://app.example.com/hook/a/?a=1&b=2", "POST", form, next, "", "NEXT", []string{"with http in place of https", "with a / at the end of the path", "with the parameters of the query in another order"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			algorithm := webhook.SHA256

@@ -1,5 +1,5 @@
-// Package callbacks_test tries the handler of status callbacks with requests as Twilio, probes and
-// strangers send them.
+// Package callbacks_test tests the handler of status callbacks with requests of Twilio, of load
+// balancers and of other parties.
 package callbacks_test
 
 import (
@@ -13,7 +13,7 @@ import (
 
 const sid = trusthubtest.ExampleSID
 
-// over returns a client that tries once.
+// over returns a client without retries.
 func over(t testing.TB, transport http.RoundTripper, opts ...trusthub.Option) *trusthub.Client {
 	t.Helper()
 	return apitest.Over(t, transport, append(opts, trusthub.WithBaseURL("http://127.0.0.1"))...)

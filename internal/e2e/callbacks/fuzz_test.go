@@ -13,8 +13,8 @@ import (
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
-// Whatever is called, nothing is fetched without a signature, and with one it is one well-formed
-// SID or none.
+// A request without a valid signature causes no fetch. A signed request fetches at most one SID,
+// which is well-formed.
 func FuzzCallbackHandler(f *testing.F) {
 	f.Add("POST", "/"+sid, "Sid="+sid, "A")
 	f.Add("GET", "/?Sid="+sid+"&Sid="+otherSID, "", "")
@@ -30,7 +30,7 @@ func FuzzCallbackHandler(f *testing.F) {
 			t.Fatalf("unsigned: status %d, fetched %v", status, app.fetched())
 		}
 		func() {
-			defer func() { _ = recover() }() // it cannot be signed
+			defer func() { _ = recover() }() // SignCallback panics for some requests
 			trusthubtest.SignCallback(r, publicURL+target)
 		}()
 		status, fetched := app.call(r), app.fetched()
@@ -40,9 +40,9 @@ func FuzzCallbackHandler(f *testing.F) {
 	})
 }
 
-// Verification never accepts what was not signed with one of the keys. The fuzzer signs one request
-// and has another one verified, which may differ in every part: accepted is what has the same text
-// to sign, by the same key and algorithm.
+// Verification accepts only requests with a valid signature. The fuzzer signs one request and
+// verifies another one, which may differ in every part. It is accepted only if the text to sign,
+// key and algorithm are the same.
 func FuzzVerifyCallback(f *testing.F) {
 	const shared = "key=" + sharedKeyID + ",algorithm=HMAC_SHA256"
 	f.Add(byte(0), "POST", hookURL, "Sid=1", "POST", hookURL, "Sid=1", "", "")
@@ -64,7 +64,7 @@ func FuzzVerifyCallback(f *testing.F) {
 			t.Fatalf("signed what has no text: %s %q %q", signedMethod, signedFor, signedBody)
 		}
 		if err := trusthub.VerifyCallback(original, signedFor, signer); err != nil {
-			t.Fatalf("refused what was signed: %s %q %q: %v", signedMethod, signedFor, signedBody, err)
+			t.Fatalf("rejected a signed request: %s %q %q: %v", signedMethod, signedFor, signedBody, err)
 		}
 
 		r := &http.Request{Method: method, Header: original.Header.Clone(), Body: io.NopCloser(strings.NewReader(body))}
@@ -95,8 +95,8 @@ func canSign(r *http.Request, url string, key trusthub.SigningKey) (can bool) {
 	return true
 }
 
-// signedTexts returns the texts that a signature of a request may be of, written down apart from
-// the code under test. The first one is of the URL as it is.
+// signedTexts returns the texts that a signature of a request may cover. It does not use the tested
+// code. The first text is for the unchanged URL.
 func signedTexts(method, called, body string, postForm url.Values) (texts []string, ok bool) {
 	var form url.Values
 	query := called[strings.IndexAny(called+"?", "?#"):]
@@ -122,7 +122,7 @@ func signedTexts(method, called, body string, postForm url.Values) (texts []stri
 			parameters = append(parameters, name+"\x00"+value)
 		}
 	}
-	slices.Sort(parameters) // names do not hold the separator, or else the order is tried in vain
+	slices.Sort(parameters) // no separator in names: no other order is possible
 	signed := strings.ReplaceAll(strings.Join(slices.Compact(parameters), ""), "\x00", "")
 	scheme, rest, _ := strings.Cut(called, "://")
 	end := strings.IndexAny(rest+"/", "/?#")
@@ -148,8 +148,8 @@ func withoutPort(host string) string {
 	return host
 }
 
-// The largest POST that is not signed by a key, with as many keys and spellings of the URL as there
-// can be: at most 2 ms on a machine that has nothing else to do.
+// The slowest POST without a valid signature, with the maximum of keys and spellings of the URL. It
+// takes at most 2 ms on an idle machine.
 func BenchmarkCallbackWithoutAValidSignature(b *testing.B) {
 	keys := []trusthub.SigningKey{authKey, trusthub.AuthToken("b"), trusthub.AuthToken("c"), trusthub.AuthToken("d")}
 	many := &strings.Builder{}

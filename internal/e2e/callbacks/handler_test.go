@@ -31,9 +31,8 @@ const (
 	otherSID  = "BU00000000000000000000000000000001"
 )
 
-// The whole loop: a status changes, Twilio calls, the call is verified, and the profile fetched and
-// handed over.
-func TestCallbackHandlerIsToldOfAChange(t *testing.T) {
+// A status changes, Twilio calls, the callback is verified, the profile fetched, and Handle called.
+func TestCallbackHandlerHandlesAChange(t *testing.T) {
 	fake := trusthubtest.NewServer(t)
 	var got []trusthub.CustomerProfileStatus
 	app := httptest.NewUnstartedServer(nil)
@@ -56,7 +55,7 @@ func TestCallbackHandlerIsToldOfAChange(t *testing.T) {
 	}
 }
 
-// Which profile a call is about.
+// The SID is found in the path, the query or the body.
 func TestCallbackHandlerFindsTheSID(t *testing.T) {
 	lower, upper := "BU"+strings.Repeat("a", 32), "BU"+strings.Repeat("A", 32)
 	document := func(text string) string { return "/?bodySHA256=" + hashOf(text) }
@@ -64,14 +63,14 @@ func TestCallbackHandlerFindsTheSID(t *testing.T) {
 	oneDocument := `{"sid":"` + sid + `","account_sid":"AC1","valid_until":null,"results":[{"sid":"` + sid + `"}]}`
 	for name, test := range map[string]struct {
 		method, target, body string
-		want                 string // "": none
+		want                 string // "": no SID
 	}{
 		"path":                            {"POST", "/hooks/" + sid, "Status=draft", sid},
 		"path of a GET":                   {"GET", "/hooks/" + sid, "", sid},
 		"last of the path":                {"POST", "/" + otherSID + "/" + sid + "/status", "", sid},
 		"path before body":                {"POST", "/" + sid, "Sid=" + otherSID, sid},
 		"path before query":               {"GET", "/" + sid + "?Sid=" + otherSID, "", sid},
-		"whatever its name is":            {"POST", "/", "Whatever=" + sid + "&Sid=AC1", sid},
+		"any parameter name":              {"POST", "/", "Whatever=" + sid + "&Sid=AC1", sid},
 		"repeated":                        {"POST", "/", "A=" + sid + "&A=" + sid + "&B=" + sid, sid},
 		"in both cases":                   {"POST", "/", "A=" + lower + "&B=" + upper, lower},
 		"query of a GET":                  {"GET", "/?Sid=" + sid + "&b", "", sid},
@@ -81,7 +80,7 @@ func TestCallbackHandlerFindsTheSID(t *testing.T) {
 		"two":                             {"POST", "/", "A=" + sid + "&B=" + otherSID, ""},
 		"two by one name":                 {"POST", "/", "A=" + sid + "&A=" + otherSID, ""},
 		"two in JSON":                     {"POST", document(twoDocuments), twoDocuments, ""},
-		"torn JSON":                       {"POST", document(oneDocument[:60]), oneDocument[:60], ""},
+		"truncated JSON":                  {"POST", document(oneDocument[:60]), oneDocument[:60], ""},
 		"in a name":                       {"POST", "/", sid + "=1", ""},
 		"in a longer value":               {"POST", "/", "Url=https://trusthub.twilio.com/v1/CustomerProfiles/" + sid, ""},
 		"in a longer element of the path": {"POST", "/hook" + sid, "", ""},
@@ -105,9 +104,9 @@ func TestCallbackHandlerFindsTheSID(t *testing.T) {
 	}
 }
 
-// The URL that was signed is put together from what the public URL and the request say, byte for
+// The signed URL consists of the public URL and of the path and query of the request, byte for
 // byte.
-func TestCallbackHandlerKnowsItsURL(t *testing.T) {
+func TestCallbackHandlerURL(t *testing.T) {
 	for name, test := range map[string]struct {
 		public, strip, target string
 		called                string
@@ -133,7 +132,7 @@ func TestCallbackHandlerKnowsItsURL(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			app := newApp(t)
 			r := httptest.NewRequest(http.MethodPost, test.target, strings.NewReader("Sid="+sid))
-			r.Host = "10.0.0.7:8080" // as a proxy may have it
+			r.Host = "10.0.0.7:8080" // changed by a proxy
 			trusthubtest.SignCallback(r, test.called)
 			answer := httptest.NewRecorder()
 			http.StripPrefix(test.strip, app.handlerAt(test.public)).ServeHTTP(answer, r)
@@ -144,8 +143,8 @@ func TestCallbackHandlerKnowsItsURL(t *testing.T) {
 	}
 }
 
-// What nobody has signed costs no fetch, whatever it looks like.
-func TestCallbackHandlerRefuses(t *testing.T) {
+// A request without a valid signature causes no fetch.
+func TestCallbackHandlerRejects(t *testing.T) {
 	form := "Sid=" + sid
 	otherwise := func(change func(*http.Request)) *http.Request {
 		r := signedFor(http.MethodPost, "/", form)
@@ -162,7 +161,7 @@ func TestCallbackHandlerRefuses(t *testing.T) {
 		"for another query":  {otherwise(func(r *http.Request) { r.URL.RawQuery = "a" }), http.StatusForbidden},
 		"for another host":   {otherwise(func(r *http.Request) { trusthubtest.SignCallback(r, "https://evil.example.com/") }), http.StatusForbidden},
 		"another body":       {otherwise(func(r *http.Request) { r.Body = signedFor("POST", "/", "Sid="+otherSID).Body }), http.StatusForbidden},
-		"a body more":        {otherwise(func(r *http.Request) { r.Body = signedFor("POST", "/", form+"&A=1").Body }), http.StatusForbidden},
+		"a longer body":      {otherwise(func(r *http.Request) { r.Body = signedFor("POST", "/", form+"&A=1").Body }), http.StatusForbidden},
 		"too many values":    {otherwise(func(r *http.Request) { r.Body = io.NopCloser(strings.NewReader(strings.Repeat("a&", 100_000))) }), http.StatusForbidden},
 		"a body without end": {otherwise(func(r *http.Request) { r.Body = io.NopCloser(&counting{}) }), http.StatusForbidden},
 		"PUT":                {signedFor(http.MethodPut, "/", form), http.StatusMethodNotAllowed},
@@ -183,8 +182,9 @@ func TestCallbackHandlerRefuses(t *testing.T) {
 	}
 }
 
-// How fetch and handle end decides on the answer, so that Twilio's own retries can help.
-func TestCallbackHandlerAnswers(t *testing.T) {
+// The status of the response depends on the result of fetch and Handle, so that Twilio retries when
+// this can help.
+func TestCallbackHandlerStatuses(t *testing.T) {
 	unavailable := trusthubtest.Fault{Status: 503}
 	for name, test := range map[string]struct {
 		sid     string
@@ -193,18 +193,18 @@ func TestCallbackHandlerAnswers(t *testing.T) {
 		status  int
 		handled int
 	}{
-		"done":                          {sid, trusthubtest.Fault{}, nil, 204, 1},
-		"gone":                          {"BU" + strings.Repeat("0", 32), trusthubtest.Fault{}, nil, 204, 0},
-		"fetch may pass":                {sid, unavailable, nil, 503, 0},
-		"too many requests":             {sid, trusthubtest.Fault{Status: 429}, nil, 503, 0},
-		"connection lost":               {sid, trusthubtest.Fault{Reset: true}, nil, 503, 0},
-		"credentials refused":           {sid, trusthubtest.Fault{Status: 401}, nil, 500, 0},
-		"not a profile":                 {sid, trusthubtest.Fault{Body: "null"}, nil, 500, 0},
-		"another profile":               {sid, trusthubtest.Fault{Body: `{"sid":"` + otherSID + `"}`}, nil, 500, 0},
-		"handle fails":                  {sid, trusthubtest.Fault{}, failWith(errors.New("disk full")), 500, 1},
-		"handle finds nothing":          {sid, trusthubtest.Fault{}, failWith(&trusthub.Error{StatusCode: 404, RequestID: "RQ1"}), 500, 1},
-		"handle may succeed next time":  {sid, trusthubtest.Fault{}, failWith(fmt.Errorf("x: %w", &trusthub.Error{StatusCode: 503})), 503, 1},
-		"handle is refused credentials": {sid, trusthubtest.Fault{}, failWith(&trusthub.Error{StatusCode: 401, RequestID: "RQ1"}), 500, 1},
+		"done":                 {sid, trusthubtest.Fault{}, nil, 204, 1},
+		"gone":                 {"BU" + strings.Repeat("0", 32), trusthubtest.Fault{}, nil, 204, 0},
+		"fetch fails with 503": {sid, unavailable, nil, 503, 0},
+		"too many requests":    {sid, trusthubtest.Fault{Status: 429}, nil, 503, 0},
+		"connection lost":      {sid, trusthubtest.Fault{Reset: true}, nil, 503, 0},
+		"wrong credentials":    {sid, trusthubtest.Fault{Status: 401}, nil, 500, 0},
+		"not a profile":        {sid, trusthubtest.Fault{Body: "null"}, nil, 500, 0},
+		"another profile":      {sid, trusthubtest.Fault{Body: `{"sid":"` + otherSID + `"}`}, nil, 500, 0},
+		"handle fails":         {sid, trusthubtest.Fault{}, failWith(errors.New("disk full")), 500, 1},
+		"handle returns a 404": {sid, trusthubtest.Fault{}, failWith(&trusthub.Error{StatusCode: 404, RequestID: "RQ1"}), 500, 1},
+		"handle returns a 503": {sid, trusthubtest.Fault{}, failWith(fmt.Errorf("x: %w", &trusthub.Error{StatusCode: 503})), 503, 1},
+		"handle returns a 401": {sid, trusthubtest.Fault{}, failWith(&trusthub.Error{StatusCode: 401, RequestID: "RQ1"}), 500, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			app := newApp(t)
@@ -217,9 +217,8 @@ func TestCallbackHandlerAnswers(t *testing.T) {
 	}
 }
 
-// A call that comes twice is handled twice, and each time with the profile as it is then, whatever
-// the call says.
-func TestCallbackHandlerFetchesWhatIsTrueNow(t *testing.T) {
+// A callback that arrives twice is handled twice, each time with the current profile.
+func TestCallbackHandlerFetchesTheCurrentProfile(t *testing.T) {
 	app := newApp(t)
 	body := "Sid=" + sid + "&Status=draft"
 	for _, status := range []trusthub.CustomerProfileStatus{trusthub.StatusTwilioApproved, trusthub.StatusTwilioRejected} {
@@ -233,13 +232,13 @@ func TestCallbackHandlerFetchesWhatIsTrueNow(t *testing.T) {
 	}
 }
 
-// No address in a call leads anywhere: the one request is for the profile, at the client's own base
-// URL.
-func TestCallbackHandlerCallsNobodyElse(t *testing.T) {
+// No address in a callback causes another request. The only request is for the profile, at the base
+// URL of the client.
+func TestCallbackHandlerSendsNoOtherRequest(t *testing.T) {
 	app := newApp(t)
 	const evil = "http://169.254.169.254/"
 	body := "Sid=" + sid + "&Url=" + evil + "&StatusCallback=" + evil + "&Host=" + evil
-	// an absolute URL, as a proxy is asked for
+	// An absolute URL, as in a request to a proxy.
 	r := httptest.NewRequest(http.MethodPost, evil+sid, strings.NewReader(body))
 	r.Header.Set("Forwarded", "host=169.254.169.254")
 	r.Header.Set("X-Forwarded-Host", "169.254.169.254")
@@ -253,15 +252,14 @@ func TestCallbackHandlerCallsNobodyElse(t *testing.T) {
 	}
 }
 
-// Twilio does not wait long, so that neither fetch nor handle may take longer than 10 s, nor both
-// together.
+// Fetch and Handle together take at most 10 s, because Twilio waits for 15 s only.
 func TestCallbackHandlerEndsInTime(t *testing.T) {
 	wait := func(ctx context.Context, _ *trusthub.CustomerProfile, _ trusthub.CallbackEvent) error {
 		<-ctx.Done()
 		return ctx.Err()
 	}
 	for name, test := range map[string]struct {
-		delay, client time.Duration // of the fetch; until Twilio hangs up
+		delay, client time.Duration // delay of the fetch; time until Twilio closes the connection
 		took          time.Duration
 		status        int
 	}{
@@ -287,7 +285,7 @@ func TestCallbackHandlerEndsInTime(t *testing.T) {
 	}
 }
 
-// A burst of calls keeps to the limit of the client that fetches.
+// Concurrent callbacks keep the limit of the client.
 func TestCallbackHandlerSharesTheLimiter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		app := newApp(t)
@@ -316,7 +314,7 @@ func TestCallbackHandlerSharesTheLimiter(t *testing.T) {
 	})
 }
 
-// One record and one hook a request, with its reason, of the listed attributes and nothing else.
+// Each request has one log record and one hook, with its reason and only the documented attributes.
 func TestCallbackHandlerLogs(t *testing.T) {
 	const secret = "hunter2"
 	panics := func(context.Context, *trusthub.CustomerProfile, trusthub.CallbackEvent) error {
@@ -390,7 +388,7 @@ func configOf(publicURL string, keys []trusthub.SigningKey, handle handleFunc) t
 	return trusthub.CallbackConfig{PublicURL: publicURL, Keys: keys, Handle: handle}
 }
 
-// A configuration that cannot work is an error that names the field, and quotes no secret.
+// An invalid configuration is an error. It names the field and contains no secret.
 func TestCallbackConfigErrors(t *testing.T) {
 	client := over(t, trusthubtest.NewHandler())
 	handle, keys := failWith(nil), []trusthub.SigningKey{authKey}
@@ -432,7 +430,7 @@ func TestCallbackHandlerKeepsItsKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	clear(keys) // changes nothing
+	clear(keys) // has no effect on the handler
 	answer := httptest.NewRecorder()
 	handler.ServeHTTP(answer, signedFor(http.MethodPost, "/"+sid, ""))
 	if answer.Code != http.StatusNoContent {
@@ -445,12 +443,13 @@ func TestCallbackHandlerKeepsItsKeys(t *testing.T) {
 	}
 }
 
-// app is a program that is called back: the fake that it fetches from, and what it was given.
+// app is a program with a callback handler. It records the requests of the fake and the calls of
+// Handle.
 type app struct {
 	t       *testing.T
 	fake    *trusthubtest.Handler
 	client  *trusthub.Client
-	handle  handleFunc // nil: succeeds
+	handle  handleFunc // nil: returns nil
 	handled []*trusthub.CustomerProfile
 	events  []trusthub.CallbackEvent
 }
@@ -482,7 +481,7 @@ func callbackHandler(t *testing.T, client *trusthub.Client, publicURL string, ha
 	return handler
 }
 
-// call returns the status of the answer to r.
+// call returns the status of the response to r.
 func (a *app) call(r *http.Request) int {
 	answer := httptest.NewRecorder()
 	a.handlerAt(publicURL).ServeHTTP(answer, r)
@@ -497,7 +496,7 @@ func (a *app) fetched() (sids []string) {
 	return sids
 }
 
-// signedFor returns a call of an app at publicURL.
+// signedFor returns a signed callback to an app at publicURL.
 func signedFor(method, target, body string) *http.Request {
 	r := httptest.NewRequest(method, target, strings.NewReader(body))
 	trusthubtest.SignCallback(r, publicURL+target)
@@ -508,7 +507,7 @@ func failWith(err error) handleFunc {
 	return func(context.Context, *trusthub.CustomerProfile, trusthub.CallbackEvent) error { return err }
 }
 
-// The SID is the one among the values of a JSON document, and a document is no form.
+// The SID can be any value of a JSON document. A document is not read as a form.
 func TestCallbackInJSON(t *testing.T) {
 	for name, text := range map[string]string{
 		"another one in a URL": `{"sid":"` + sid + `","url":"https://example.com/?other=` + otherSID + `&page=1"}`,
@@ -529,9 +528,8 @@ func TestCallbackInJSON(t *testing.T) {
 	}
 }
 
-// What Twilio signs is the URL as it calls it, so that the path counts as it came over the
-// connection, escaped or not.
-func TestCallbackPathsAsTheyCame(t *testing.T) {
+// Twilio signs the URL as it calls it. The path is verified as it was received, escaped or not.
+func TestCallbackPathsAsReceived(t *testing.T) {
 	fake := trusthubtest.NewHandler()
 	client := over(t, fake)
 	h := callbackHandler(t, client, "https://app.example.com", failWith(nil))

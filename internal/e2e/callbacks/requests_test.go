@@ -21,7 +21,7 @@ import (
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
-// What Twilio and what stands between send today, each a test by its own name.
+// Requests that Twilio and proxies really send, with one test each.
 
 const (
 	accountSID     = "ACaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" // of the documented example
@@ -30,7 +30,7 @@ const (
 	sharedSecret   = "a-secret-of-a-shared-key"
 )
 
-// A GET has everything in its query, and a bodySHA256 for which there is no body:
+// A GET has all parameters in its query, and a bodySHA256 without a body:
 // https://github.com/twilio/twilio-php/issues/861.
 func TestCallbackGETWithBodySHA256(t *testing.T) {
 	const hash = "bodySHA256=b7a80df52b4d45926de7e92a63219b4dec8e93e3527a65188d147b54c880ea9f"
@@ -55,7 +55,7 @@ func TestCallbackGETWithBodySHA256(t *testing.T) {
 	parsed := signedFor(http.MethodGet, "/?BundleSid="+sid, "")
 	parsed.PostForm = map[string][]string{"BundleSid": {otherSID}, "Status": {"forged"}}
 	if status := app.call(parsed); status != http.StatusNoContent || app.events[1].BundleSID != sid || app.events[1].Status != "" {
-		t.Errorf("a PostForm beside the query: status %d, %v", status, app.events[1].Values)
+		t.Errorf("a PostForm with a query: status %d, %v", status, app.events[1].Values)
 	}
 }
 
@@ -75,7 +75,8 @@ func TestCallbackWithRepeatedQueryParameters(t *testing.T) {
 	}
 }
 
-// A SharedKey signs by the algorithm that the header names, and its id chooses it among the keys.
+// The signature of a SharedKey uses the algorithm named in the header. The id in the header selects
+// the key.
 func TestCallbackSignedWithASharedKey(t *testing.T) {
 	key, next := trusthub.SharedKey(sharedKeyID, sharedSecret), trusthub.SharedKey("webhooks_sharedkey_next", "another secret")
 	asToken := trusthub.AuthToken(sharedSecret)
@@ -93,7 +94,7 @@ func TestCallbackSignedWithASharedKey(t *testing.T) {
 		algorithm string
 		change    func(*http.Request)
 		keys      []trusthub.SigningKey
-		want      string // in the error; "": valid
+		want      string // text in the error; "": valid
 	}{
 		"HMAC_SHA256":             {"HMAC_SHA256", nil, []trusthub.SigningKey{key}, ""},
 		"HMAC_SHA1":               {"HMAC_SHA1", nil, []trusthub.SigningKey{key}, ""},
@@ -110,7 +111,7 @@ func TestCallbackSignedWithASharedKey(t *testing.T) {
 		"two keys of an id":       {"HMAC_SHA1", nil, []trusthub.SigningKey{key, trusthub.SharedKey(sharedKeyID, "b")}, "several keys have the id"},
 		"endless header":          {"HMAC_SHA1", header(strings.Repeat(",", 2000)), []trusthub.SigningKey{key}, "longer than 1 KiB"},
 		"header lost":             {"HMAC_SHA1", header(), []trusthub.SigningKey{key}, "there is no auth token"},
-		// which is the same signature
+		// The same signature as the one of the token.
 		"header lost, same token": {"HMAC_SHA1", header(), []trusthub.SigningKey{asToken}, ""},
 		"other algorithm named":   {"HMAC_SHA256", header("key=" + sharedKeyID + ",algorithm=HMAC_SHA1"), []trusthub.SigningKey{key}, "does not hold a signature by HMAC_SHA1"},
 		"signature twice": {"HMAC_SHA1", func(r *http.Request) {
@@ -134,12 +135,12 @@ func TestCallbackSignedWithASharedKey(t *testing.T) {
 	r := signedBy(authKey, "HMAC_SHA1")
 	r.Header.Set(settingsHeader, "key="+sharedKeyID+",algorithm=HMAC_SHA1")
 	if err := trusthub.VerifyCallback(r, hookURL, authKey, key); !errors.Is(err, trusthub.ErrSignature) {
-		t.Errorf("an auth token counts with the header: %v", err)
+		t.Errorf("an auth token is valid with the header: %v", err)
 	}
 }
 
-// Twilio's page says that user and password are dropped before signing, and its libraries keep
-// them.
+// User and password of the URL may be part of the signed text or not: Twilio's documentation
+// removes them, and its libraries keep them.
 func TestCallbackURLWithUserInfo(t *testing.T) {
 	const public = "https://user:hunter2@app.example.com"
 	for _, signed := range []string{public, "https://app.example.com", public + ":443", "https://app.example.com:443"} {
@@ -164,8 +165,7 @@ func TestCallbackURLWithUserInfo(t *testing.T) {
 	}
 }
 
-// Twilio's documented example of a status_callback, http://www.example.com, has no path, and the
-// request has one.
+// The documented status_callback http://www.example.com has no path, but its request has one.
 func TestCallbackURLWithoutPath(t *testing.T) {
 	form := "AccountSid=" + accountSID + "&BundleSid=" + sid
 	for _, test := range []struct{ signed, public, target string }{
@@ -193,8 +193,8 @@ func TestCallbackURLWithoutPath(t *testing.T) {
 	}
 }
 
-// With and without port, a path and a query stay as they are written, also where Go would escape
-// them in another way.
+// Path and query keep their spelling, with and without a port, also where Go would escape
+// differently.
 func TestCallbackURLWithUnusualCharactersAndPorts(t *testing.T) {
 	for _, rest := range []string{"/it's/" + sid, "/a(b)!*/" + sid, "/a|b[c]/" + sid, "/%7Ea~b/" + sid, "/a%2fb/" + sid + "?q=a'b|c&d=é", "/" + sid + "?a=%zz"} {
 		for _, ports := range [][2]string{{":443", ""}, {"", ":443"}, {"", ":8443"}, {":8443", ":8443"}} {
@@ -207,8 +207,7 @@ func TestCallbackURLWithUnusualCharactersAndPorts(t *testing.T) {
 	}
 }
 
-// Middleware that has parsed the form leaves it in PostForm: what is verified there is what Handle
-// gets.
+// When middleware has parsed the form, the values of PostForm are verified, and Handle gets these.
 func TestCallbackFormParsedBefore(t *testing.T) {
 	form := "AccountSid=" + accountSID + "&BundleSid=" + sid + "&Status=draft&A=2&A=1"
 	parsed := func(change func(*http.Request)) *http.Request {
@@ -264,7 +263,7 @@ func TestCallbackFormParsedBefore(t *testing.T) {
 	}
 }
 
-// An idle connection to Twilio that has died in silence costs one attempt of 3 s, not the callback.
+// A dead connection to Twilio needs one attempt of 3 s, and the callback is still handled.
 func TestCallbackOverADeadConnection(t *testing.T) {
 	apitest.InBothProtocols(t, func(t *testing.T, protocols *http.Protocols) {
 		client, line := apitest.OnFreezableLine(t, protocols)
@@ -282,7 +281,7 @@ func TestCallbackOverADeadConnection(t *testing.T) {
 		if line.Freeze() == 0 {
 			t.Fatal("there is no connection")
 		}
-		for i := range 4 { // one after another, while those before are under way
+		for i := range 4 { // one by one, while earlier calls are in flight
 			time.Sleep(time.Duration(i) * 400 * time.Millisecond)
 			all.Go(func() {
 				if status, took := call(); status != http.StatusNoContent || took > 4*time.Second {
@@ -291,11 +290,11 @@ func TestCallbackOverADeadConnection(t *testing.T) {
 			})
 		}
 		all.Wait()
-		time.Sleep(time.Minute) // the dead connections are closed
+		time.Sleep(time.Minute) // time for the client to close the dead connections
 	})
 }
 
-// A shorter WithTimeout stays.
+// A shorter WithTimeout is kept.
 func TestCallbackKeepsAShorterTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		app := newApp(t, trusthub.WithTimeout(time.Second))
@@ -308,7 +307,7 @@ func TestCallbackKeepsAShorterTimeout(t *testing.T) {
 	})
 }
 
-// An event of another account is not that of the profile, and Handle does not get it.
+// An event of another account is not passed to Handle.
 func TestCallbackOfAnotherAccount(t *testing.T) {
 	app := newApp(t)
 	other := "AC" + strings.Repeat("0", 32)
@@ -320,13 +319,13 @@ func TestCallbackOfAnotherAccount(t *testing.T) {
 			t.Errorf("%s: status %d, handled %d times", r.Method, status, len(app.handled))
 		}
 	}
-	app.fake.Put(trusthub.CustomerProfile{SID: otherSID}) // whose account is null
+	app.fake.Put(trusthub.CustomerProfile{SID: otherSID}) // without an account SID
 	if status := app.call(signedFor(http.MethodPost, "/", "AccountSid="+other+"&BundleSid="+otherSID)); status != http.StatusNoContent {
 		t.Errorf("status %d", status)
 	}
 }
 
-// The event is what a JSON object has, too, and prints nothing of it.
+// The event also has the values of a JSON body, and prints none of them.
 func TestCallbackEvent(t *testing.T) {
 	app := newApp(t)
 	document := `{"AccountSid":"` + accountSID + `","BundleSid":"` + sid + `","Status":"hunter2","FailureReason":"hunter2","n":1}`
@@ -350,8 +349,8 @@ func TestCallbackEvent(t *testing.T) {
 	}
 }
 
-// 2,000 accounts, each with its own token, are 2,000 handlers: a request meets the keys of its own
-// account alone.
+// 2,000 accounts with a token each use 2,000 handlers. Each request is verified only with the keys
+// of its account.
 func TestCallbacksOfManyAccounts(t *testing.T) {
 	const accounts = 2000
 	fake, mux := trusthubtest.NewHandler(), http.NewServeMux()
@@ -395,11 +394,11 @@ func TestCallbacksOfManyAccounts(t *testing.T) {
 		}
 	}
 	if handled != accounts {
-		t.Errorf("%d handled", handled) // a foreign profile is not there for the account
+		t.Errorf("%d handled", handled) // a profile of another account is a 404
 	}
 }
 
-// A balancer's probe has no signature, and is no Warn. Twilio's own failing request is one.
+// An unsigned probe of a load balancer is not logged as Warn. A failing request of Twilio is.
 func TestCallbackProbeIsNoWarning(t *testing.T) {
 	var out bytes.Buffer
 	app := newApp(t, trusthub.WithLogger(slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelWarn}))))
@@ -415,7 +414,7 @@ func TestCallbackProbeIsNoWarning(t *testing.T) {
 	}
 }
 
-// Twilio is asked to call again, and an operator learns of it.
+// After a response of a gateway, Twilio has to call again. The failure is logged.
 func TestGatewaysInACallback(t *testing.T) {
 	for name, fault := range gatewaytest.Gateways() {
 		t.Run(name, func(t *testing.T) {

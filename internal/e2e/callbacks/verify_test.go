@@ -27,8 +27,8 @@ const (
 	hookURL    = "https://app.example.com/trusthub"
 )
 
-// The examples that Twilio has published: the first is in its documentation
-// (https://www.twilio.com/docs/usage/webhooks/webhooks-security), the others are in the tests of
+// Published signatures of Twilio are valid. The first is from
+// https://www.twilio.com/docs/usage/webhooks/webhooks-security, the others are from the tests of
 // its libraries (https://github.com/twilio/twilio-go/blob/main/client/request_validator_test.go).
 func TestVerifyCallbackWithPublishedSignatures(t *testing.T) {
 	const url = "https://example.com/myapp.php?foo=1&bar=2"
@@ -54,8 +54,8 @@ func TestVerifyCallbackWithPublishedSignatures(t *testing.T) {
 	}
 }
 
-// What is signed is verified, and the body is there to be read again.
-func TestVerifyCallbackAcceptsWhatIsSigned(t *testing.T) {
+// A signed request is valid, and its body can be read again.
+func TestVerifyCallbackAcceptsSignedRequests(t *testing.T) {
 	for name, test := range map[string]struct{ url, body string }{
 		"form":              {hookURL, "Sid=" + sid + "&Status=draft"},
 		"empty body":        {hookURL, ""},
@@ -89,7 +89,8 @@ func TestVerifyCallbackAcceptsWhatIsSigned(t *testing.T) {
 	}
 }
 
-// Each distinct value counts once, in order, so that a caller can neither add nor take away one.
+// Distinct values of a repeated parameter are signed once each, in order. No value can be added or
+// removed.
 func TestVerifyCallbackOfRepeatedParameters(t *testing.T) {
 	for text, valid := range map[string]bool{"A1A10A2B": true, "A2A10A1A2B": false, "A1A10A2A2B": false, "A2B": false, "BA1A10A2": false, "A1A2A10B": false} {
 		err := trusthub.VerifyCallback(forge(authToken, hookURL+text, "B=&A=2&A=10&A=1&A=2"), hookURL, authKey)
@@ -99,8 +100,8 @@ func TestVerifyCallbackOfRepeatedParameters(t *testing.T) {
 	}
 }
 
-// Twilio signs a URL without its port now and then, and with the standard one, and so the one that
-// is known may differ.
+// Twilio signs some URLs without a port, and others with the default port. The known URL may differ
+// in this.
 func TestVerifyCallbackTriesPorts(t *testing.T) {
 	for _, test := range []struct {
 		signed, url string
@@ -125,13 +126,13 @@ func TestVerifyCallbackTriesPorts(t *testing.T) {
 	}
 }
 
-// Nothing of a signed request can be exchanged for something else.
-func TestVerifyCallbackRefuses(t *testing.T) {
+// Every change of a signed request makes it invalid.
+func TestVerifyCallbackRejects(t *testing.T) {
 	const form = "A=1&B=2&B=3"
 	document := `{"sid":"` + sid + `"}`
 	documentURL := hookURL + "?bodySHA256=" + hashOf(document)
 	for name, test := range map[string]struct {
-		url, body string // called
+		url, body string // of the received request
 		signature func(string) string
 	}{
 		"another host":            {"https://other.example.com/trusthub", form, nil},
@@ -174,7 +175,7 @@ func TestVerifyCallbackRefuses(t *testing.T) {
 			}
 			right := signed(http.MethodPost, hookURL, form).Header.Get("X-Twilio-Signature")
 			if text := err.Error(); strings.Contains(text, right) || strings.Contains(text, authToken) || strings.Contains(text, "example") || len(text) > 200 {
-				t.Errorf("the error tells %q", text)
+				t.Errorf("the error contains %q", text)
 			}
 			if body, err := io.ReadAll(r.Body); err != nil || string(body) != test.body {
 				t.Errorf("%d bytes are left of %d, %v", len(body), len(test.body), err)
@@ -183,7 +184,8 @@ func TestVerifyCallbackRefuses(t *testing.T) {
 	}
 }
 
-// An unset variable must not become a key that anybody can sign with.
+// An empty token is not a key. It may come from an unset variable, and every party could sign with
+// it.
 func TestVerifyCallbackIgnoresBlankTokens(t *testing.T) {
 	for _, blank := range []string{"", " ", "\n"} {
 		forged := forge(blank, hookURL, "")
@@ -202,7 +204,7 @@ func TestVerifyCallbackIgnoresBlankTokens(t *testing.T) {
 	}
 }
 
-// While a token is rotated, the old one and the new one are valid.
+// During a rotation, the old and the new token are valid.
 func TestVerifyCallbackWithSeveralTokens(t *testing.T) {
 	other := trusthub.AuthToken(otherToken)
 	for i, keys := range [][]trusthub.SigningKey{{authKey, other}, {other, authKey}, {other, other, other, authKey, {}}} {
@@ -215,9 +217,8 @@ func TestVerifyCallbackWithSeveralTokens(t *testing.T) {
 	}
 }
 
-// The body of a request that cannot be valid is left alone, and no more than the limit is read of
-// any.
-func TestVerifyCallbackReadsNoMoreThanItMust(t *testing.T) {
+// The body of an invalid request is not read. Of any other, at most the limit is read.
+func TestVerifyCallbackReadsUpToTheLimit(t *testing.T) {
 	for name, test := range map[string]struct {
 		signature string
 		most      int
@@ -247,7 +248,7 @@ func TestVerifyCallbackOfBrokenBody(t *testing.T) {
 		t.Errorf("%q is left, then %v", body, err)
 	}
 	r = signed(http.MethodGet, hookURL, "")
-	r.Body = nil // of a request that no server has made
+	r.Body = nil // as in a request that was made by a test
 	if err := trusthub.VerifyCallback(r, hookURL, authKey); err != nil {
 		t.Error(err)
 	}
@@ -266,7 +267,7 @@ func hashOf(body string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// counting is a body without an end.
+// counting is an endless body that counts the bytes read.
 type counting struct{ n int }
 
 func (c *counting) Read(p []byte) (int, error) {
@@ -274,8 +275,7 @@ func (c *counting) Read(p []byte) (int, error) {
 	return copy(p, bytes.Repeat([]byte("a"), len(p))), nil
 }
 
-// forge signs a text by a key in the way that Twilio publishes, and returns a request to hookURL
-// with that signature.
+// forge returns a request to hookURL with a signature of any text, made as Twilio documents it.
 func forge(key, text, body string) *http.Request {
 	mac := hmac.New(sha1.New, []byte(key))
 	_, _ = io.WriteString(mac, text)

@@ -23,7 +23,7 @@ import (
 
 const publicURL = "https://app.example.com"
 
-// account is an account with profiles, a limit of 20 requests and 50 ms a response.
+// account returns a fake with profiles, a limit of 20 concurrent requests and a delay of 50 ms.
 func account(profiles int) *trusthubtest.Handler {
 	fake := trusthubtest.NewHandler()
 	for i := range profiles {
@@ -38,7 +38,7 @@ func numbered(n int) func() iter.Seq[string] {
 	return func() iter.Seq[string] { return apitest.Every(0, n) }
 }
 
-// callBack calls a handler as Twilio does.
+// callBack sends a signed callback to a handler and returns the status.
 func callBack(handler http.Handler, sid string, status trusthub.CustomerProfileStatus) (code int) {
 	url := publicURL + "/" + sid
 	r := httptest.NewRequest(http.MethodPost, url, strings.NewReader("Status="+string(status)))
@@ -64,9 +64,9 @@ func newTracker(t testing.TB, transport http.RoundTripper, cfg trusthub.TrackerC
 	return tracker, handler
 }
 
-// The first sweep of 2,000 profiles takes at most 1.3 times the ideal, and loses nothing.
-// Meanwhile, a callback is handled within two round trips. When its request is answered 429, the
-// request and a pause of up to one and a half round trips come on top.
+// The first sweep of 2,000 profiles takes at most 1.3 times the ideal and loses none. Meanwhile, a
+// callback is handled within two round trips. A 429 for its request adds this request and a pause
+// of up to 1.5 round trips.
 func TestTrackerFirstSweep(t *testing.T) {
 	const profiles, ideal = 2000, 2000 * 50 * time.Millisecond / 20
 	for name, test := range map[string]struct {
@@ -94,7 +94,7 @@ func TestTrackerFirstSweep(t *testing.T) {
 						return nil
 					})
 				}()
-				// of SIDs that the sweep has seen, is at, and has not come to
+				// The callbacks are for SIDs before, at and after the position of the sweep.
 				for i := 0; time.Since(start) < ideal/2; i++ {
 					time.Sleep(117 * time.Millisecond)
 					sid := apitest.NumberedSID(i * 97 % profiles)
@@ -126,7 +126,7 @@ func TestTrackerFirstSweep(t *testing.T) {
 				}
 				most := 100 * time.Millisecond
 				if fake.Refused() > 0 {
-					most += 125 * time.Millisecond // a request for a callback may be one of those
+					most += 125 * time.Millisecond // the request of a callback may be throttled
 				}
 				if slowest > most {
 					t.Errorf("a callback took %v", slowest)
@@ -138,8 +138,8 @@ func TestTrackerFirstSweep(t *testing.T) {
 
 var trackedProfiles = flag.Int("tracked-profiles", 20_000, "profiles that TestTrackerMemory tracks")
 
-// A tracked SID takes at most 2 KiB, and 3 KiB while its change waits, for which two states are
-// kept. With more of them:
+// A tracked SID takes at most 2 KiB of memory. While its change waits, it takes at most 3 KiB,
+// because two states are kept. To run it with more profiles:
 //
 //	go test ./internal/e2e/trackers -run TestTrackerMemory -tracked-profiles 100000 -v
 func TestTrackerMemory(t *testing.T) {

@@ -22,8 +22,8 @@ import (
 
 var trackerSeeds = flag.Uint64("tracker-seeds", 50, "random programs that TestTrackerRandom tries")
 
-// A tracker in any program: changes at random, callbacks that are lost, doubled and late, outages,
-// 429s, crashes, and handlers and databases that fail. More of them:
+// A tracker handles random changes correctly, with lost, repeated and late callbacks, outages,
+// 429s, crashes, and failing handlers and databases. To run more programs:
 //
 //	go test ./internal/e2e/trackers -run TestTrackerRandom -tracker-seeds 1000
 func TestTrackerRandom(t *testing.T) {
@@ -32,30 +32,30 @@ func TestTrackerRandom(t *testing.T) {
 	}
 }
 
-// program is a program with a tracker and a database, and the truth about its profiles.
+// program is a program with a tracker and a database, and the current state of its profiles.
 type program struct {
 	t     *testing.T
 	world *apitest.World
 	every time.Duration
 	width int           // concurrency
-	until time.Duration // when faults and changes end
-	lost  float64       // share of callbacks, and of those that are doubled
+	until time.Duration // end of faults and changes
+	lost  float64       // share of lost, and of repeated, callbacks
 	flaky float64       // share of handlers and queries that fail
-	slow  time.Duration // for a handler at most
+	slow  time.Duration // maximum duration of a handler
 
 	mu       sync.Mutex
 	rng      *rand.Rand
 	truth    []trusthub.CustomerProfile
-	gone     []bool                               // 404
-	answered []*trusthub.CustomerProfile          // the last
-	refused  []bool                               // 404 since then
+	gone     []bool                               // the profile is a 404
+	answered []*trusthub.CustomerProfile          // last profile in a response
+	refused  []bool                               // the last response was a 404
 	database map[string]*trusthub.CustomerProfile // by SID
-	out      map[string]int                       // requests by SID
-	busy     map[string]bool                      // handlers by SID
-	// in this life, by SID, since the last answer with a profile
+	out      map[string]int                       // requests in flight by SID
+	busy     map[string]bool                      // running handlers by SID
+	// By SID, in this run of the program, since the last response with a profile.
 	failures map[string]string
 	polledAt map[string]time.Time
-	handler  http.Handler // of this life; nil: none
+	handler  http.Handler // of this run; nil: not running
 	life     int
 	count    struct{ changes, answered, handled, failed, crashes, events, callbacks int }
 }
@@ -95,11 +95,11 @@ func (p *program) upTo(d time.Duration) time.Duration {
 
 func (p *program) isFaulty() bool { return p.world.Elapsed() < p.until }
 
-// RoundTrip answers with the truth where the world answers at all.
+// RoundTrip returns the current profile when the world returns a 200.
 func (p *program) RoundTrip(req *http.Request) (*http.Response, error) {
 	sid := apitest.SIDOf(req)
 	p.mu.Lock()
-	// beside those that find out whether the API is up
+	// Probes can be sent at the same time.
 	if p.out[sid]++; p.out[sid] > 1 && p.world.Windows == nil {
 		p.t.Errorf("%d requests for %s at a time", p.out[sid], sid)
 	}
@@ -113,7 +113,7 @@ func (p *program) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	var whole bytes.Buffer
 	if _, err := io.Copy(&whole, response.Body); err != nil {
-		return nil, err // it is torn
+		return nil, err // truncated body
 	}
 	i := apitest.Number(sid)
 	p.answer(i)
@@ -125,7 +125,7 @@ func (p *program) RoundTrip(req *http.Request) (*http.Response, error) {
 	return response, err
 }
 
-// answer counts the changes that answers show.
+// answer counts the responses that differ from the one before.
 func (p *program) answer(i int) {
 	truth := p.truth[i]
 	switch {
@@ -138,7 +138,7 @@ func (p *program) answer(i int) {
 	}
 }
 
-// live runs one life after another until the faults are over, and then waits for a whole sweep.
+// live runs the program, with crashes, until the faults end. It then waits for a whole sweep.
 func (p *program) live() {
 	var changes sync.WaitGroup
 	changes.Go(p.change)
@@ -164,7 +164,7 @@ func (p *program) live() {
 	p.t.Logf("%d profiles, %v: %+v", len(p.truth), p.world, p.count)
 }
 
-// run is one life, which ends by a crash: no handler completes anything afterwards.
+// run runs the program until it crashes. After that, no handler succeeds.
 func (p *program) run(life time.Duration) {
 	tracker, handler := newTracker(p.t, p, trusthub.TrackerConfig{SIDs: p.sids, Every: p.every, Known: p.known, Concurrency: p.width})
 	ctx, cancel := context.WithTimeout(p.t.Context(), life)
@@ -233,15 +233,14 @@ func (p *program) handle(ctx context.Context, life int, change trusthub.Change) 
 	return nil
 }
 
-// check expects that a change begins where the last one has ended, leads on, and was asked for
-// later.
+// check checks that a change starts at the last handled state, is a change, and was polled later.
 func (p *program) check(change trusthub.Change) {
 	before := p.database[change.SID]
 	switch {
 	case len(trusthub.ChangedFields(before, change.Before)) > 0:
 		p.t.Errorf("%s comes from %+v, but was %+v", change.SID, change.Before, before)
 	case change.PolledAt.Before(p.polledAt[change.SID]):
-		p.t.Errorf("%s was asked for at %v, after %v", change.SID, change.PolledAt, p.polledAt[change.SID])
+		p.t.Errorf("%s was polled at %v, after %v", change.SID, change.PolledAt, p.polledAt[change.SID])
 	case change.Err != nil && !errors.Is(change.Err, trusthub.ErrNotFound):
 		p.t.Errorf("%s: %v", change.SID, change.Err)
 	case change.Err != nil && p.failures[change.SID] != "":
@@ -250,11 +249,11 @@ func (p *program) check(change trusthub.Change) {
 	case before != nil && len(change.Fields) == 0:
 		p.t.Errorf("%s did not change", change.SID)
 	case change.Event != nil && change.Event.Status != string(change.After.Status):
-		p.t.Errorf("%s is %s, and the event says %s", change.SID, change.After.Status, change.Event.Status)
+		p.t.Errorf("%s is %s, but the event has %s", change.SID, change.After.Status, change.Event.Status)
 	}
 }
 
-// change changes the truth at random, and calls the program.
+// change makes random changes and sends callbacks.
 func (p *program) change() {
 	statuses := []trusthub.CustomerProfileStatus{trusthub.StatusDraft, trusthub.StatusInReview, trusthub.StatusTwilioApproved}
 	var calls sync.WaitGroup
@@ -265,7 +264,7 @@ func (p *program) change() {
 		profile := &p.truth[i]
 		p.gone[i] = p.rng.IntN(20) == 0
 		profile.Status = statuses[p.rng.IntN(len(statuses))]
-		if p.rng.IntN(2) == 0 { // else it may come back to what it was
+		if p.rng.IntN(2) == 0 { // otherwise an earlier state is possible
 			profile.FriendlyName += "x"
 		}
 		p.count.changes++
@@ -290,7 +289,7 @@ func (p *program) callBack(sid string, status trusthub.CustomerProfileStatus) {
 	p.mu.Unlock()
 	if handler != nil {
 		if code := callBack(handler, sid, status); code != http.StatusNoContent {
-			p.t.Errorf("callback answered with %d", code)
+			p.t.Errorf("callback: status %d", code)
 		}
 	}
 }

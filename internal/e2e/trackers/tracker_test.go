@@ -22,7 +22,8 @@ import (
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
-// tracking is a tracker of the fake's profiles, what it hands over, and a program's database.
+// tracking is a tracker of the fake's profiles, with the changes it handled and the database of a
+// program.
 type tracking struct {
 	*trusthub.Tracker
 	t     *testing.T
@@ -35,13 +36,14 @@ type tracking struct {
 	mu      sync.Mutex
 	sids    []string
 	known   map[string]*trusthub.CustomerProfile
-	asked   []string // Known
-	changes []string // handled or not
+	asked   []string // SIDs passed to Known
+	changes []string // also those whose handler failed
 	last    trusthub.Change
 	fail    func(trusthub.Change) error
 }
 
-// track runs a tracker in a synctest bubble. It looks each minute, unless configure says otherwise.
+// track runs a tracker in a synctest bubble. It polls every minute, except when configure sets
+// another interval.
 func track(t *testing.T, test func(*tracking), configure ...func(*tracking, *trusthub.TrackerConfig) []trusthub.Option) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -88,7 +90,7 @@ func (s *tracking) ask(_ context.Context, sid string) (*trusthub.CustomerProfile
 	return s.known[sid], nil
 }
 
-// handle writes down how a change looks: "draft>in-review [status]".
+// handle records a change as text, for example "draft>in-review [status]".
 func (s *tracking) handle(_ context.Context, change trusthub.Change) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -125,7 +127,7 @@ func (s *tracking) setFail(fail func(trusthub.Change) error) {
 	s.fail = fail
 }
 
-// sees waits, and expects what was handed over since it was called last.
+// sees waits, and checks the changes since its last call.
 func (s *tracking) sees(after time.Duration, want ...string) {
 	s.t.Helper()
 	time.Sleep(after)
@@ -175,7 +177,7 @@ func TestTracker(t *testing.T) {
 	})
 }
 
-// What a program has recorded as JSON is no change, after a restart.
+// A state that the program stored as JSON is no change after a restart.
 func TestTrackerAfterRestart(t *testing.T) {
 	recorded := func(s *tracking, _ *trusthub.TrackerConfig) []trusthub.Option {
 		profile, err := apitest.Over(s.t, s.fake).FetchCustomerProfile(s.t.Context(), sid)
@@ -204,7 +206,7 @@ func TestTrackerHandlerFails(t *testing.T) {
 		s.put(sid, trusthub.StatusInReview)
 		s.poll(sid)
 		s.sees(3 * time.Second)
-		s.sees(time.Second, "nothing>in-review") // the newest, by the old schedule
+		s.sees(time.Second, "nothing>in-review") // the newest state, at the time of the retry
 		s.setFail(func(trusthub.Change) error { return nil })
 		s.sees(time.Minute, "nothing>in-review")
 		s.sees(time.Hour)
@@ -214,7 +216,7 @@ func TestTrackerHandlerFails(t *testing.T) {
 	})
 }
 
-// A database that is down is not "nothing known".
+// An error of Known is retried. It does not mean that the SID is new.
 func TestTrackerKnownFails(t *testing.T) {
 	var log bytes.Buffer
 	recorded := &trusthub.CustomerProfile{SID: sid, Status: trusthub.StatusDraft}
@@ -236,8 +238,8 @@ func TestTrackerKnownFails(t *testing.T) {
 	})
 }
 
-// One SID's changes come one at a time, those of others meanwhile, and polls go on when handlers
-// are slow.
+// Changes of one SID are handled one at a time, and those of other SIDs meanwhile. Polls continue
+// while handlers are slow.
 func TestTrackerSlowHandler(t *testing.T) {
 	track(t, func(s *tracking) {
 		other := apitest.NumberedSID(1)
@@ -255,7 +257,7 @@ func TestTrackerSlowHandler(t *testing.T) {
 				return nil
 			}
 			if busy++; busy > 1 {
-				s.t.Error("two at a time")
+				s.t.Error("two handlers at a time")
 			}
 			s.mu.Unlock()
 			time.Sleep(10 * time.Minute)
@@ -289,7 +291,7 @@ func TestTrackerErrors(t *testing.T) {
 			t.Errorf("got %+v", s.last)
 		}
 		answer(0)
-		s.sees(5 * time.Minute) // as it was
+		s.sees(5 * time.Minute) // same state as before
 		answer(403)
 		s.sees(5*time.Minute, "draft>403")
 		answer(401)
@@ -300,7 +302,7 @@ func TestTrackerErrors(t *testing.T) {
 	})
 }
 
-// While Twilio is down nothing is handed over, and nothing is forgotten, a poll included.
+// During an outage, no change is handled. No state and no poll is lost.
 func TestTrackerOutage(t *testing.T) {
 	track(t, func(s *tracking) {
 		s.sees(time.Second, "nothing>draft")
@@ -322,7 +324,7 @@ func TestTrackerOutage(t *testing.T) {
 	})
 }
 
-// An Auth that fails for good is no error of the SID.
+// A permanent error of the Auth is not reported as an error of the SID.
 func TestTrackerCannotFetch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start, fake, calls := time.Now(), trusthubtest.NewHandler(), 0
@@ -360,7 +362,8 @@ func TestTrackerSweepIsLate(t *testing.T) {
 		if n := len(s.fake.Requests()); n != 40 {
 			t.Errorf("%d sweeps", n)
 		}
-		if n := strings.Count(log.String(), "sweep took longer"); n != 39 { // the last is under way
+		// the last sweep is in progress
+		if n := strings.Count(log.String(), "sweep took longer"); n != 39 {
 			t.Errorf("%d of them late", n)
 		}
 		s.changes = nil
@@ -388,8 +391,8 @@ func TestTrackerForgets(t *testing.T) {
 	})
 }
 
-// The end of the context waits for a handler, which can complete what it does. What was not handled
-// comes in the next Run.
+// Run waits for a running handler after the end of the context. A change that was not handled is
+// handled by the next Run.
 func TestTrackerEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := trusthubtest.NewHandler()
@@ -405,7 +408,7 @@ func TestTrackerEnds(t *testing.T) {
 			defer cancel()
 			return tracker.Run(ctx, func(ctx context.Context, change trusthub.Change) error {
 				if err := tracker.Run(ctx, nil); err == nil {
-					t.Error("two at a time")
+					t.Error("two runs at a time")
 				}
 				time.Sleep(10 * time.Minute)
 				handled = append(handled, change.SID)
@@ -521,7 +524,7 @@ func TestTrackerCallbacks(t *testing.T) {
 		}
 		s.sees(0, "draft>twilio-rejected [status] no address")
 
-		call(sid, "Status=twilio-approved", "FailureReason=early") // before the profile shows it
+		call(sid, "Status=twilio-approved", "FailureReason=early") // before the profile changes
 		time.Sleep(8 * time.Second)
 		s.put(sid, trusthub.StatusTwilioApproved)
 		s.sees(3*time.Second, "twilio-rejected>twilio-approved [status] early")
@@ -609,7 +612,7 @@ func TestChangedFields(t *testing.T) {
 		}
 		return profile
 	}
-	stored := new(trusthub.CustomerProfile) // by encoding/json, as a program does
+	stored := new(trusthub.CustomerProfile) // decoded by encoding/json
 	if text, err := json.Marshal(decoded(precise)); err != nil || json.Unmarshal(text, stored) != nil {
 		t.Fatal(err)
 	}
@@ -646,7 +649,7 @@ func TestChangedFields(t *testing.T) {
 	}
 }
 
-// A SID that is pulled at the moment at which Run ends is fetched by the next Run.
+// A SID that is polled while Run ends is fetched by the next Run.
 func TestTrackerPollsAsRunEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const runs = 1000

@@ -1,4 +1,4 @@
-// Package trackers_test tries trackers with thousands of profiles, callbacks, outages and restarts,
+// Package trackers_test tests trackers with thousands of profiles, callbacks, outages and restarts,
 // in virtual time.
 package trackers_test
 

@@ -24,7 +24,7 @@ const (
 	other   = "BU0123456789abcdef0123456789abcdef"
 )
 
-// fake is a server under test, and what it logs.
+// fake is a server under test and its log.
 type fake struct {
 	*testing.T
 	url string
@@ -41,7 +41,7 @@ func start(t *testing.T, config fakeserver.Config) *fake {
 	return f
 }
 
-// tell sends a request of control and returns the body of the answer, which must have this status.
+// tell sends a control request and returns the body of the response. It checks the status.
 func (f *fake) tell(status int, method, path, body string) string {
 	f.Helper()
 	req, err := http.NewRequestWithContext(f.Context(), method, f.url+"/_fake/"+path, strings.NewReader(body))
@@ -60,7 +60,7 @@ func (f *fake) tell(status int, method, path, body string) string {
 	return string(text)
 }
 
-// fetch makes one attempt and returns the status, or the error of a connection that breaks.
+// fetch makes one attempt and returns the status, or the error of the connection.
 func (f *fake) fetch(sid string) (*trusthub.CustomerProfile, int, error) {
 	f.Helper()
 	client, err := trusthub.NewClient(trusthub.BasicAuth(trusthubtest.Username, trusthubtest.Password), trusthub.WithBaseURL(f.url),
@@ -182,7 +182,7 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-func TestFaultsThatCannotBe(t *testing.T) {
+func TestInvalidFaults(t *testing.T) {
 	f := start(t, fakeserver.Config{})
 	for body, want := range map[string]string{
 		``:                                    "EOF",
@@ -204,7 +204,7 @@ func TestFaultsThatCannotBe(t *testing.T) {
 	f.expect(example, 200)
 }
 
-// What steers the fake is no request, takes no fault and no slot.
+// Control requests are not recorded, have no faults and use no slot.
 func TestRequests(t *testing.T) {
 	f := start(t, fakeserver.Config{})
 	f.tell(204, "POST", "faults", `{"status":503}`)
@@ -225,7 +225,7 @@ func TestRequests(t *testing.T) {
 		t.Errorf("got %s", text)
 	}
 	if strings.Contains(text, "Authorization") {
-		t.Error("credentials are told")
+		t.Error("the response contains credentials")
 	}
 	f.tell(204, "POST", "reset", "")
 	if text := f.tell(200, "GET", "requests", ""); !strings.Contains(text, `"requests": []`) {
@@ -246,7 +246,7 @@ func TestLimit(t *testing.T) {
 	}
 	go func() { _, _ = http.DefaultClient.Do(req) }() //nolint:bodyclose // ends with the test
 	for !strings.Contains(f.tell(200, "GET", "requests", ""), example) {
-		continue // the slow one is under way
+		continue // until the slow request is in flight
 	}
 	f.expect(example, 429)
 	if text := f.tell(200, "GET", "requests", ""); !strings.Contains(text, `"refused": 1`) {
@@ -280,16 +280,15 @@ func TestReadProfiles(t *testing.T) {
 	}
 }
 
-// What Twilio has sent is read as the SDK reads it: with properties that are new, and with errors
-// of another shape.
-func TestReadProfilesOfTomorrow(t *testing.T) {
+// Profiles of Twilio are read as in the SDK, with new properties and error items of another shape.
+func TestReadProfilesWithUnknownProperties(t *testing.T) {
 	profiles, unknown, err := fakeserver.ReadProfiles(strings.NewReader(`{"sid":"` + other + `","tier":1,"errors":[18603],"risk":null}`))
 	if err != nil || len(profiles) != 1 || len(profiles[0].Errors) != 1 || !slices.Equal(unknown, []string{"risk", "tier"}) {
 		t.Errorf("got %v, %q, %v", profiles, unknown, err)
 	}
 }
 
-// A changed status is told to the profile's status_callback, with a signature that holds.
+// A changed status causes a signed callback to the status_callback of the profile.
 func TestCallbacks(t *testing.T) {
 	for _, callBack := range []bool{true, false} {
 		var called []error
@@ -308,7 +307,7 @@ func TestCallbacks(t *testing.T) {
 	}
 }
 
-// Callbacks are sent and signed as they are said to be, and listed with their responses.
+// Callbacks are sent and signed in the configured style. They are listed with their responses.
 func TestCallbackStyles(t *testing.T) {
 	const account, token = "AC00000000000000000000000000000001", "token of 1"
 	shared := trusthub.SharedKey("webhooks_sharedkey_1", "hunter2")

@@ -16,7 +16,7 @@ const (
 	two = "BUabcdef0123456789abcdef0123456789"
 )
 
-// Lines are results or not, whatever their length and end.
+// Lines of any length are recognized as results or not, with or without a line end.
 func TestLines(t *testing.T) {
 	long := `{"sid":"` + one + `","friendly_name":"` + strings.Repeat("a", 200_000) + `","status":"draft"}`
 	for text, want := range map[string]struct{ sid, status, failure string }{

@@ -17,7 +17,7 @@ const (
 	two = "BUABCDEF0123456789abcdef0123456789"
 )
 
-// wide is a text in UTF-16.
+// wide encodes a text in UTF-16.
 func wide(order binary.AppendByteOrder, text string) string {
 	var all []byte
 	for _, unit := range utf16.Encode([]rune(text)) {
@@ -43,7 +43,7 @@ func read(t *testing.T, content, column string) (sids, notes []string, err error
 	return sids, reader.Notes(), err
 }
 
-// A SID is yielded before the next one is written: a program may write them slowly.
+// A SID is yielded before the next line is written, for pipes of slow programs.
 func TestSlowPipe(t *testing.T) {
 	for column, lines := range map[string][]string{
 		"":    {one + "\n", two + "\n"},
@@ -74,8 +74,8 @@ func TestSlowPipe(t *testing.T) {
 	}
 }
 
-// Files as PowerShell, Excel, editors, pages and chats leave them.
-func TestFilesAsTheyAre(t *testing.T) {
+// SIDs are read from files of PowerShell, Excel, editors, web pages and chats.
+func TestRealFiles(t *testing.T) {
 	list, both := one+"\r\n"+two+"\r\n", []string{one, two}
 	csv := "name,sid\r\nJürgen," + one + "\r\nAcme," + two + "\r\n"
 	const dropped = "invisible characters were dropped around SIDs: 1"
@@ -136,8 +136,8 @@ func TestFilesAsTheyAre(t *testing.T) {
 	}
 }
 
-// What is no list is named before anything is sent.
-func TestOtherFiles(t *testing.T) {
+// A file without SIDs is an error before the first request.
+func TestFilesWithoutSIDs(t *testing.T) {
 	for name, test := range map[string]struct{ content, column, want string }{
 		"xlsx":         {"PK\x03\x04\x14\x00\x06\x00", "sid", "a zip archive, such as an .xlsx of Excel: save it as CSV"},
 		"HTML":         {"<!DOCTYPE html><html>", "", "an HTML page"},
@@ -156,8 +156,8 @@ func TestOtherFiles(t *testing.T) {
 	}
 }
 
-// An early end of the loop is no error.
-func TestEnoughIsRead(t *testing.T) {
+// A break of the loop is not an error.
+func TestBreakIsNoError(t *testing.T) {
 	for _, content := range []string{one + "\n" + two, "BU1\n" + one} {
 		reader, err := sidfile.NewList(strings.NewReader(content))
 		if err != nil {
@@ -170,7 +170,7 @@ func TestEnoughIsRead(t *testing.T) {
 	}
 }
 
-// A list that cannot be read to its end is an error, and what came before is there.
+// A read error is returned after the SIDs before it.
 func TestBrokenFile(t *testing.T) {
 	broken := errors.New("I/O error")
 	reader, err := sidfile.NewList(&failing{strings.NewReader(strings.Repeat(one+"\n", 1000)), broken})
