@@ -11,7 +11,7 @@ import (
 // β. It returns slowly to the limit before the cut (W_max), and then grows beyond, slowly at first.
 // Below one it means one request every few round trips.
 //
-// The constants come from a simulation, see docs/SCALE.md.
+// The constants come from a simulation, see lab/simulation/README.md.
 type window struct {
 	max       float64 // +Inf: no limit
 	limit     float64
