@@ -15,8 +15,8 @@ import (
 	"github.com/seed07fc1495/trusthub"
 )
 
-// recorded is what testdata/generate.mjs has Twilio's Node library sign and judge: npm twilio
-// 6.2.0, and 6.3.1 for SharedKeys.
+// recorded has the requests that Twilio's Node library signed and validated in
+// testdata/generate.mjs: npm twilio 6.2.0, and 6.3.1 for SharedKeys.
 type recorded struct {
 	Versions    []string
 	Token       string
@@ -28,7 +28,7 @@ type recorded struct {
 type recordedRequest struct {
 	Method, URL, Body string
 	Headers           map[string]string
-	Valid             bool // to npm twilio
+	Valid             bool // result of npm twilio
 }
 
 func readRecorded(t *testing.T) (r recorded) {
@@ -46,8 +46,8 @@ func readRecorded(t *testing.T) (r recorded) {
 	return r
 }
 
-// Requests that npm twilio signs and accepts are valid to trusthub, and to twilio-go where it knows
-// the algorithm and all parameters.
+// Requests signed by npm twilio are valid for trusthub. They are valid for twilio-go if it supports
+// their algorithm and parameters.
 func TestNodeSignaturesAgree(t *testing.T) {
 	all := readRecorded(t)
 	if len(all.Both) < 200 || len(all.Node) < 100 {
@@ -71,7 +71,8 @@ func TestNodeSignaturesAgree(t *testing.T) {
 	}
 }
 
-// Where trusthub, npm twilio and twilio-go v1.31.0 differ, and why trusthub does what it does.
+// The table has the differences between trusthub, npm twilio and twilio-go v1.31.0, with the reason
+// for the behaviour of trusthub.
 func TestDifferences(t *testing.T) {
 	all := readRecorded(t)
 	table := map[string]struct {
@@ -106,7 +107,7 @@ func TestDifferences(t *testing.T) {
 			keys.Token = ""
 		}
 		if err := keys.ours(r); (err == nil) != want.ours || r.Valid != want.node || keys.twilioGo(r) != want.twilioGo {
-			t.Errorf("%s: trusthub says %v, npm %v, twilio-go %v (%s)", name, err, r.Valid, keys.twilioGo(r), want.reason)
+			t.Errorf("%s: trusthub %v, npm %v, twilio-go %v (%s)", name, err, r.Valid, keys.twilioGo(r), want.reason)
 		}
 	}
 }
@@ -115,8 +116,8 @@ func (all recorded) ours(r recordedRequest) error {
 	return trusthub.VerifyCallback(r.received(), r.URL, trusthub.AuthToken(all.Token), trusthub.SharedKey(all.Key.ID, all.Key.Secret))
 }
 
-// twilioGo verifies as its documentation shows, by the secret of the SharedKey if there is one. It
-// knows HMAC-SHA1 alone.
+// twilioGo validates as twilio-go documents it, with the secret of the SharedKey if there is one.
+// It supports only HMAC-SHA1.
 func (all recorded) twilioGo(r recordedRequest) bool {
 	secret, signature := all.Token, r.Headers["X-Twilio-Signature"]
 	if r.Headers["X-Twilio-Webhooks-Signature-Settings"] != "" {
