@@ -33,7 +33,7 @@ func TestSignaturesAgree(t *testing.T) {
 		}
 		signature := sign(address, body)
 		if !agree(t, address, body, signature) {
-			t.Errorf("rejected a signed request:  %q, %q", address, body)
+			t.Errorf("rejected a signed request: %q, %q", address, body)
 		}
 		if address, body, signature = change(random, address, body, signature); agree(t, address, body, signature) {
 			valid++
@@ -68,7 +68,7 @@ func FuzzSignaturesAgree(f *testing.F) {
 		}
 		signature := sign(signedFor, signed)
 		if !agree(t, signedFor, signed, signature) {
-			t.Errorf("rejected a signed request:  %q, %q", signedFor, signed)
+			t.Errorf("rejected a signed request: %q, %q", signedFor, signed)
 		}
 		agree(t, calledAt, called, signature)
 		agree(t, calledAt, signed, signature)
