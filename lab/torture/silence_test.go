@@ -13,7 +13,7 @@ import (
 
 // After all connections died without notice, calls succeed again soon, over HTTP/1.1 and HTTP/2 on
 // real sockets.
-func TestSilentDeath(t *testing.T) {
+func TestConnectionsDieWithoutNotice(t *testing.T) {
 	for name, start := range map[string]func(*testing.T, *rand.Rand, http.Handler) *world{
 		"HTTP/1.1": func(t *testing.T, _ *rand.Rand, handler http.Handler) *world { return newPlain(t, handler) },
 		"HTTP/2":   newGoAway,
