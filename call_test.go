@@ -137,7 +137,7 @@ func TestContextEndsAttempt(t *testing.T) {
 }
 
 // When the context ends during a response, the error contains this response and not an earlier one.
-func TestContextEndsWithAnAnswer(t *testing.T) {
+func TestContextEndsWithAResponse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		cause := errors.New("shutting down")
@@ -463,7 +463,7 @@ func TestResponseIntoSeveral(t *testing.T) {
 	}
 }
 
-func TestResponseIntoWithoutAnswer(t *testing.T) {
+func TestResponseIntoWithoutResponse(t *testing.T) {
 	client := apitest.At(t, "https://h", trusthub.WithHTTPClient(&http.Client{
 		Transport: apitest.RoundTripFunc(func(*http.Request) (*http.Response, error) { return nil, errors.New("down") }),
 	}))
@@ -497,10 +497,10 @@ func TestBodiesThatIgnoreTheContext(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		for name, transport := range map[string]func(*testing.T) http.RoundTripper{
-			"101":           func(t *testing.T) http.RoundTripper { return apitest.InMemory(t, switching) },
-			"profile":       stuck(200),
-			"error":         stuck(503),
-			"not an answer": stuck(101),
+			"101":            func(t *testing.T) http.RoundTripper { return apitest.InMemory(t, switching) },
+			"profile":        stuck(200),
+			"error":          stuck(503),
+			"not a response": stuck(101),
 		} {
 			client := apitest.Over(t, transport(t), trusthub.WithMaxConcurrency(1))
 			for range 2 {

@@ -209,7 +209,7 @@ func checkTraffic(t *testing.T, server *trusthubtest.Server, operation, sid, pas
 
 // The middleware reports each violation of the contract, for the facade and for the generated
 // client. The client alone accepts some of them.
-func TestBrokenAnswersAreReported(t *testing.T) {
+func TestViolationsAreReported(t *testing.T) {
 	example := `{"sid":"` + sid + `","status":"draft","errors":[{"code":1}],"links":{"a":"https://a"}}`
 	good := http.Header{"Content-Type": {apitest.JSON}, "Access-Control-Allow-Credentials": {"true"}}
 	fetch := operations["FetchCustomerProfile"]

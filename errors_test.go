@@ -30,7 +30,7 @@ import (
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
-func TestErrorAnswers(t *testing.T) {
+func TestErrorResponses(t *testing.T) {
 	for name, test := range map[string]struct {
 		status            int
 		contentType, body string
@@ -123,7 +123,7 @@ func TestErrorTextsOfTheNetworkAreShort(t *testing.T) {
 
 // A 2xx response without the requested profile is a *DecodeError. It names the field and keeps the
 // response. There is one case of each kind here; internal/decode has all of them.
-func TestBadAnswers(t *testing.T) {
+func TestBadResponses(t *testing.T) {
 	for name, test := range map[string]struct {
 		status      int
 		contentType string
@@ -167,7 +167,7 @@ func TestBadAnswers(t *testing.T) {
 }
 
 // The SID may be in another case or absent. Undocumented values are passed through.
-func TestAcceptedAnswers(t *testing.T) {
+func TestAcceptedResponses(t *testing.T) {
 	for body, want := range map[string]string{
 		`{"sid":"BU` + strings.ToUpper(sid[2:]) + `"}`: "BU" + strings.ToUpper(sid[2:]),
 		`{"email":"x"}`:        "",
@@ -481,7 +481,7 @@ func (c *deafConn) Close() error {
 	return c.Conn.Close()
 }
 
-func TestAnswersWorthAnotherCall(t *testing.T) {
+func TestRetryableResponses(t *testing.T) {
 	torn := func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", apitest.JSON)
 		w.Header().Set("Content-Length", "100")
@@ -589,7 +589,7 @@ func TestTimeoutsLookTheSame(t *testing.T) {
 		opts    []trusthub.Option
 		text    string
 	}{
-		"answer":             {late, nil, "no complete answer within 1s"},
+		"response":           {late, nil, "no complete answer within 1s"},
 		"body":               {lateBody, nil, "cannot decode the answer with status 200: the body did not arrive in time"},
 		"body in middleware": {lateBody, []trusthub.Option{contracted}, "cannot decode the answer with status 200: the body did not arrive in time"},
 	} {
@@ -618,7 +618,7 @@ type opinion bool
 func (opinion) Error() string     { return "opinion" }
 func (o opinion) Retryable() bool { return bool(o) }
 
-func TestErrorsWorthAnotherCall(t *testing.T) {
+func TestRetryableErrors(t *testing.T) {
 	transport := func(err error) trusthub.Option {
 		return trusthub.WithHTTPClient(&http.Client{Transport: apitest.RoundTripFunc(func(*http.Request) (*http.Response, error) { return nil, err })})
 	}
@@ -753,7 +753,7 @@ func TestValuesPrintNoSecrets(t *testing.T) {
 }
 
 // Format verbs for strings apply to the text of an error as to any string.
-func TestErrorsHeedVerbs(t *testing.T) {
+func TestErrorsObserveVerbs(t *testing.T) {
 	err := &trusthub.Error{StatusCode: 404, Message: "é"}
 	for verb, want := range map[string]string{
 		"%q": `"trusthub: 404 Not Found: é"`, "%+q": `"trusthub: 404 Not Found: \u00e9"`, "%.8s": "trusthub", "%x": fmt.Sprintf("%x", err.Error()),

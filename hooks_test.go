@@ -291,7 +291,7 @@ func TestLogger(t *testing.T) {
 	}
 }
 
-func TestLoggerBelowItsLevelIsSilent(t *testing.T) {
+func TestLoggerBelowItsLevel(t *testing.T) {
 	var out bytes.Buffer
 	client := apitest.At(t, apitest.Serve(t, apitest.Answer(200, apitest.JSON, apitest.Profile)), trusthub.WithLogger(slog.New(slog.NewTextHandler(&out, nil))))
 	if _, err := client.FetchCustomerProfile(t.Context(), sid); err != nil || out.Len() > 0 {

@@ -208,7 +208,7 @@ func TestWatchLeftEarly(t *testing.T) {
 }
 
 // A watch waits for a Retry-After that is longer than its interval.
-func TestWatchHeedsRetryAfter(t *testing.T) {
+func TestWatchWaitsForRetryAfter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, status := range []int{429, 503} {
 			s := apitest.NewScript(apitest.Asking(status, "3600"), apitest.Answer(200, apitest.JSON, apitest.Profile))

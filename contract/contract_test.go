@@ -33,7 +33,7 @@ const (
 
 // Each violation of the contract is reported with a finding. The finding contains no text of the
 // response.
-func TestBrokenAnswers(t *testing.T) {
+func TestViolations(t *testing.T) {
 	const secret = "s3cret"
 	doc, err := openapi3.NewLoader().LoadFromData(api.Spec())
 	if err != nil {
@@ -266,7 +266,7 @@ func TestTemporaryErrorsAreRetried(t *testing.T) {
 }
 
 // A transport that breaks the rules of http.RoundTripper causes no panic.
-func TestIncompleteAnswers(t *testing.T) {
+func TestIncompleteResponses(t *testing.T) {
 	observed := 0
 	observe := contract.Observe(func(*contract.Violation) { observed++ })
 	nothing := apitest.RoundTripFunc(func(*http.Request) (*http.Response, error) { return nil, nil })

@@ -147,7 +147,7 @@ func TestErrorItemsOfAnyShape(t *testing.T) {
 			}
 			var stored gen.CustomerProfileError
 			if err := stdjson.Unmarshal(written, &stored); err != nil || stored.Code != want.code {
-				t.Errorf("decoded by encoding/json:  %+v, %v", stored, err)
+				t.Errorf("decoded by encoding/json: %+v, %v", stored, err)
 			}
 		})
 	}

@@ -423,7 +423,7 @@ func TestSecondSIDIsPulled(t *testing.T) {
 }
 
 // Time without a request does not count, also when MaxOutage expired while a request was in flight.
-func TestExpiredIsForgotten(t *testing.T) {
+func TestIdleTimeAfterMaxOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		violation := &contract.Violation{Direction: "response", StatusCode: 200}
 		var failed atomic.Bool

@@ -73,7 +73,7 @@ func TestBatchesInAnyOutage(t *testing.T) {
 					t.Errorf("%d in flight, at most %d", w.Highest(), most)
 				}
 				for _, pause := range w.Pauses() {
-					// Calls that are throttled alone have a wait of their own, and ignore this pause.
+					// A call that is throttled alone does not pause the others until another one is throttled.
 					if sent := w.Between(pause.From+1, pause.To); sent > most {
 						t.Errorf("%d sent in the pause from %v to %v", sent, pause.From, pause.To)
 						break

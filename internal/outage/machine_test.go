@@ -182,7 +182,7 @@ func TestFirstProbeComesSoon(t *testing.T) {
 }
 
 // A waiting call does not keep other calls in memory.
-func TestFreshCallsAreForgotten(t *testing.T) {
+func TestFreshCallsAreReleased(t *testing.T) {
 	s := newScript(t, time.Hour)
 	s.begin("a", "b")
 	s.send("a", "b")

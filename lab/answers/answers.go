@@ -1,4 +1,4 @@
-// Package answers has what the fake answers, for servers that do nothing but send it.
+// Package answers has response bodies of the fake, for servers without logic.
 package answers
 
 import (

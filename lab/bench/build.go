@@ -11,9 +11,9 @@ import (
 	"github.com/seed07fc1495/trusthub/lab/bench/peers"
 )
 
-// measureBuild is the cold build of a ten-line program with each peer, the standard library cached:
-// processor time and peak memory of the largest process, the size of the binary, and what it
-// depends on.
+// measureBuild measures the build of a ten-line program with each peer, where only the standard
+// library is cached. It reports the processor time, the peak memory of the largest process, the
+// size of the binary and the number of dependencies.
 func measureBuild(_ *server, turns int) (*table, error) {
 	work, err := os.MkdirTemp("", "bench-build")
 	if err != nil {
@@ -75,8 +75,8 @@ func goCommand(cache string, args ...string) (*os.ProcessState, error) {
 	return cmd.ProcessState, nil
 }
 
-// dependencies counts the packages and modules of a program, besides the standard library and
-// itself.
+// dependencies counts the packages and modules of a program, without the standard library and the
+// program itself.
 func dependencies(program string) (packages, modules int, err error) {
 	out, err := exec.Command("go", "list", "-deps", "-f", "{{with .Module}}{{.Path}}{{end}}", program).Output() //nolint:gosec // G204: ours
 	if err != nil {

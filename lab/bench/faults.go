@@ -15,9 +15,8 @@ import (
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
-// measureOutage is how many requests a call sends when everything answers 503, and how long it
-// takes: 40 callers with 100 calls each, one with a client whose call takes a minute. It is
-// measured once.
+// measureOutage measures the requests and the time of a call when every response is a 503. It runs
+// once. 40 callers make 100 calls each, or one call each with the client whose calls take a minute.
 func measureOutage(*server, int) (*table, error) {
 	const callers = 40
 	t := newTable("d", "An outage, everything answers 503: requests sent a call, and its time")
@@ -56,9 +55,9 @@ func measureOutage(*server, int) (*table, error) {
 	return t, nil
 }
 
-// measureLimit is what comes of 3,000 profiles when the account permits 10 requests at once, and
-// each takes 10 ms. The SDK fetches them as a fleet with a bound of 128; the peers, which have no
-// such thing, from 128 goroutines.
+// measureLimit measures a fetch of 3,000 profiles from an account that permits 10 concurrent
+// requests of 10 ms each. The SDK fetches them in a batch with WithMaxConcurrency(128). The peers
+// have no batches and use 128 goroutines.
 func measureLimit(_ *server, turns int) (*table, error) {
 	const profiles, limit, took, bound = 3000, 10, 10 * time.Millisecond, 128
 	t := newTable("e", fmt.Sprintf("An account limit of %d, %v a request, %d profiles: lost, and throughput of those that came", limit, took, profiles))
@@ -79,12 +78,12 @@ func measureLimit(_ *server, turns int) (*table, error) {
 	return t, nil
 }
 
-// atOnce is how many requests a FetchCustomerProfiles has in flight at most, out of the box. The
-// peers have as many goroutines.
+// atOnce is the default limit of requests in flight of FetchCustomerProfiles. The peers use the
+// same number of goroutines.
 const atOnce = 16
 
-// measureShared is what 8 clients get from an account that permits 16 requests at once. A request
-// travels for 10 ms and is served for 25 ms, or refused.
+// measureShared measures 8 clients of an account that permits 16 concurrent requests. Travel takes
+// 10 ms and service 25 ms; a 429 takes no service time.
 func measureShared(_ *server, turns int) (*table, error) {
 	const clients, each, slots, travel, service = 8, 1000, 16, 10 * time.Millisecond, 25 * time.Millisecond
 	t := newTable("g", fmt.Sprintf("An account with %d slots, shared by %d clients with %d profiles each, out of the box", slots, clients, each))
@@ -119,8 +118,8 @@ func measureShared(_ *server, turns int) (*table, error) {
 	return t, nil
 }
 
-// measureMinute is what is lost of 20,000 profiles when everything answers 503 for a minute, from
-// the third second on. It is counted once, since that takes more than the minute.
+// measureMinute counts the profiles lost of 20,000 when every response is a 503 for a minute, from
+// the third second on. It runs once, because it takes longer than that minute.
 func measureMinute(*server, int) (*table, error) {
 	const profiles, begins, lasts = 20_000, 3 * time.Second, time.Minute
 	t := newTable("h", fmt.Sprintf("An outage of %v in a batch of %d profiles, out of the box", lasts, profiles))
@@ -145,8 +144,8 @@ func measureMinute(*server, int) (*table, error) {
 	return t, nil
 }
 
-// fetchMany fetches so many profiles, the SDK as a fleet with options, and the peers from as many
-// goroutines as are given.
+// fetchMany fetches profiles: the SDK in a batch with options, and the peers from several
+// goroutines.
 func fetchMany(peer peers.Peer, transport http.RoundTripper, profiles, goroutines int, opts ...trusthub.Option) (came int, err error) {
 	if peer.Name == "trusthub" {
 		client, err := trusthub.NewClient(trusthub.BasicAuth(trusthubtest.Username, trusthubtest.Password),
@@ -186,7 +185,7 @@ func fetchMany(peer peers.Peer, transport http.RoundTripper, profiles, goroutine
 	return int(successes.Load()), nil
 }
 
-// account refuses what is beyond its limit.
+// account returns a 429 for requests over its limit.
 type account struct {
 	inFlight, refused atomic.Int64
 	limit             int64

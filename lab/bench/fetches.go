@@ -16,7 +16,7 @@ import (
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
-// measureMemory is processor time and allocations a fetch, answered from memory.
+// measureMemory measures the processor time and allocations of a fetch with a transport in memory.
 func measureMemory(_ *server, turns int) (*table, error) {
 	t := newTable("a", "Answered from memory: processor time and allocations a fetch")
 	for _, body := range []struct {
@@ -39,8 +39,8 @@ func measureMemory(_ *server, turns int) (*table, error) {
 	return t, nil
 }
 
-// measureLoopback is the client's processor time a fetch over loopback, by a connection that is
-// kept.
+// measureLoopback measures the processor time of the client for a fetch over a kept connection to
+// loopback.
 func measureLoopback(s *server, turns int) (*table, error) {
 	t := newTable("b", "Over loopback with keep-alive, server in another process: the client's processor time a fetch")
 	for _, protocol := range []struct{ name, address string }{{"HTTP/1.1", s.HTTP}, {"HTTP/1.1 over TLS", s.HTTP1}, {"HTTP/2 over TLS", s.HTTP2}} {
@@ -57,8 +57,8 @@ func measureLoopback(s *server, turns int) (*table, error) {
 	return t, nil
 }
 
-// measureConcurrency is throughput and connections at 64 goroutines over TLS. Each turn begins with
-// a new client and no open connection, and counts one second.
+// measureConcurrency measures the throughput and the number of connections of 64 goroutines over
+// TLS. Each run takes one second and starts with a new client and without connections.
 func measureConcurrency(s *server, turns int) (*table, error) {
 	const goroutines = 64
 	t := newTable("c", fmt.Sprintf("%d goroutines over TLS, each request held %v: throughput and connections opened", goroutines, hold))
@@ -69,7 +69,7 @@ func measureConcurrency(s *server, turns int) (*table, error) {
 			if err != nil {
 				return nil, err
 			}
-			http.DefaultTransport.(*http.Transport).CloseIdleConnections() // which most peers share
+			http.DefaultTransport.(*http.Transport).CloseIdleConnections() // shared by most peers
 			fetch, err := byName[name].New(protocol.address+"/slow", nil)
 			if err != nil {
 				return nil, err
@@ -110,7 +110,7 @@ func prepare(list []peers.Peer, build func(peers.Peer) (peers.Fetch, error)) (na
 	return names, fetches, nil
 }
 
-// cost returns the processor time of one fetch in microseconds, and its allocations.
+// cost returns the processor time of a fetch in microseconds, and its allocations.
 func cost(fetch peers.Fetch, fetches int) ([]float64, error) {
 	var before, after runtime.MemStats
 	runtime.GC()
@@ -129,16 +129,16 @@ func cost(fetch peers.Fetch, fetches int) ([]float64, error) {
 	}, nil
 }
 
-// processorTime is what this process has used of user and system time.
+// processorTime returns the user and system time of this process.
 func processorTime() time.Duration {
 	var usage syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
-		panic(err) // cannot fail for the process itself
+		panic(err) // cannot fail for this process
 	}
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
-// throughput returns the fetches a second of many goroutines.
+// throughput returns the fetches per second of several goroutines.
 func throughput(fetch peers.Fetch, goroutines int, d time.Duration) (float64, error) {
 	var done atomic.Int64
 	var failure atomic.Pointer[error]

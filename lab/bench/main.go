@@ -1,5 +1,5 @@
-// Command bench compares the SDK with its peers on the same work, in one run and in turns, and
-// writes RESULTS.md and results.svg.
+// Command bench compares the SDK with its peers on the same work. It measures the peers alternately
+// in one run, and writes RESULTS.md and results.svg.
 //
 //	make bench
 package main
@@ -39,7 +39,7 @@ func main() {
 	}
 }
 
-// measurement is one of the comparisons.
+// measurement is one comparison.
 type measurement struct {
 	name string
 	run  func(server *server, turns int) (*table, error)
@@ -74,8 +74,7 @@ func measure(server *server, turns int, only string) (*report, error) {
 	return report, nil
 }
 
-// inTurns measures each of names turns times, one after the other, and returns the medians of each
-// value.
+// inTurns measures each of names turns times, alternately, and returns the medians of each value.
 func inTurns(names []string, turns int, measure func(name string) ([]float64, error)) (map[string][]float64, error) {
 	samples := make(map[string][][]float64)
 	for range turns {

@@ -19,7 +19,7 @@ import (
 	"github.com/seed07fc1495/trusthub/lab/palette"
 )
 
-// report is what one run has measured.
+// report has the measurements of a run.
 type report struct {
 	started time.Time
 	turns   int
@@ -42,7 +42,7 @@ func newTable(id, title string) *table {
 	return &table{id: id, title: title + ", " + runtime.Version()}
 }
 
-// add makes a row of the i-th of each peer's values.
+// add adds a row with the i-th value of each peer.
 func (t *table) add(label string, names []string, values map[string][]float64, i int, format string) {
 	row := tableRow{label, format, make(map[string]float64)}
 	for _, name := range names {
@@ -77,7 +77,7 @@ func (t *table) cells(row tableRow) (cells []string) {
 
 func (r *report) write(folder string) error {
 	if folder == "" || len(r.tables) < len(measurements()) {
-		return nil // part of a report is none
+		return nil // reports are only written when complete
 	}
 	if err := os.MkdirAll(folder, 0o750); err != nil {
 		return err
@@ -103,7 +103,7 @@ func (r *report) write(folder string) error {
 	return file.Close()
 }
 
-// draw shows some values relative to twilio-go's.
+// draw draws some values relative to those of twilio-go.
 func (r *report) draw(file string) error {
 	p := plot.New()
 	p.Title.Text = "Relative to twilio-go, less is better"
@@ -133,7 +133,7 @@ func (r *report) draw(file string) error {
 	}
 	p.Legend.Top, p.Legend.Padding = true, vg.Points(6)
 	p.NominalX(labels...)
-	p.X.Min, p.X.Max = -0.5, float64(len(labels))+0.5 // with room for the legend
+	p.X.Min, p.X.Max = -0.5, float64(len(labels))+0.5 // space for the legend
 	return p.Save(9*vg.Inch, 4*vg.Inch, file)
 }
 
@@ -145,7 +145,7 @@ func processorName() string {
 	return strings.TrimSpace(string(out))
 }
 
-// versions lists the peers' modules.
+// versions lists the modules of the peers.
 func versions() string {
 	info, _ := debug.ReadBuildInfo()
 	var list strings.Builder

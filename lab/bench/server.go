@@ -21,9 +21,9 @@ import (
 	"github.com/seed07fc1495/trusthub/lab/answers"
 )
 
-// server is a process of its own, so that its time is not the clients'.
+// server runs in its own process, so that its processor time is not part of the client's.
 type server struct {
-	HTTP, HTTP1, HTTP2 string // addresses: plain, TLS with HTTP/1.1 alone, TLS with HTTP/2
+	HTTP, HTTP1, HTTP2 string // addresses: plain, TLS with HTTP/1.1, TLS with HTTP/2
 	Folder             string
 	process            *exec.Cmd
 }
@@ -31,7 +31,7 @@ type server struct {
 func startServer() (*server, error) {
 	s := &server{process: exec.Command(os.Args[0], "-serve")} //nolint:gosec // G204: itself
 	s.process.Stderr = os.Stderr
-	// which ends with this process, and the server with it
+	// The pipe is closed when this process ends, and then the server ends.
 	if _, err := s.process.StdinPipe(); err != nil {
 		return nil, err
 	}
@@ -49,7 +49,7 @@ func startServer() (*server, error) {
 	if err := json.Unmarshal(line, s); err != nil {
 		return nil, err
 	}
-	// By the environment, since each client keeps the transport that it comes with.
+	// The environment configures the certificate, because each client keeps its own transport.
 	return s, os.Setenv("SSL_CERT_FILE", filepath.Join(s.Folder, "ca.pem"))
 }
 
@@ -59,7 +59,7 @@ func (s *server) stop() {
 	_ = os.RemoveAll(s.Folder)
 }
 
-// connections returns how many TLS connections were opened so far.
+// connections returns the number of TLS connections opened so far.
 func (s *server) connections() (int, error) {
 	answer, err := http.Get(s.HTTP + "/connections")
 	if err != nil {
@@ -73,7 +73,7 @@ func (s *server) connections() (int, error) {
 	return strconv.Atoi(string(text))
 }
 
-// hold is how long the servers take for a request below /slow.
+// hold is the duration of a request under /slow.
 const hold = 5 * time.Millisecond
 
 func beServer() error {

@@ -15,8 +15,8 @@ import (
 	"github.com/seed07fc1495/trusthub"
 )
 
-// recorded is what testdata/generate.mjs has Twilio's Node library sign and judge: npm twilio
-// 6.2.0, and 6.3.1 for SharedKeys.
+// recorded has the requests that Twilio's Node library signed and validated in
+// testdata/generate.mjs: npm twilio 6.2.0, and 6.3.1 for SharedKeys.
 type recorded struct {
 	Versions    []string
 	Token       string
@@ -28,7 +28,7 @@ type recorded struct {
 type recordedRequest struct {
 	Method, URL, Body string
 	Headers           map[string]string
-	Valid             bool // to npm twilio
+	Valid             bool // result of npm twilio
 }
 
 func readRecorded(t *testing.T) (r recorded) {
@@ -46,8 +46,8 @@ func readRecorded(t *testing.T) (r recorded) {
 	return r
 }
 
-// Requests that npm twilio signs and accepts are valid to trusthub, and to twilio-go where it knows
-// the algorithm and all parameters.
+// Requests signed by npm twilio are valid for trusthub. They are valid for twilio-go if it supports
+// their algorithm and parameters.
 func TestNodeSignaturesAgree(t *testing.T) {
 	all := readRecorded(t)
 	if len(all.Both) < 200 || len(all.Node) < 100 {
@@ -71,7 +71,8 @@ func TestNodeSignaturesAgree(t *testing.T) {
 	}
 }
 
-// Where trusthub, npm twilio and twilio-go v1.31.0 differ, and why trusthub does what it does.
+// The table has the differences between trusthub, npm twilio and twilio-go v1.31.0, with the reason
+// for the behaviour of trusthub.
 func TestDifferences(t *testing.T) {
 	all := readRecorded(t)
 	table := map[string]struct {
@@ -80,22 +81,22 @@ func TestDifferences(t *testing.T) {
 	}{
 		"bodySHA256 of a GET":       {true, false, false, "Twilio sends it (twilio-php#861): a GET has no body to hash, and its whole URL is signed"},
 		"user info dropped":         {true, false, false, "Twilio's page says that it is dropped before signing, the libraries keep it: either is accepted"},
-		"slash of the request":      {true, false, false, "the request of a URL without a path has one, and which of both was signed is not to be seen"},
+		"slash of the request":      {true, false, false, "the request of a URL without a path has one; it is unknown which of both was signed"},
 		"slash that is signed":      {true, true, false, "as above"},
-		"escaped in another way":    {false, true, false, "npm twilio tries the URL as new URL() and querystring escape it; what was called is what counts"},
+		"escaped in another way":    {false, true, false, "npm twilio tries the URL as new URL() and querystring escape it; only the called URL counts"},
 		"repeated parameters":       {true, true, false, "twilio-go covers the first value of a parameter alone"},
-		"added repeated parameter":  {false, false, true, "as above: anybody could add a value"},
-		"two bodySHA256":            {false, true, true, "the libraries read the first one; two that differ fit no body"},
-		"empty bodySHA256":          {true, false, true, "it is no hash, so that the form is signed"},
+		"added repeated parameter":  {false, false, true, "as above: any party could add a value"},
+		"two bodySHA256":            {false, true, true, "the libraries read the first one; two different hashes fit no body"},
+		"empty bodySHA256":          {true, false, true, "it is not a hash, so the form is signed"},
 		"IPv6 and a port":           {true, true, false, "twilio-go cuts the address at its first colon"},
 		"unescaped path and a port": {true, true, false, "twilio-go escapes the path anew when it changes the port"},
-		"no form":                   {false, true, false, "npm reads a broken escape as it is; nobody knows what a program would read"},
-		"no algorithm":              {false, true, true, "npm takes SHA-1 for granted; Twilio documents that the header names both"},
-		"another key is named":      {false, true, true, "the libraries have one secret for all keys; trusthub chooses by the id"},
-		"too large a body":          {false, true, true, "what a forged request costs is bounded: 64 KiB"},
+		"no form":                   {false, true, false, "npm reads a broken escape unchanged; it is unknown how a program reads it"},
+		"no algorithm":              {false, true, true, "npm assumes SHA-1; Twilio documents that the header names both"},
+		"another key is named":      {false, true, true, "the libraries have one secret for all keys; trusthub selects the key by the id"},
+		"too large a body":          {false, true, true, "the cost of a forged request is limited: 64 KiB"},
 		"too many parameters":       {false, true, true, "as above: 300"},
-		"empty header of settings":  {false, true, true, "npm takes it for absent; a header that is there names a key"},
-		"blank token":               {false, true, true, "an unset variable is not a key that anybody can sign with"},
+		"empty header of settings":  {false, true, true, "npm ignores it; a header must name a key"},
+		"blank token":               {false, true, true, "an unset variable is not a key"},
 	}
 	if got, want := slices.Sorted(maps.Keys(all.Differences)), slices.Sorted(maps.Keys(table)); !slices.Equal(got, want) {
 		t.Fatalf("recorded are\n%q, want\n%q", got, want)
@@ -106,7 +107,7 @@ func TestDifferences(t *testing.T) {
 			keys.Token = ""
 		}
 		if err := keys.ours(r); (err == nil) != want.ours || r.Valid != want.node || keys.twilioGo(r) != want.twilioGo {
-			t.Errorf("%s: trusthub says %v, npm %v, twilio-go %v (%s)", name, err, r.Valid, keys.twilioGo(r), want.reason)
+			t.Errorf("%s: trusthub %v, npm %v, twilio-go %v (%s)", name, err, r.Valid, keys.twilioGo(r), want.reason)
 		}
 	}
 }
@@ -115,8 +116,8 @@ func (all recorded) ours(r recordedRequest) error {
 	return trusthub.VerifyCallback(r.received(), r.URL, trusthub.AuthToken(all.Token), trusthub.SharedKey(all.Key.ID, all.Key.Secret))
 }
 
-// twilioGo verifies as its documentation shows, by the secret of the SharedKey if there is one. It
-// knows HMAC-SHA1 alone.
+// twilioGo validates as twilio-go documents it, with the secret of the SharedKey if there is one.
+// It supports only HMAC-SHA1.
 func (all recorded) twilioGo(r recordedRequest) bool {
 	secret, signature := all.Token, r.Headers["X-Twilio-Signature"]
 	if r.Headers["X-Twilio-Webhooks-Signature-Settings"] != "" {

@@ -1,5 +1,5 @@
-// Package official tries the fake with Twilio's own client: what that reads correctly is served as
-// Twilio serves it.
+// Package official tests the fake with Twilio's own client. If that reads a response correctly, the
+// fake behaves like Twilio.
 package official
 
 import (
@@ -55,7 +55,7 @@ func TestOfficialClientReadsTheFake(t *testing.T) {
 	}
 }
 
-// rewrite sends what is meant for Twilio to the fake.
+// rewrite sends requests for Twilio to the fake.
 type rewrite struct{ to *url.URL }
 
 func (r rewrite) RoundTrip(req *http.Request) (*http.Response, error) {

@@ -17,11 +17,10 @@ import (
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
-// The two differ where TestDifferences says so, and those cases are left out of the comparison
-// here.
+// The tests leave out the cases in which the libraries differ. TestDifferences has these.
 
-// Twilio's own library and this one agree on what is signed and what is not, in thousands of
-// requests that are signed, and then called as they are or changed in one place.
+// Twilio's library and this one agree on thousands of signed requests, unchanged or changed in one
+// place.
 func TestSignaturesAgree(t *testing.T) {
 	const rounds = 5000
 	valid := 0
@@ -34,18 +33,18 @@ func TestSignaturesAgree(t *testing.T) {
 		}
 		signature := sign(address, body)
 		if !agree(t, address, body, signature) {
-			t.Errorf("refused what was signed: %q, %q", address, body)
+			t.Errorf("rejected a signed request: %q, %q", address, body)
 		}
 		if address, body, signature = change(random, address, body, signature); agree(t, address, body, signature) {
 			valid++
 		}
 	}
 	if valid < rounds/10 || valid > rounds*9/10 {
-		t.Errorf("%d of %d changes are harmless: one of the two is hardly tried", valid, rounds)
+		t.Errorf("%d of %d changed requests are valid, want 10%% to 90%%", valid, rounds)
 	}
 }
 
-// The example of Twilio's documentation:
+// The example of Twilio's documentation is valid:
 // https://www.twilio.com/docs/usage/webhooks/webhooks-security.
 func TestPublishedSignature(t *testing.T) {
 	const address = "https://example.com/myapp.php?foo=1&bar=2"
@@ -69,7 +68,7 @@ func FuzzSignaturesAgree(f *testing.F) {
 		}
 		signature := sign(signedFor, signed)
 		if !agree(t, signedFor, signed, signature) {
-			t.Errorf("refused what was signed: %q, %q", signedFor, signed)
+			t.Errorf("rejected a signed request: %q, %q", signedFor, signed)
 		}
 		agree(t, calledAt, called, signature)
 		agree(t, calledAt, signed, signature)
@@ -77,7 +76,7 @@ func FuzzSignaturesAgree(f *testing.F) {
 	})
 }
 
-// agree has both judge a request, and returns what ours says.
+// agree validates a request with both libraries and returns our result.
 func agree(t *testing.T, address, body, signature string) bool {
 	t.Helper()
 	r := request(body)
@@ -85,7 +84,7 @@ func agree(t *testing.T, address, body, signature string) bool {
 	err := trusthub.VerifyCallback(r, address, trusthub.AuthToken(trusthubtest.Password))
 	official := client.NewRequestValidator(trusthubtest.Password)
 	if theirs := official.ValidateBody(address, []byte(body), signature); theirs != (err == nil) {
-		t.Errorf("signature %s of %q with body %q: twilio-go says %v, trusthub %v", signature, address, body, theirs, err)
+		t.Errorf("signature %s of %q with body %q: twilio-go %v, trusthub %v", signature, address, body, theirs, err)
 	}
 	return err == nil
 }
@@ -100,7 +99,7 @@ func request(body string) *http.Request {
 	return httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body))
 }
 
-// change does one of the things that a proxy, a mistake or an attacker may do.
+// change makes one change that may come from a proxy, a mistake or an attack.
 func change(random *rand.Rand, address, body, signature string) (changedAddress, changedBody, changedSignature string) {
 	const host = "app.example.com"
 	switch random.IntN(11) {
@@ -117,7 +116,7 @@ func change(random *rand.Rand, address, body, signature string) (changedAddress,
 	case 5:
 		address += "#rc=2"
 	case 6:
-		body = strings.ReplaceAll(body, "%20", "+") // the same form
+		body = strings.ReplaceAll(body, "%20", "+") // same decoded form
 	case 7:
 		body += "&zz=1"
 	case 8:
@@ -143,7 +142,7 @@ func randomURL(random *rand.Rand) string {
 	return address
 }
 
-// randomForm has each name once.
+// randomForm returns a form in which each name occurs once.
 func randomForm(random *rand.Rand) string {
 	var pairs []string
 	for i := range random.IntN(8) {
@@ -185,8 +184,8 @@ func repeats(form string) bool {
 	return false
 }
 
-// isPlain reports whether Go writes an address as it is, and it has a path, no user info, no IPv6
-// address and one bodySHA256 at most.
+// isPlain reports whether Go does not change the address when it encodes it. The address must have
+// a path, no user info, no IPv6 address and at most one bodySHA256.
 func isPlain(address string) bool {
 	u, err := url.Parse(address)
 	return err == nil && u.String() == address && u.User == nil && u.Path != "" && u.Host != "" && strings.Count(u.Host, ":") < 2 && len(u.Query()["bodySHA256"]) < 2

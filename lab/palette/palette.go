@@ -1,9 +1,10 @@
-// Package palette has the colours of the charts.
+// Package palette has the colors of the charts.
 package palette
 
 import "image/color"
 
-// Color is one of a palette that people with any colour vision tell apart (Okabe and Ito).
+// Color returns a color of the palette by Okabe and Ito, which is suitable for people with color
+// blindness.
 func Color(i int) color.Color {
 	return []color.Color{
 		color.RGBA{0, 114, 178, 255},

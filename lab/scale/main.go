@@ -1,5 +1,5 @@
-// Command scale measures what one machine does with FetchCustomerProfiles against a server on
-// loopback. Server and client are processes of their own, so that the memory is the client's alone.
+// Command scale measures FetchCustomerProfiles on one machine against a server on loopback. Server
+// and client run in separate processes, so that the memory is only that of the client.
 //
 //	go run ./scale
 package main
@@ -74,14 +74,14 @@ func measure() error {
 	return nil
 }
 
-// row is what one client did.
+// row is the result of one client.
 type row struct {
 	perSecond float64
-	processor time.Duration // a profile
+	processor time.Duration // per profile
 	peak      float64       // MiB
 }
 
-// run measures one row, in two processes.
+// run measures one row in two processes.
 func run(hold time.Duration, inFlight, sids int) (row, error) {
 	server := exec.Command(os.Args[0], "-serve", hold.String()) //nolint:gosec // G204: itself
 	out, err := server.StdoutPipe()

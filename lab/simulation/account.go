@@ -1,10 +1,10 @@
-// Package simulation runs real clients in virtual time. Clients that share an account chose the
-// constants of the limiter; their table and their picture are in docs/SCALE.md:
+// Package simulation runs real clients in virtual time. The simulation of clients that share an
+// account determined the constants of the limiter. Its table and picture are in docs/SCALE.md:
 //
 //	make simulate
 //
-// Batches against APIs with faults chose the rules of FetchCustomerProfiles and their constants;
-// their table is in docs/BATCH.md:
+// The simulation of batches with failing APIs determined the rules and constants of
+// FetchCustomerProfiles. Its table is in docs/BATCH.md:
 //
 //	make grid
 package simulation
@@ -17,23 +17,23 @@ import (
 	"time"
 )
 
-// account is a transport to an account that permits some requests at a time and refuses the others
+// account is a transport to an account with a limit of concurrent requests. It throttles the others
 // at once.
 type account struct {
-	travel, service time.Duration // both ways together; on average
-	retryAfter      time.Duration // said by a refusal; 0: nothing
-	from            time.Time     // when counting begins
+	travel, service time.Duration // travel: both ways; service: average
+	retryAfter      time.Duration // of a 429; 0: no header
+	from            time.Time     // start of the measured time
 
 	mu       sync.Mutex
 	random   *rand.Rand
 	slots    int
 	inFlight int
 	served   int
-	early    int // refused before counting began
+	early    int // throttled before the measured time
 	refused  int
-	used     time.Duration // the time served
-	offered  time.Duration // the slots, times the time for which there were so many
-	since    time.Time     // the slots are so many
+	used     time.Duration // total time of service
+	offered  time.Duration // number of slots, multiplied by the time
+	since    time.Time     // last change of slots
 }
 
 func (a *account) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -53,7 +53,7 @@ func (a *account) RoundTrip(req *http.Request) (*http.Response, error) {
 	return answer(req, http.StatusOK, make(http.Header), `{"status":"draft"}`)
 }
 
-// enter takes a slot for half to one and a half of the average time, or counts a refusal.
+// enter takes a slot for 50% to 150% of the average time, or counts a 429.
 func (a *account) enter(now time.Time) (takes time.Duration, ok bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -82,7 +82,7 @@ func (a *account) leave(start time.Time) {
 	}
 }
 
-// permit changes the number of slots, from now on.
+// permit changes the number of slots.
 func (a *account) permit(slots int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

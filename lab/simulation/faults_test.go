@@ -10,22 +10,22 @@ import (
 	"github.com/seed07fc1495/trusthub"
 )
 
-// TestFaults runs what the grid has not: bad SIDs in an order, faults that mix, outages in a large
-// batch.
+// TestFaults runs scenarios that the grid does not have: bad SIDs in a certain order, mixed faults,
+// outages in a large batch.
 func TestFaults(t *testing.T) {
 	seed := seed(t)
 	runAll(t, seed, slices.Concat(inOrder(seed), outages(seed), mixed(seed)))
 }
 
-// inOrder is batches whose bad SIDs have an order: each once with the fault 500 and without a
-// bound, then with a kind, a bound and an input at random.
+// inOrder returns batches with bad SIDs in a certain order. Each runs once with a 500 and without a
+// bound, and then with a random kind of fault, bound and input.
 func inOrder(seed uint64) (all []scenario) {
 	patterns := []struct {
 		scenario
 		n      int
 		bad    func(i int) bool
 		kinds  []fault
-		random int // further runs with a kind, a bound and an input at random
+		random int // further runs with random values
 	}{
 		{scenario{name: "two SIDs, the first bad", within: 3 * time.Second}, 2, before(1), kinds, 3},
 		{scenario{name: "the last of 1,000 bad", within: 10 * time.Second}, 1000, from(999), kinds, 3},
@@ -61,7 +61,7 @@ func inOrder(seed uint64) (all []scenario) {
 func before(end int) func(int) bool { return func(i int) bool { return i < end } }
 func from(first int) func(int) bool { return func(i int) bool { return i >= first } }
 
-// outages is outages of one minute in large batches, and those that come and go.
+// outages returns large batches with an outage of a minute, and with repeated outages.
 func outages(seed uint64) (all []scenario) {
 	random := rand.New(rand.NewPCG(seed, 1000))
 	for _, share := range []int{0, 5} {
@@ -89,7 +89,7 @@ func outages(seed uint64) (all []scenario) {
 	return all
 }
 
-// mixed is faults of more than one cause.
+// mixed returns batches with several kinds of faults.
 func mixed(seed uint64) []scenario {
 	random := rand.New(rand.NewPCG(seed, 2000))
 	half := scattered(random, 1000, .5)

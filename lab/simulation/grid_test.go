@@ -8,12 +8,12 @@ import (
 	"time"
 )
 
-// kinds are the faults of bad SIDs.
+// kinds has the faults of bad SIDs.
 var kinds = []fault{{status: 500}, {status: 503, retryAfter: 1}, {status: 503, retryAfter: 5}, {status: 503, retryAfter: 10}, {}}
 
 var shares = []int{0, 1, 2, 5, 10, 30}
 
-// grid is all combinations of faults, with bad SIDs scattered at random.
+// grid returns all combinations of faults, with bad SIDs at random places.
 func grid(seed uint64) (all []scenario) {
 	for _, share := range shares {
 		for _, kind := range kinds {
@@ -51,8 +51,8 @@ func scattered(random *rand.Rand, n int, share float64) []bool {
 	return bad
 }
 
-// TestGrid prints the tables of docs/BATCH.md: the worst of each share and kind of bad SIDs, alone
-// and with an outage of a minute.
+// TestGrid prints the tables of docs/BATCH.md. They have the worst results for each share and kind
+// of bad SIDs, without and with an outage of a minute.
 func TestGrid(t *testing.T) {
 	seed := seed(t)
 	all := grid(seed)
@@ -79,7 +79,7 @@ func TestGrid(t *testing.T) {
 	}
 }
 
-// worst sums up a cell of the table.
+// worst returns the text of a cell of the table.
 func worst(all []scenario, tallies []*tally, cell string, outage bool) string {
 	var w tally
 	ratio := 0.

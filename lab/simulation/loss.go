@@ -1,10 +1,9 @@
 package simulation
 
-// The loss formulas tell how many requests a system with so many slots refuses when it is used to a
-// share and nobody adapts: refusals for each request that is served.
+// The loss formulas return the 429s per served request, for a number of slots and their
+// utilization, when the clients do not adapt.
 
-// erlang is for requests that arrive independently of each other, from any number of sources
-// (Erlang B).
+// erlang is for independent requests of any number of sources (Erlang B).
 func erlang(slots int, used float64) float64 {
 	return refusals(slots, used, func(load float64) (carried, blocked float64) {
 		b := 1.
@@ -15,17 +14,18 @@ func erlang(slots int, used float64) float64 {
 	})
 }
 
-// engset is for a number of sources, each of which has one request at a time and then rests.
+// engset is for a number of sources with one request at a time and a pause after it.
 func engset(slots, sources int, used float64) float64 {
 	return refusals(slots, used, func(load float64) (carried, blocked float64) {
 		all, weighted, _ := weights(slots, sources, load)
-		others, _, full := weights(slots, sources-1, load) // what a request finds is made by the others
+		// a request finds the load of the other sources
+		others, _, full := weights(slots, sources-1, load)
 		return weighted / all, full / others
 	})
 }
 
-// refusals finds the load that uses the slots to this share, and returns the refusals a request
-// served.
+// refusals finds the load with this utilization of the slots. It returns the 429s per served
+// request.
 func refusals(slots int, used float64, at func(load float64) (carried, blocked float64)) float64 {
 	low, high := 0., 1e4
 	for range 200 {
@@ -40,8 +40,9 @@ func refusals(slots int, used float64, at func(load float64) (carried, blocked f
 	return blocked / (1 - blocked)
 }
 
-// weights sums up the states of Engset's system, for sources that offer so much when they rest:
-// all, by the slots in use, and the one in which all slots are.
+// weights returns sums over the states of Engset's system, for sources with a load between
+// requests. all is the sum of the weights, weighted their sum multiplied by the slots in use, and
+// full the weight of the state without a free slot.
 func weights(slots, sources int, load float64) (all, weighted, full float64) {
 	w := 1.
 	for k := range min(slots, sources) + 1 {

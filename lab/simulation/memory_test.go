@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// TestMemoryOfWaiting prints what a bad SID takes in memory while it waits for its next attempt:
-// 300 of them among as many good ones, since in a row they would be an outage.
+// TestMemoryOfWaiting prints the memory of a bad SID that waits for its next attempt. 300 bad SIDs
+// alternate with good ones, because in a row they would be an outage.
 func TestMemoryOfWaiting(t *testing.T) {
 	s := scenario{bound: 64, bad: make([]bool, 601), fault: fault{status: 503, retryAfter: 10}}
 	for i := range s.bad {
@@ -28,7 +28,7 @@ func TestMemoryOfWaiting(t *testing.T) {
 		waiting := 0
 		for range client.FetchCustomerProfiles(t.Context(), func(yield func(string) bool) {
 			before = used()
-			time.AfterFunc(9*time.Second, func() { // when each was sent once
+			time.AfterFunc(9*time.Second, func() { // after the first attempt of every SID
 				w.mu.Lock()
 				defer w.mu.Unlock()
 				after, waiting = used(), failed
@@ -41,7 +41,7 @@ func TestMemoryOfWaiting(t *testing.T) {
 	})
 }
 
-// used returns what the heap and the stacks take.
+// used returns the bytes of heap and stacks in use.
 func used() uint64 {
 	var m runtime.MemStats
 	runtime.GC()

@@ -13,7 +13,7 @@ import (
 	"github.com/seed07fc1495/trusthub/lab/palette"
 )
 
-// TestPicture draws what two clients do on an account whose limit moves, into the folder PICTURE.
+// TestPicture draws two clients of an account whose limit changes, into the folder PICTURE.
 func TestPicture(t *testing.T) {
 	r := rows[len(rows)-2].withDefaults()
 	if len(r.moves) == 0 {
@@ -60,6 +60,6 @@ func draw(file string, limit, inFlight, refused plotter.XYs) error {
 		p.Legend.Add(line.name, drawn)
 	}
 	p.Legend.Top, p.Legend.Padding = true, vg.Points(6)
-	p.Y.Max = 70 // with room for the legend
+	p.Y.Max = 70 // space for the legend
 	return p.Save(9*vg.Inch, 4*vg.Inch, file)
 }

@@ -11,10 +11,11 @@ import (
 	"testing"
 )
 
-// These tests run all scenarios when GRID is set in the environment, with the seed 1, and a few
-// with a random seed otherwise. ROWS and SEED say how many and which seed.
+// The tests run all scenarios with seed 1 when GRID is set in the environment. Otherwise they run a
+// few with a random seed. ROWS and SEED set the number and the seed.
 
-// runAll runs scenarios, checks them and shows a row for each. One that is not chosen has no tally.
+// runAll runs and checks scenarios, and shows a row for each. A scenario that did not run has no
+// tally.
 func runAll(t *testing.T, seed uint64, all []scenario) []*tally {
 	tallies := make([]*tally, len(all))
 	chosen := choose(t, seed, len(all))
@@ -41,7 +42,7 @@ func runAll(t *testing.T, seed uint64, all []scenario) []*tally {
 	return tallies
 }
 
-// choose returns the indices of those to run.
+// choose returns the indices of the scenarios to run.
 func choose(t *testing.T, seed uint64, n int) []int {
 	size := 6
 	if os.Getenv("GRID") != "" {
@@ -52,7 +53,8 @@ func choose(t *testing.T, seed uint64, n int) []int {
 	return order
 }
 
-// seed fixes the faults. The client's own jitter and the order of goroutines stay random.
+// seed returns the seed of the faults. The jitter of the client and the order of goroutines remain
+// random.
 func seed(t *testing.T) uint64 {
 	random := 1
 	if os.Getenv("GRID") == "" {
@@ -73,7 +75,7 @@ func number(t *testing.T, variable string, otherwise int) int {
 	return n
 }
 
-// show prints a table, where that was asked for.
+// show prints a table if GRID is set, and logs it otherwise.
 func show(t *testing.T, table string) {
 	if os.Getenv("GRID") != "" {
 		fmt.Println(table)

@@ -14,30 +14,30 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/apitest"
 )
 
-// scenario is one batch against an API with faults, and what must come of it. Always asserted: no
-// good profile is lost, every bad SID has its own error, and nothing is ErrOutage.
+// scenario is a batch against a failing API, with the expected results. In every scenario, no good
+// profile is lost, every bad SID has its own error, and no error is ErrOutage.
 type scenario struct {
 	name   string
-	bound  int           // WithMaxConcurrency; 0: without
-	slots  int           // of the account, for the bound on the time; 0: no fewer
-	every  time.Duration // between two SIDs of the input
-	bad    []bool        // the SIDs of the input, in order: which ones fail always
-	fault  fault         // of the bad ones
+	bound  int           // WithMaxConcurrency; 0: not set
+	slots  int           // limit of the account, for the bound; 0: not limited
+	every  time.Duration // interval of the input
+	bad    []bool        // SIDs of the input, in order; true: always fails
+	fault  fault         // fault of bad SIDs
 	outage span
 	rules  []rule // further faults
 	opts   []trusthub.BatchOption
 
-	cell     string        // of the table
-	attempts int           // of a bad SID, at least
-	failed   float64       // the share of the good ones that may fail
-	ratio    float64       // of the time to the lower bound, at most; 0: not asserted
-	within   time.Duration // the whole, at most; 0: not asserted
-	during   int           // requests in the outage, at most; 0: not asserted
-	back     time.Duration // from the end of the outage to the first success, at most; 0: not asserted
-	open     bool          // only printed: nobody can tell its faults from an outage
+	cell     string        // cell of the table
+	attempts int           // minimum attempts of a bad SID
+	failed   float64       // maximum share of good SIDs that fail
+	ratio    float64       // maximum ratio of the time to the bound; 0: not checked
+	within   time.Duration // maximum time; 0: not checked
+	during   int           // maximum requests in the outage; 0: not checked
+	back     time.Duration // maximum time to the first success after the outage; 0: not checked
+	open     bool          // not checked: its faults look like an outage
 }
 
-// tally is what came of a scenario.
+// tally is the result of a scenario.
 type tally struct {
 	lost    int // good SIDs without a profile
 	notOwn  int // bad SIDs without their own error
@@ -78,9 +78,9 @@ func (s scenario) run(t *testing.T, seed, stream uint64) (o tally) {
 	return o
 }
 
-// world returns the API and a client of it.
+// world returns the API and a client.
 func (s scenario) world(t *testing.T, seed, stream uint64) (*world, *trusthub.Client) {
-	// not those that chose the bad SIDs
+	// The random values are independent of those that chose the bad SIDs.
 	w := &world{outage: s.outage, start: time.Now(), random: rand.New(rand.NewPCG(seed, ^stream))}
 	w.rules = append(append(w.rules, s.rules...), always(s.bad, s.fault))
 	opts := []trusthub.Option{apitest.Defaults()}
@@ -101,7 +101,7 @@ func (s scenario) input(yield func(string) bool) {
 	}
 }
 
-// owns reports whether a bad SID ended with the error that the API has for it, after all attempts.
+// owns reports whether a bad SID ended with its own error, after all attempts.
 func (s scenario) owns(r trusthub.FetchResult) bool {
 	if r.Response.Attempts < max(s.attempts, attempts) {
 		return false
@@ -113,7 +113,7 @@ func (s scenario) owns(r trusthub.FetchResult) bool {
 	return ok && e.StatusCode == s.fault.status
 }
 
-// The defaults of the client.
+// The constants are the defaults of the client.
 const (
 	attempts    = 3
 	concurrency = 16
@@ -121,21 +121,21 @@ const (
 	maxWait     = 10 * time.Second
 )
 
-// bounds returns what the time of a batch is compared with: the longest of
+// bounds returns two times to compare with the time of a batch. bound is the longest of
 //
-//   - the time of all requests, three for a bad SID, ÷ the requests that may be in flight,
-//   - the waits of all bad SIDs ÷ the SIDs that a batch has in progress, two for each request in
-//     flight and 256,
-//   - the input,
+//   - the time of all requests, three for a bad SID, divided by the maximum in flight,
+//   - the waits of all bad SIDs, divided by the maximum SIDs in progress: two for each request in
+//     flight, and 256,
+//   - the time of the input,
 //
-// and the requests and waits of one bad SID, and the outage. Times are averages. The parts that are
-// added overlap in a good schedule. No schedule is faster than least: there, the last bad SID of
-// the input begins once all before it were sent, one wait passes during the outage, and an input
-// goes on in it.
+// plus the requests and waits of one bad SID, and the outage. All times are averages. A good
+// schedule overlaps the parts of this sum. least is a lower limit for every schedule: the last bad
+// SID of the input starts when all earlier SIDs were sent, one wait passes during the outage, and
+// the input continues in it.
 func (s scenario) bounds() (bound, least time.Duration) {
 	places := time.Duration(cmp.Or(s.bound, concurrency))
 	inFlight := time.Duration(cmp.Or(s.slots, int(places)))
-	takes, waits := responseTime, 900*ms // 300 and 600 ms
+	takes, waits := responseTime, 900*ms // waits of 300 and 600 ms
 	if s.fault.status == 0 {
 		takes = timeout
 	}
@@ -190,7 +190,7 @@ func (s scenario) check(t *testing.T, o tally) {
 	}
 }
 
-// row is a row of a table in Markdown.
+// row returns a row of the Markdown table.
 func (s scenario) row(o tally) string {
 	bound, least := s.bounds()
 	back := ""

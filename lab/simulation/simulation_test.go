@@ -22,18 +22,18 @@ import (
 
 const ms = time.Millisecond
 
-// row is one situation, and what the limiter shall make of it.
+// row is one situation, with the expected results.
 type row struct {
 	name                     string
 	clients, slots           int
 	travel, service, lasts   time.Duration
 	retryAfter               time.Duration
 	moves                    []move
-	used, refusals, fairness float64 // at least, at most, at least
-	always, mostly           float64 // fairness over 10 s: at least, and at least in the median
+	used, refusals, fairness float64 // minimum, maximum, minimum
+	always, mostly           float64 // fairness over 10 s: minimum, and minimum of the median
 }
 
-// move changes the number of slots.
+// move is a change of the number of slots.
 type move struct {
 	after time.Duration
 	slots int
@@ -56,17 +56,17 @@ var rows = []row{
 	{name: "8 on 16, refusals say Retry-After: 1", clients: 8, slots: 16, retryAfter: time.Second, used: .50, refusals: .08, fairness: .80},
 }
 
-// outcome is what came of one run, or the medians of several.
+// outcome is the result of one run, or the medians of several.
 type outcome struct {
 	used, refusals, fairness float64
-	windows                  []float64 // fairness over each 10 s, of all runs
+	windows                  []float64 // fairness over each 10 s of all runs
 	lost                     int
 }
 
 func TestLossFormulas(t *testing.T) {
 	for name, got := range map[string]struct{ got, want float64 }{
 		"Erlang, two slots and a load of one": {erlang(2, 0.4), 0.25}, // B = 1/5
-		// each rests as long as it is served
+		// Each source pauses for the duration of its service.
 		"Engset, one slot and two sources":           {engset(1, 2, 2./3), 1},
 		"Engset, no more sources than slots":         {engset(3, 3, 0.5), 0},
 		"Engset with many sources is Erlang, almost": {engset(2, 100_000, 0.4), 0.25},
@@ -77,8 +77,8 @@ func TestLossFormulas(t *testing.T) {
 	}
 }
 
-// TestTable prints the table of docs/SCALE.md. Its limits hold for the medians of RUNS runs; of a
-// single one only that none is lost.
+// TestTable prints the table of docs/SCALE.md. The expected results apply to the medians of ten or
+// more RUNS. In every run, no profile may be lost.
 func TestTable(t *testing.T) {
 	runs, err := strconv.Atoi(os.Getenv("RUNS"))
 	if err != nil {
@@ -106,14 +106,15 @@ func TestTable(t *testing.T) {
 	t.Logf("medians of %d runs\n| clients on slots | slots used | refusals a profile | fairness | Erlang | Engset |\n|--|--:|--:|--:|--:|--:|\n%s", runs, table.String())
 }
 
-// withDefaults says what a row leaves out.
+// withDefaults sets the fields that a row does not set.
 func (r row) withDefaults() row {
 	r.travel, r.service = cmp.Or(r.travel, 40*ms), cmp.Or(r.service, 100*ms)
 	r.lasts = cmp.Or(r.lasts, 2*time.Minute)
 	return r
 }
 
-// sources is how many requests keep all slots in use, or one for each client if that is more.
+// sources returns the number of requests that keep all slots in use, and at least one for each
+// client.
 func (r row) sources() int {
 	return max(r.clients, r.slots+int(float64(r.slots)*float64(r.travel)/float64(r.service)))
 }
@@ -135,7 +136,7 @@ func median(values []float64) float64 {
 	return values[len(values)/2]
 }
 
-// run is one simulation. Its first quarter is not counted.
+// run runs one simulation. Its first quarter is not measured.
 func (r row) run(t *testing.T, seed uint64, watch func(*account)) (o outcome) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
@@ -152,12 +153,13 @@ func (r row) run(t *testing.T, seed uint64, watch func(*account)) (o outcome) {
 		var all sync.WaitGroup
 		all.Go(func() { watch(a) })
 		for i := range r.clients {
-			fetched[i] = make([]int, int((r.lasts+time.Minute)/time.Second)) // with what is under way
+			// with time for requests in flight
+			fetched[i] = make([]int, int((r.lasts+time.Minute)/time.Second))
 			all.Go(func() { lost[i] = fetch(ctx, t, a, fetched[i]) })
 		}
 		all.Wait()
 		a.permit(0)
-		time.Sleep(time.Minute) // for what is under way
+		time.Sleep(time.Minute) // time for requests in flight
 		o = a.outcome(fetched, int(r.lasts/time.Second))
 		for _, n := range lost {
 			o.lost += n
@@ -166,8 +168,8 @@ func (r row) run(t *testing.T, seed uint64, watch func(*account)) (o outcome) {
 	return o
 }
 
-// fetch is one client, which fetches until ctx ends. It counts the profiles of each second, and
-// returns how many were lost.
+// fetch runs one client until ctx ends. It counts the profiles of each second and returns the
+// number of lost ones.
 func fetch(ctx context.Context, t *testing.T, a *account, fetched []int) (lost int) {
 	start := time.Now()
 	client := apitest.Over(t, a, apitest.Defaults(), trusthub.WithMaxConcurrency(128))
@@ -182,7 +184,7 @@ func fetch(ctx context.Context, t *testing.T, a *account, fetched []int) (lost i
 	return lost
 }
 
-// outcome sums up what the clients fetched in each second.
+// outcome returns the results of the profiles fetched in each second.
 func (a *account) outcome(fetched [][]int, seconds int) outcome {
 	o := outcome{
 		used:     float64(a.used) / float64(a.offered),
@@ -195,8 +197,8 @@ func (a *account) outcome(fetched [][]int, seconds int) outcome {
 	return o
 }
 
-// fairness is Jain's, from a second to another: 1 when all clients got the same, 1/n when one of n
-// got all.
+// fairness returns Jain's index from one second to another. It is 1 if all clients got the same,
+// and 1/n if one of n got everything.
 func fairness(fetched [][]int, from, to int) float64 {
 	var sum, squares float64
 	for _, client := range fetched {

@@ -11,9 +11,9 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/apitest"
 )
 
-// fault is how a request fails.
+// fault is the failure of a request.
 type fault struct {
-	status     int // 0: no response until the client's time-out
+	status     int // 0: no response until the time-out of the client
 	retryAfter int // in seconds; 0: no such header
 }
 
@@ -27,19 +27,19 @@ func (f fault) String() string {
 	return strconv.Itoa(f.status)
 }
 
-// rule returns the fault of a request for the SID at index that arrives at a time; false: it is not
-// the rule's. A rule runs with the lock of the world held.
+// rule returns the fault of a request for the SID at index at a time. It returns false if it does
+// not apply. The lock of the world is held during the call.
 type rule func(w *world, index int, at time.Duration) (fault, bool)
 
-// span is a time of a run.
+// span is an interval in a run.
 type span struct{ from, to time.Duration }
 
 func (s span) contains(at time.Duration) bool { return s.from <= at && at < s.to }
 
-// world is a transport to an API with faults. The first rule that applies answers a request;
-// without one, it succeeds. A response takes 50 to 150 ms, a fault too.
+// world is a transport to a failing API. The first rule that applies gives the response. Otherwise
+// the request succeeds. Every response takes 50 to 150 ms.
 type world struct {
-	outage span // all requests are answered 503
+	outage span // every response is a 503
 	rules  []rule
 	start  time.Time
 
@@ -47,12 +47,12 @@ type world struct {
 	random  *rand.Rand
 	sent    int           // requests
 	during  int           // requests in the outage
-	serving int           // requests that are not throttled and not answered yet
-	back    time.Duration // when the first request after the outage has succeeded
+	serving int           // requests in flight, without throttled ones
+	back    time.Duration // end of the first successful request after the outage
 }
 
 const (
-	responseTime = 100 * ms // the average
+	responseTime = 100 * ms // average
 	failure      = `{"code":20500,"message":"An internal server error has occurred","status":500}`
 )
 
@@ -79,7 +79,7 @@ func (w *world) RoundTrip(req *http.Request) (*http.Response, error) {
 	return answer(req, f.status, header, failure)
 }
 
-// arrive counts a request and decides on its response.
+// arrive counts a request and returns its fault and duration.
 func (w *world) arrive(index int, at time.Duration) (f fault, failed bool, takes time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -109,7 +109,7 @@ func (w *world) leave(f fault, failed bool, at time.Duration) {
 	}
 }
 
-// always fails the SIDs that are bad.
+// always fails the bad SIDs.
 func always(bad []bool, f fault) rule {
 	return func(_ *world, index int, _ time.Duration) (fault, bool) { return f, bad[index] }
 }
@@ -119,19 +119,19 @@ func sometimes(share float64, f fault) rule {
 	return func(w *world, _ int, _ time.Duration) (fault, bool) { return f, w.random.Float64() < share }
 }
 
-// flapping fails every second of equally long times.
+// flapping alternates between success and failure.
 func flapping(each time.Duration, f fault) rule {
 	return func(_ *world, _ int, at time.Duration) (fault, bool) { return f, at/each%2 == 1 }
 }
 
-// throttled answers 429 to what exceeds the account's limit of concurrent requests.
+// throttled returns a 429 for requests over the limit of the account.
 func throttled(slots int) rule {
 	return func(w *world, _ int, _ time.Duration) (fault, bool) {
 		return fault{status: http.StatusTooManyRequests}, w.serving >= slots
 	}
 }
 
-// once fails the first request of all.
+// once fails the first request.
 func once(f fault) rule {
 	return func(w *world, _ int, _ time.Duration) (fault, bool) { return f, w.sent == 1 }
 }

@@ -11,9 +11,9 @@ import (
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
-// Whoever calls while all connections die in silence has a profile again soon, by either protocol
-// and over real sockets.
-func TestSilentDeath(t *testing.T) {
+// After all connections died without notice, calls succeed again soon, over HTTP/1.1 and HTTP/2 on
+// real sockets.
+func TestConnectionsDieWithoutNotice(t *testing.T) {
 	for name, start := range map[string]func(*testing.T, *rand.Rand, http.Handler) *world{
 		"HTTP/1.1": func(t *testing.T, _ *rand.Rand, handler http.Handler) *world { return newPlain(t, handler) },
 		"HTTP/2":   newGoAway,
@@ -41,7 +41,7 @@ func TestSilentDeath(t *testing.T) {
 			untilEachSucceeds()
 			dead := line.Freeze()
 			if took := untilEachSucceeds(); dead == 0 || took > 5*time.Second+grace {
-				t.Errorf("%v after the death of %d connections", took, dead)
+				t.Errorf("%v after %d connections died", took, dead)
 			}
 		})
 	}

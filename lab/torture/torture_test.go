@@ -1,8 +1,8 @@
-// Package torture has the real client and the real fake talk through a proxy that does them harm.
+// Package torture tests the client and the fake over a proxy that damages connections.
 //
 //	make torture
 //
-// TORTURE is how long it goes on (2s if it is not set), SEED makes it the same again.
+// The variable TORTURE sets the duration (default 2s). SEED repeats a run.
 package torture
 
 import (
@@ -33,11 +33,11 @@ const (
 	profiles = 64
 	callers  = 16
 	deadline = 2 * time.Second
-	grace    = time.Second // for a machine that is busy
+	grace    = time.Second // for slow machines
 )
 
 func TestMain(m *testing.M) {
-	zerolog.SetGlobalLevel(zerolog.Disabled) // toxiproxy's toxics log to the global logger
+	zerolog.SetGlobalLevel(zerolog.Disabled) // toxiproxy logs to the global logger
 	os.Exit(m.Run())
 }
 
@@ -60,8 +60,8 @@ func seed(t *testing.T) uint64 {
 
 func sid(i int) string { return fmt.Sprintf("BU%032x", i) }
 
-// Whatever happens on the way, a call ends within its deadline with the exact profile or an error
-// of a documented type, and leaves nothing behind.
+// With random faults, a call ends within its deadline with the exact profile or a documented error.
+// It leaves no goroutine and no file.
 func TestTorture(t *testing.T) {
 	s := seed(t)
 	t.Logf("SEED=%d", s)
@@ -88,17 +88,16 @@ func TestTorture(t *testing.T) {
 	}
 }
 
-// world is a server and what is between it and the client.
+// world is a server and its connection to the client.
 type world struct {
 	baseURL string
 	roots   *x509.CertPool // nil: no TLS
-	harm    func() string  // does some harm to the connection, and names it
+	harm    func() string  // damages the connection and returns the kind of damage
 	heal    func()
 	stop    func()
 }
 
-// newClient returns a client of the world that has a transport of its own making, and the line that
-// this goes over.
+// newClient returns a client with its own transport, and the line of its connections.
 func newClient(t *testing.T, world *world, opts ...trusthub.Option) (*trusthub.Client, *freeze.Line) {
 	t.Helper()
 	line := new(freeze.Line)
@@ -145,7 +144,7 @@ func torment(t *testing.T, random *rand.Rand, world *world, fake *trusthubtest.H
 			line.Freeze()
 			faults.add("freeze")
 		case 1:
-			fake.LimitConcurrency(1 + random.IntN(callers)) // until it moves again
+			fake.LimitConcurrency(1 + random.IntN(callers)) // until the next change
 			faults.add("account limit")
 		case 2:
 			fake.FailFunc(func(*http.Request) (trusthubtest.Fault, bool) { return trusthubtest.Fault{Status: 503}, true })
@@ -169,7 +168,7 @@ func torment(t *testing.T, random *rand.Rand, world *world, fake *trusthubtest.H
 	expectRecovery(t, client, name)
 }
 
-// fetchAll fetches all profiles as a fleet, which loses none whatever happens, until ctx ends.
+// fetchAll fetches all profiles in a batch, which must lose none unless ctx ends.
 func fetchAll(ctx context.Context, t *testing.T, client *trusthub.Client, outcomes *counter, name string) {
 	var results [profiles]int
 	for result := range client.FetchCustomerProfiles(ctx, func(yield func(string) bool) {
@@ -180,7 +179,7 @@ func fetchAll(ctx context.Context, t *testing.T, client *trusthub.Client, outcom
 		}
 	}) {
 		results[result.Index]++
-		outcomes.add("fleet: " + judge(ctx, t, result.Index, result.Profile, result.Err, name))
+		outcomes.add("batch: " + judge(ctx, t, result.Index, result.Profile, result.Err, name))
 	}
 	if ctx.Err() != nil {
 		return
@@ -192,21 +191,20 @@ func fetchAll(ctx context.Context, t *testing.T, client *trusthub.Client, outcom
 	}
 }
 
-// expectRecovery has the client get over it all: the faults that are left use themselves up, and
-// then calls succeed.
+// expectRecovery checks that calls succeed after the last queued fault.
 func expectRecovery(t *testing.T, client *trusthub.Client, name string) {
 	t.Helper()
-	const left = 2 * callers * 20 // more than failServer can have queued in the last moments
+	const left = 2 * callers * 20 // more than the faults that can be queued
 	for i := range left {
 		if fetchOne(t, client, i%profiles, name) == "profile" {
 			t.Logf("recovered after %d calls", i)
 			return
 		}
 	}
-	t.Errorf("none of %d calls succeeded when the line was good again", left)
+	t.Errorf("none of %d calls succeeded after the faults", left)
 }
 
-// fetchOne makes a call that ends in time, and names the outcome.
+// fetchOne makes a call, checks its duration and returns its outcome.
 func fetchOne(t *testing.T, client *trusthub.Client, i int, name string) string {
 	ctx, cancel := context.WithTimeout(t.Context(), deadline)
 	defer cancel()
@@ -218,7 +216,7 @@ func fetchOne(t *testing.T, client *trusthub.Client, i int, name string) string 
 	return judge(ctx, t, i, profile, err, name)
 }
 
-// judge names the outcome of a call, and finds out what may not be.
+// judge returns the name of an outcome, and reports a wrong one.
 func judge(ctx context.Context, t *testing.T, i int, profile *trusthub.CustomerProfile, err error, name string) string {
 	t.Helper()
 	var apiErr *trusthub.Error
@@ -242,7 +240,7 @@ func judge(ctx context.Context, t *testing.T, i int, profile *trusthub.CustomerP
 	return "network"
 }
 
-// failServer has the fake fail the next requests in one way.
+// failServer adds one kind of fault for the next requests of the fake.
 func failServer(random *rand.Rand, fake *trusthubtest.Handler) string {
 	name, fault := "", trusthubtest.Fault{}
 	switch random.IntN(9) {
@@ -255,7 +253,7 @@ func failServer(random *rand.Rand, fake *trusthubtest.Handler) string {
 	case 3:
 		name, fault = "broken headers", trusthubtest.Fault{Reset: true}
 	case 4:
-		name, fault = "another's answer", trusthubtest.Fault{Body: `{"sid":"BUffffffffffffffffffffffffffffffff","status":"draft"}`}
+		name, fault = "another profile", trusthubtest.Fault{Body: `{"sid":"BUffffffffffffffffffffffffffffffff","status":"draft"}`}
 	case 5:
 		name, fault = "HTML", trusthubtest.Fault{Body: "<html>"}
 	case 6:
@@ -267,7 +265,7 @@ func failServer(random *rand.Rand, fake *trusthubtest.Handler) string {
 	}
 	n := 1 + random.IntN(2*callers)
 	if fault.Status == http.StatusSwitchingProtocols {
-		n = 1 // each holds a call until its attempt is out of time
+		n = 1 // blocks a call until the time-out of the attempt
 	}
 	for range n {
 		fake.Fail(fault)
@@ -275,7 +273,7 @@ func failServer(random *rand.Rand, fake *trusthubtest.Handler) string {
 	return name
 }
 
-// Memory is flat over many fetches.
+// Memory does not grow with the number of fetches.
 func TestMemoryIsFlat(t *testing.T) {
 	fetches := 10_000
 	if duration(t) > 30*time.Second {
@@ -296,7 +294,7 @@ func TestMemoryIsFlat(t *testing.T) {
 			t.Fatal(err)
 		}
 		switch i {
-		case fetches / 2: // what the tests before have left is gone by then
+		case fetches / 2: // objects of earlier tests are freed
 			early = heap()
 		case fetches - 1:
 			now := heap()
@@ -311,12 +309,12 @@ func TestMemoryIsFlat(t *testing.T) {
 func heap() uint64 {
 	var stats runtime.MemStats
 	runtime.GC()
-	runtime.GC() // pools survive the first
+	runtime.GC() // sync.Pool survives the first GC
 	runtime.ReadMemStats(&stats)
 	return stats.HeapAlloc
 }
 
-// usage is what a call may not leave behind.
+// usage has the resources that a call must release.
 type usage struct{ goroutines, files int }
 
 func resources() usage {
@@ -328,7 +326,7 @@ func (u usage) exceed(before usage) bool {
 	return u.goroutines > before.goroutines || u.files > before.files
 }
 
-// settle waits until what is being closed is closed.
+// settle waits until connections are closed.
 func settle(before usage) (after usage) {
 	for range 100 {
 		if after = resources(); !after.exceed(before) {

@@ -23,7 +23,7 @@ import (
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
-// newPlain is a server with nothing in between.
+// newPlain returns a server with a direct connection.
 func newPlain(t *testing.T, handler http.Handler) *world {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -35,7 +35,7 @@ func newPlain(t *testing.T, handler http.Handler) *world {
 	return &world{baseURL: "http://" + listener.Addr().String(), stop: func() { _ = server.Close() }}
 }
 
-// newBadLine is a server behind toxiproxy, which harms connections and at times refuses them.
+// newBadLine returns a server behind toxiproxy, which damages connections and sometimes stops.
 func newBadLine(t *testing.T, random *rand.Rand, handler http.Handler) *world {
 	t.Helper()
 	server := newPlain(t, handler)
@@ -80,8 +80,8 @@ func newBadLine(t *testing.T, random *rand.Rand, handler http.Handler) *world {
 	}
 }
 
-// newGoAway is a server that is shut down gracefully and started again, at the same address, so
-// that HTTP/2 connections get GOAWAY.
+// newGoAway returns a server that shuts down gracefully and starts again at the same address, so
+// that HTTP/2 connections get a GOAWAY.
 func newGoAway(t *testing.T, _ *rand.Rand, handler http.Handler) *world {
 	t.Helper()
 	certificate, roots := selfSigned(t, time.Now().Add(time.Hour), "127.0.0.1")
@@ -106,7 +106,7 @@ func newGoAway(t *testing.T, _ *rand.Rand, handler http.Handler) *world {
 		ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
 		defer cancel()
 		server := current.Load()
-		_ = server.Shutdown(ctx) // GOAWAY, then the requests under way
+		_ = server.Shutdown(ctx) // sends GOAWAY and waits for requests in flight
 		_ = server.Close()
 	}
 	return &world{
@@ -122,8 +122,7 @@ func newGoAway(t *testing.T, _ *rand.Rand, handler http.Handler) *world {
 	}
 }
 
-// A certificate for another name, or one that has expired, is an error at once, and nothing is
-// sent.
+// A certificate that is expired or for another name is an error at once. No request is sent.
 func TestBadCertificates(t *testing.T) {
 	for name, certificate := range map[string]func() (tls.Certificate, *x509.CertPool){
 		"wrong name": func() (tls.Certificate, *x509.CertPool) {
@@ -146,7 +145,7 @@ func TestBadCertificates(t *testing.T) {
 			client, err := trusthub.NewClient(trusthub.BasicAuth(trusthubtest.Username, trusthubtest.Password),
 				trusthub.WithBaseURL(fmt.Sprint("https://", listener.Addr())),
 				trusthub.WithHTTPClient(&http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}}),
-				// one retry, and the test hangs
+				// A retry would take an hour.
 				trusthub.WithRetry(trusthub.RetryPolicy{MinWait: time.Hour, MaxWait: time.Hour}))
 			if err != nil {
 				t.Fatal(err)

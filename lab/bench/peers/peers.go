@@ -1,4 +1,4 @@
-// Package peers has the clients that are compared, each as it comes out of the box.
+// Package peers has the compared clients, each with its defaults.
 package peers
 
 import (
@@ -24,8 +24,8 @@ import (
 // Peer is one way to fetch a profile.
 type Peer struct {
 	Name string
-	// New returns a function that fetches a profile from the server at baseURL, by the transport, or
-	// if it is nil by the one that the client has by itself.
+	// New returns a function that fetches a profile from the server at baseURL with the transport. If
+	// that is nil, the client uses its default transport.
 	New func(baseURL string, transport http.RoundTripper) (Fetch, error)
 }
 
@@ -58,7 +58,7 @@ func newTrusthub(baseURL string, transport http.RoundTripper) (Fetch, error) {
 
 func newTwilioGo(baseURL string, transport http.RoundTripper) (Fetch, error) {
 	official := &client.Client{Credentials: client.NewCredentials(trusthubtest.Username, trusthubtest.Password)}
-	if transport != nil { // and nothing else than its default
+	if transport != nil { // otherwise as its default client
 		official.HTTPClient = &http.Client{
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 			Timeout:       10 * time.Second,
@@ -76,7 +76,7 @@ func newTwilioGo(baseURL string, transport http.RoundTripper) (Fetch, error) {
 	}, nil
 }
 
-// elsewhere sends to another address than Twilio's, which the client has no option for.
+// elsewhere sends requests to another address, for which the client has no option.
 type elsewhere struct {
 	*client.Client
 	baseURL string
@@ -111,8 +111,8 @@ func newGenerated(baseURL string, client *http.Client) (Fetch, error) {
 	}, nil
 }
 
-// newFloor is written by hand and does only what no client may lack: a time-out, authentication,
-// the checks of status and content type, and a bounded read.
+// newFloor returns a handwritten client with only the necessary parts: a time-out, authentication,
+// the checks of status and content type, and a read limit.
 func newFloor(baseURL string, transport http.RoundTripper) (Fetch, error) {
 	c := &http.Client{Transport: transport}
 	authorization := "Basic " + base64.StdEncoding.EncodeToString([]byte(trusthubtest.Username+":"+trusthubtest.Password))

@@ -14,8 +14,7 @@ import (
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
-// All peers do the same work, by their own transport or a given one: a profile is fetched, and a
-// refusal is an error.
+// All peers fetch a profile with their own or a given transport, and return an error for a 404.
 func TestPeersFetch(t *testing.T) {
 	for name, body := range bodies() {
 		for status, ok := range map[int]bool{200: true, 404: false} {
@@ -41,10 +40,10 @@ func TestPeersFetch(t *testing.T) {
 	}
 }
 
-// The transport of the benchmark stands for the real one, by the rule of this SDK as by net/http's.
+// The SDK and net/http treat the transport of the benchmark like the real one.
 func TestHeedsContext(t *testing.T) {
 	if !transport.HeedsContext(new(http2.Transport)) || !transport.HeedsContext(new(realhttp2.Transport)) { //nolint:staticcheck // SA1019: programs have it
-		t.Error("the watch over bodies is on")
+		t.Error("HeedsContext is false")
 	}
 }
 

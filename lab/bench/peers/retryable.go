@@ -10,8 +10,8 @@ import (
 	"github.com/hashicorp/go-retryablehttp"
 )
 
-// Retrying returns the peers, and beside the stock client one over go-retryablehttp: what a good
-// engineer makes of it in an afternoon, with the waits that AWS recommends.
+// Retrying returns the peers, and in addition the stock client over go-retryablehttp, with the
+// waits that AWS recommends. An engineer can write that in an afternoon.
 func Retrying() []Peer {
 	peers := All()
 	stock := slices.IndexFunc(peers, func(p Peer) bool { return p.Name == "oapi-codegen" })
@@ -29,8 +29,8 @@ func newRetrying(baseURL string, transport http.RoundTripper) (Fetch, error) {
 	return newGenerated(baseURL, c.StandardClient())
 }
 
-// fullJitter returns a wait between 0 and that of the default, which grows exponentially, or what
-// Retry-After asks for.
+// fullJitter returns a wait between 0 and the exponential default wait, or the value of
+// Retry-After.
 func fullJitter(least, most time.Duration, attempt int, answer *http.Response) time.Duration {
 	wait := retryablehttp.DefaultBackoff(least, most, attempt, answer)
 	if answer != nil && answer.Header.Get("Retry-After") != "" {
