@@ -26,10 +26,10 @@ bench: $(PEER) ## compare with other clients, with the newest two versions of Go
 	@set -e; cd lab; for go in 1.27.4 1.26.8; do \
 		GOTOOLCHAIN=go$$go GOFLAGS="$$GOFLAGS -tags=ogen" go run ./bench -out bench/go$${go%.*}; done
 
-torture: ## harm the line between client and server for TORTURE (50s a protocol), with the race detector; SEED repeats a run
+torture: ## inject network faults between client and server for TORTURE (50s for each protocol), with the race detector; SEED repeats a run
 	@cd lab && TORTURE=$(or $(TORTURE),50s) go test -race -count=1 -v -timeout 1h ./torture
 
-simulate: ## have clients share an account in virtual time, and write the table and the picture of docs/SCALE.md
+simulate: ## run clients that share an account in virtual time, and write the table and the picture of docs/SCALE.md
 	@cd lab && RUNS=$(or $(RUNS),20) PICTURE=$(CURDIR)/docs go test -count=1 -v -timeout 30m -run 'Table|Picture|Loss' ./simulation
 
 grid: ## run batches against random faults in virtual time, and print the tables of docs/BATCH.md; ROWS of each list, SEED for other faults

@@ -48,7 +48,7 @@ func (cfg CallbackConfig) check(usable []webhook.Key) error {
 	case !isPublicURL(cfg.PublicURL):
 		return errors.New("trusthub: CallbackConfig.PublicURL is malformed: want https://host, with a port and a path if there are any")
 	case len(usable) == 0:
-		return errors.New("trusthub: CallbackConfig.Keys has no key to verify signatures with, or blank ones only: add an AuthToken or a SharedKey")
+		return errors.New("trusthub: CallbackConfig.Keys has no key, or blank ones only: add an AuthToken or a SharedKey")
 	case len(usable) > webhook.MaxKeys:
 		return fmt.Errorf("trusthub: CallbackConfig.Keys has %d keys: use at most %d, and one handler for each account", len(usable), webhook.MaxKeys)
 	case sharesID(usable):

@@ -35,7 +35,7 @@ func NewClient(auth Auth, opts ...Option) (*Client, error) {
 	}
 	if cfg.transport == nil && p.own == nil && cfg.logger != nil {
 		cfg.logger.LogAttrs(context.Background(), slog.LevelWarn, "trusthub: http.DefaultTransport is not an *http.Transport: "+
-			"it has neither this package's pool of connections nor its health checks; WithMiddleware wraps a transport without replacing it")
+			"it lacks the connection pool and the health checks of this package; use WithMiddleware to wrap a transport")
 	}
 	return &Client{p}, nil
 }
@@ -137,7 +137,7 @@ func checkUsername(pair [2]string, username, password string) error {
 	case isSID(password) && len(password) == len("AC")+32:
 		return fmt.Errorf("trusthub: %s and %s are swapped", pair[0], pair[1])
 	}
-	return fmt.Errorf("trusthub: %s begins with neither AC nor SK: it is the SID of no account and no API key", pair[0])
+	return fmt.Errorf("trusthub: %s begins with neither AC nor SK: it is not the SID of an account or an API key", pair[0])
 }
 
 func withEnvAddress(c *config) error {

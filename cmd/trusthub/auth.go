@@ -21,9 +21,9 @@ func newAuthStatusCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show which credentials are used, and try them",
-		Long: "Show which variables the credentials come from and where requests go, and send one request to try them. It is for a SID that\n" +
-			"hardly exists: Twilio's 404 shows that the credentials are accepted. No secret is printed.\n\n" +
-			exitCodes("0 Twilio accepts the credentials", "1 it does not, or did not answer", "2 wrong use"),
+		Long: "Show the variables of the credentials and the address of requests, and try the credentials with one request. Its SID is made up:\n" +
+			"a 404 of Twilio shows that the credentials are accepted. No secret is printed.\n\n" +
+			exitCodes("0 Twilio accepts the credentials", "1 Twilio rejects them, or did not answer", "2 wrong use"),
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var where string

@@ -29,8 +29,8 @@ func newExplainCommand() *cobra.Command {
 			"Use the status_callback of the profile as the URL. If the signature is valid then, but your service answers 403, its handler has\n" +
 			"another URL: use PublicURL and the path of the request that reaches the handler.\n\n" +
 			"Keys come from the environment: TWILIO_AUTH_TOKEN, TWILIO_NEXT_AUTH_TOKEN, and pairs of TWILIO_SHARED_KEY_ID and\n" +
-			"TWILIO_SHARED_KEY_SECRET, TWILIO_NEXT_SHARED_KEY_ID and TWILIO_NEXT_SHARED_KEY_SECRET. A file of headers has a line a header,\n" +
-			"and may begin with the line of the request, such as POST /trusthub HTTP/1.1.\n\n" +
+			"TWILIO_SHARED_KEY_SECRET, TWILIO_NEXT_SHARED_KEY_ID and TWILIO_NEXT_SHARED_KEY_SECRET. A file of headers has a header on each line,\n" +
+			"and may begin with a request line, such as POST /trusthub HTTP/1.1.\n\n" +
 			exitCodes("0 the signature is valid", "1 it is not", "2 wrong use"),
 		Example: "  trusthub callback explain --url https://app.example.com/trusthub/BU… --headers headers.txt --body body.txt",
 		Args:    cobra.NoArgs,
@@ -48,7 +48,7 @@ func newExplainCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&c.url, "url", "", "the URL that Twilio called, with its query and without a fragment")
 	cmd.Flags().StringVar(&c.headers, "headers", "", "the file with the headers of the request")
-	cmd.Flags().StringVar(&c.body, "body", "", "the file with the body, byte for byte; without it, there is none")
+	cmd.Flags().StringVar(&c.body, "body", "", "the file with the exact body (default: no body)")
 	cmd.Flags().StringVar(&c.method, "method", "", "the method (default that of the file of headers, or POST)")
 	return cmd
 }
@@ -92,7 +92,7 @@ func readHeader(name string) (method string, header http.Header, err error) {
 	lines, err := textproto.NewReader(bufio.NewReader(bytes.NewReader(content))).ReadMIMEHeader()
 	if err != nil {
 		// the text of err quotes the line, which may be secret
-		return "", nil, fmt.Errorf("%s has no line a header, as in %s: …", name, webhook.SignatureHeader)
+		return "", nil, fmt.Errorf("%s does not have a header on each line, such as %s: …", name, webhook.SignatureHeader)
 	}
 	return method, http.Header(lines), nil
 }
@@ -138,13 +138,13 @@ func explain(out io.Writer, r *http.Request, url string, named []webhook.NamedKe
 		fmt.Fprintf(out, "The signature is valid, by the key of %s and %s.\n", would.Key, would.Algorithm)
 		fmt.Fprintln(out, "If the service answers 403, its handler has another URL: try PublicURL with the path that reaches the handler.")
 		if path, ok := webhook.ParseAddress(url); ok && message.Subject(path.Path) == "" {
-			fmt.Fprintln(out, "But neither the path nor the parameters name exactly one profile, so that the response is 400.")
+			fmt.Fprintln(out, "But neither the path nor the parameters name exactly one profile: the response is 400.")
 		}
 		return nil
 	case !found:
-		fmt.Fprintf(out, "The signature is not valid: %s.\nNo change that is known makes it valid: another key has signed, or another URL, or another body.\n", text.Clean(problem.Error()))
+		fmt.Fprintf(out, "The signature is not valid: %s.\nNo known change makes it valid: it is of another key, URL or body.\n", text.Clean(problem.Error()))
 	case len(would.Changes) == 0:
-		fmt.Fprintf(out, "The signature is not valid: %s.\nThe rest is right, by the key of %s and %s.\n", text.Clean(problem.Error()), would.Key, would.Algorithm)
+		fmt.Fprintf(out, "The signature is not valid: %s.\nEverything else is right, by the key of %s and %s.\n", text.Clean(problem.Error()), would.Key, would.Algorithm)
 	default:
 		fmt.Fprintf(out, "The signature is not valid: %s.\nIt would be valid, by the key of %s and %s,\n", text.Clean(problem.Error()), would.Key, would.Algorithm)
 		for _, change := range would.Changes {

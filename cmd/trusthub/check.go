@@ -34,17 +34,16 @@ func newCheckCommand() *cobra.Command {
 		Use:   "check SID... | - | --from FILE",
 		Short: "Validate the API's responses against its contract",
 		Long: "Fetch Customer Profiles and validate each request and response against the OpenAPI document.\n" +
-			"A profile that cannot be fetched fails the check, too, but with another exit code than a breach. So does a response of a\n" +
-			"proxy, a gateway or a firewall, which bears no sign of Twilio. A property that the document does not have is named; with\n" +
-			"--strict, it is a breach. A summary comes at the end on standard error.\n\n" +
-			exitCodes("0 every profile passes", "1 some could not be fetched, or something else than Twilio has answered", "2 wrong use", "4 the contract is broken"),
+			"A profile that cannot be fetched, and a response of a gateway, fail the check with exit code 1. Undocumented properties are\n" +
+			"printed; with --strict they break the contract. A summary is printed on standard error.\n\n" +
+			exitCodes("0 every profile passes", "1 some could not be fetched, or something other than Twilio responded", "2 wrong use", "4 the contract is broken"),
 		Example: "  trusthub check BUaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa --fake\n  trusthub check --from sids.txt --strict -o json",
 		RunE:    func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) },
 	}
 	o.connection.addFlags(cmd)
 	o.input.addFlags(cmd)
 	cmd.Flags().StringVarP(&o.output, "output", "o", "text", "text or json")
-	cmd.Flags().BoolVar(&o.strict, "strict", false, "fail for properties that the document does not have")
+	cmd.Flags().BoolVar(&o.strict, "strict", false, "fail for undocumented properties")
 	return cmd
 }
 

@@ -26,11 +26,11 @@ type connection struct {
 
 func (c *connection) addFlags(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.BoolVar(&c.fake, "fake", false, "fetch from a fake server inside this process, which knows the documented example")
-	flags.StringVar(&c.baseURL, "base-url", "", "fetch from this address in place of Twilio's")
-	flags.BoolVar(&c.plainHTTP, "plain-http", false, "permit a --base-url of http beyond this machine; never with real credentials")
-	flags.DurationVar(&c.timeout, "timeout", 30*time.Second, "the most that one attempt may take")
-	flags.IntVar(&c.retries, "retries", 2, "how often an attempt that failed is made again")
+	flags.BoolVar(&c.fake, "fake", false, "fetch from a fake server inside this process, with the documented example")
+	flags.StringVar(&c.baseURL, "base-url", "", "fetch from this address instead of Twilio's")
+	flags.BoolVar(&c.plainHTTP, "plain-http", false, "permit http for a --base-url on another machine; never with real credentials")
+	flags.DurationVar(&c.timeout, "timeout", 30*time.Second, "the longest time for one attempt")
+	flags.IntVar(&c.retries, "retries", 2, "how often a failed attempt is retried")
 	flags.BoolVar(&c.verbose, "verbose", false, "log each attempt on standard error")
 	cmd.MarkFlagsMutuallyExclusive("fake", "base-url")
 }

@@ -29,14 +29,14 @@ func newFetchCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "fetch SID... | - | --from FILE",
 		Short: "Print Customer Profiles",
-		Long: "Print Customer Profiles: for people (text), as the JSON that was received (json), one a line (ndjson), or as CSV.\n" +
-			"An \"Error\" of a profile is what Twilio has found wrong with it; whether it is rejected is told by its status.\n\n" +
-			"With - in place of SIDs they are read from standard input, with --from from a file, one a line; blank lines and those\n" +
-			"that begin with # are skipped. Many are fetched at a time and written as they complete, as a table, as ndjson or as CSV,\n" +
-			"in which a profile that could not be fetched has an error. How it went is told at the end on standard error.\n\n" +
-			"--resume FILE adds to the ndjson of an earlier run: what it has a profile or a final error for is not fetched again.\n\n" +
-			exitCodes("0 each SID has a profile", "1 some could not be fetched, and may be later", "2 wrong use",
-				"5 all is known, and some SIDs have no profile: malformed, or Twilio knows none"),
+		Long: "Print Customer Profiles as text, as the JSON that was received (json), as one object on each line (ndjson), or as CSV.\n" +
+			"An \"Error\" of a profile is a finding of Twilio. Only the status shows whether the profile is rejected.\n\n" +
+			"- reads SIDs from standard input, --from from a file, one on each line. Blank lines and lines that begin with # are skipped. Many\n" +
+			"profiles are fetched at a time, and each is written when it completes, as a table, as ndjson or as CSV. A summary is printed on\n" +
+			"standard error.\n\n" +
+			"--resume FILE adds to the ndjson of an earlier run. SIDs with a profile or a final error in it are not fetched again.\n\n" +
+			exitCodes("0 each SID has a profile", "1 some could not be fetched; a later run may succeed", "2 wrong use",
+				"5 nothing is left to fetch, and some SIDs have no profile"),
 		Example: "  trusthub fetch BUaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa --fake\n  trusthub fetch - -o ndjson < sids.txt\n" +
 			"  trusthub fetch --from customers.csv --column profile_sid --resume results.ndjson",
 		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) },
@@ -45,10 +45,10 @@ func newFetchCommand() *cobra.Command {
 	o.input.addFlags(cmd)
 	o.progressFlags.addFlags(cmd)
 	flags := cmd.Flags()
-	flags.StringVarP(&o.output, "output", "o", "text", "text, json, ndjson or csv")
-	flags.IntVar(&o.concurrency, "concurrency", 16, "the most requests at a time, when there are many")
-	flags.StringVar(&o.resume, "resume", "", "add ndjson to the results of an earlier run in this file, and fetch only what they lack")
-	flags.DurationVar(&o.maxOutage, "max-outage", 15*time.Minute, "how long to wait for the API in an outage, when there are many; 0: not at all")
+	flags.StringVarP(&o.output, "output", "o", "text", "text, json, ndjson or csv (with --resume: ndjson)")
+	flags.IntVar(&o.concurrency, "concurrency", 16, "the highest number of requests at a time")
+	flags.StringVar(&o.resume, "resume", "", "add ndjson to the results of an earlier run in this file, and fetch only the missing SIDs")
+	flags.DurationVar(&o.maxOutage, "max-outage", 15*time.Minute, "how long a run with - or --from waits in an outage; 0: not at all")
 	return cmd
 }
 
@@ -122,7 +122,7 @@ func (o *fetchOptions) runMany(cmd *cobra.Command, args []string, client *trusth
 	case err == nil:
 		fmt.Fprintln(stderr, "trusthub:", how)
 	case how.unfinished && o.output == "ndjson":
-		err = failed(fmt.Errorf("%w\nTo go on: %s", err, resumeCommand(cmd, args, &o.input, o.resume)))
+		err = failed(fmt.Errorf("%w\nTo continue: %s", err, resumeCommand(cmd, args, &o.input, o.resume)))
 	case how.unfinished:
 		err = failed(fmt.Errorf("%w\nWith --resume FILE, another run would go on with what is missing", err))
 	}

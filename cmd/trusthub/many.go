@@ -108,7 +108,7 @@ func (o *outcome) endedBy(err error) {
 	case errors.Is(err, trusthub.ErrOutage):
 		o.why = errors.New("ended by an outage")
 	case errors.Is(err, trusthub.ErrUnauthorized):
-		o.why = errors.New("ended by refused credentials")
+		o.why = errors.New("ended by a 401")
 	}
 }
 
@@ -123,8 +123,7 @@ func (o *outcome) end(ctx context.Context, source *sidSource) {
 	case broken != nil:
 		o.why = fmt.Errorf("reading the SIDs: %w", *broken)
 	case o.why == nil && !source.complete.Load():
-		// a certificate, for example
-		o.why = errors.New("ended by what no other SID would fare better with")
+		o.why = errors.New("stopped: the error would affect every SID")
 	}
 	o.unfinished = o.unfinished || o.why != nil
 }

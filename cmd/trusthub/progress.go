@@ -15,7 +15,7 @@ type progressFlags struct{ always, never bool }
 
 func (p *progressFlags) addFlags(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&p.always, "progress", false, "show a progress bar (default when standard error is a terminal and standard output is not)")
-	cmd.Flags().BoolVar(&p.never, "no-progress", false, "show none")
+	cmd.Flags().BoolVar(&p.never, "no-progress", false, "show no progress bar")
 	cmd.MarkFlagsMutuallyExclusive("progress", "no-progress")
 }
 

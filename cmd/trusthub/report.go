@@ -32,12 +32,12 @@ func newReportCommand() *cobra.Command {
 	var o reportOptions
 	cmd := &cobra.Command{
 		Use:   "report RESULTS",
-		Short: "Sum up the results of fetch",
-		Long: "Sum up a file of results that fetch -o ndjson or --resume has written: how many profiles have which status, why\n" +
-			"profiles are rejected, why SIDs failed, and which profiles expire. Of a SID with several lines, the last one counts.\n\n" +
-			"With -o csv it writes a row for each SID, safe to open in a spreadsheet: a text that would be a formula gets a ' in\n" +
-			"front. --join puts the columns of your own CSV file first, one row for each of its rows.\n\n" +
-			exitCodes("0 each SID has a profile", "1 some could not be fetched, and may be later", "2 wrong use", "5 all is known, and some SIDs have no profile"),
+		Short: "Summarize the results of fetch",
+		Long: "Summarize a file of fetch -o ndjson or --resume: the number of profiles by status, the reasons of rejections and failures, and\n" +
+			"expiring profiles. If a SID has several lines, the last one counts.\n\n" +
+			"-o csv writes a row for each SID. It is safe to open in a spreadsheet: a formula gets a ' in front. --join writes a row for each\n" +
+			"row of your own CSV file, whose columns come first.\n\n" +
+			exitCodes("0 each SID has a profile", "1 some are missing; a later run may fetch them", "2 wrong use", "5 nothing is left to fetch, and some SIDs have no profile"),
 		Example: "  trusthub report results.ndjson --list\n" +
 			"  trusthub report results.ndjson --join customers.csv --column profile_sid -o csv --excel > report.csv",
 		Args: cobra.ExactArgs(1),

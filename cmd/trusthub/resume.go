@@ -91,7 +91,7 @@ func (e *earlier) read() error {
 		case !line.HasEnd && !json.Valid(line.Text) && (line.Text[0] == '{' || line.Text[0] == 0):
 			return e.cut(line.Offset)
 		default:
-			return fmt.Errorf("line %d is not a result: want what -o ndjson writes", number)
+			return fmt.Errorf("line %d is not a result: want the output of fetch -o ndjson", number)
 		}
 		if !line.HasEnd {
 			_, err := e.file.WriteString("\n") // only the line feed was missing

@@ -14,15 +14,15 @@ func newRootCommand() *cobra.Command {
 		Long: "Fetch, watch and check Twilio Trust Hub Customer Profiles, or serve a fake of the API.\n\n" +
 			"Credentials come from TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN, or TWILIO_API_KEY and TWILIO_API_SECRET.\n\n" +
 			exitCodes("0 success", "1 something could not be fetched", "2 wrong use", "3 the watched profile is rejected", "4 the contract is broken",
-				"5 all is known, and some SIDs have no profile"),
+				"5 nothing is left to fetch, and some SIDs have no profile"),
 		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	root.AddCommand(newFetchCommand(), newWatchCommand(), newCheckCommand(), newReportCommand(), newServeCommand(),
-		newGroup("auth", "Find out about credentials", newAuthStatusCommand()),
-		newGroup("callback", "Find out about status callbacks", newExplainCommand()))
+		newGroup("auth", "Check the credentials", newAuthStatusCommand()),
+		newGroup("callback", "Explain status callbacks", newExplainCommand()))
 	return root
 }
 

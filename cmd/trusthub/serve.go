@@ -23,13 +23,13 @@ func newServeCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve a fake Trust Hub, for programs in any language",
-		Long: "Serve a fake Trust Hub over HTTP, which knows the documented example and the profiles of a file, until a signal ends it.\n" +
+		Long: "Serve a fake Trust Hub over HTTP until a signal ends it. It has the documented example and the profiles of a file.\n" +
 			"It accepts the username " + trusthubtest.Username + " and the password " + trusthubtest.Password + ".\n" +
 			"Its address is the first line of standard output. Standard error gets a line for each request.\n\n" +
 			"Requests under /_fake/ control it: GET, PUT, PATCH and DELETE profiles/{sid}, POST and DELETE faults, PUT limit,\n" +
 			"GET requests, POST reset, GET health; PUT accounts/{sid}; with --callbacks, PUT and GET callbacks.\n" +
 			"docs/FAKE.md in the repository has them with curl.\n\n" +
-			exitCodes("1 the address is not to be had", "2 wrong use"),
+			exitCodes("1 cannot listen on the address", "2 wrong use"),
 		Example: "  trusthub serve --profiles profiles.json --limit 10 --latency 50ms\n  trusthub serve --addr :8080 # in a container",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -46,12 +46,12 @@ func newServeCommand() *cobra.Command {
 			return serve(cmd.Context(), address, fakeserver.New(config), cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
-	cmd.Flags().StringVar(&address, "addr", "127.0.0.1:8080", "where to listen; port 0 is any free one")
-	cmd.Flags().StringVar(&profiles, "profiles", "", "know the profiles in this file too: JSON, an array or one a line")
-	cmd.Flags().StringVar(&accounts, "accounts", "", `accept the accounts in this file too: JSON, such as {"AC…": "auth token"}`)
-	cmd.Flags().IntVar(&config.Limit, "limit", 0, "answer 429 beyond so many requests at a time; 0: no limit")
-	cmd.Flags().BoolVar(&config.CallBack, "callbacks", false, "call the status_callback of a profile whose status is changed, signed with the auth token, or as PUT /_fake/callbacks says")
-	cmd.Flags().DurationVar(&config.Latency, "latency", 0, "how long every answer takes, such as 50ms")
+	cmd.Flags().StringVar(&address, "addr", "127.0.0.1:8080", "the address to listen on; port 0 is any free port")
+	cmd.Flags().StringVar(&profiles, "profiles", "", "add the profiles in this file: a JSON array, or one object on each line")
+	cmd.Flags().StringVar(&accounts, "accounts", "", `accept the accounts in this file: JSON, such as {"AC…": "auth token"}`)
+	cmd.Flags().IntVar(&config.Limit, "limit", 0, "answer 429 to more requests at a time; 0: no limit")
+	cmd.Flags().BoolVar(&config.CallBack, "callbacks", false, "call the status_callback of a profile after a change of its status")
+	cmd.Flags().DurationVar(&config.Latency, "latency", 0, "the time of each response, such as 50ms")
 	return cmd
 }
 

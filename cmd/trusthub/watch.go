@@ -25,13 +25,13 @@ func newWatchCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "watch SID... | --from FILE",
 		Short: "Print each change of Customer Profiles, of one until it is approved or rejected",
-		Long: "Print the status of a Customer Profile, and then each change of it with its time, until it is approved or rejected; with\n" +
-			"ndjson, the whole profile at first and whenever it has changed.\n\n" +
-			"With many SIDs, or with --state or --callbacks, print one line a change, with ndjson one object, once and in order; many are\n" +
-			"watched until a signal ends it. A file of SIDs is read again by each sweep.\n\n" +
+		Long: "Print the status of a Customer Profile, and then each change with its time, until it is approved or rejected. -o ndjson prints the\n" +
+			"whole profile, at first and after each change.\n\n" +
+			"With many SIDs, or with --state or --callbacks, print a line for each change, or an object with -o ndjson, once and in order. Many\n" +
+			"SIDs are watched until a signal ends the command. Each sweep reads a file of SIDs again.\n\n" +
 			exitCodes("0 the profile is twilio-approved", "1 the watch ended for another reason", "2 wrong use", "3 the profile is twilio-rejected"),
 		Example: "  trusthub watch BUaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa --every 10m\n" +
-			"  trusthub watch --from sids.txt --state results.ndjson # which fetch --resume may have begun",
+			"  trusthub watch --from sids.txt --state results.ndjson # a file of fetch --resume",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			show, ok := map[string]display{"text": new(changeLog), "ndjson": profileLines{}}[output]
 			switch err := t.in.check(args); {
@@ -63,10 +63,10 @@ func newWatchCommand() *cobra.Command {
 	}
 	from.addFlags(cmd)
 	t.in.addFlags(cmd)
-	cmd.Flags().DurationVar(&t.every, "every", 0, "how often to ask (default 1m for one SID, 1h for many)")
+	cmd.Flags().DurationVar(&t.every, "every", 0, "the time between polls (default 1m for one SID, 1h for many)")
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or ndjson")
-	cmd.Flags().StringVar(&t.state, "state", "", "compare with the results in this file, of an earlier watch or of fetch --resume, and add changes to it")
-	cmd.Flags().StringVar(&t.address, "callbacks", "", "receive status callbacks at this address, such as :8080; keys are in TWILIO_AUTH_TOKEN or as callback explain says")
+	cmd.Flags().StringVar(&t.state, "state", "", "compare with the results in this file, of watch or of fetch --resume, and add changes to it")
+	cmd.Flags().StringVar(&t.address, "callbacks", "", "receive status callbacks at this address, such as :8080, with the keys of callback explain")
 	cmd.Flags().StringVar(&t.public, "public-url", "", "the URL by which Twilio reaches that address")
 	return cmd
 }

@@ -106,7 +106,7 @@ func decodeStyle(r io.Reader) (style trusthubtest.CallbackStyle, err error) {
 	}
 	switch {
 	case written.SharedKey == nil && written.Algorithm != "":
-		return style, errors.New("an algorithm takes a shared_key: an auth token signs by HMAC_SHA1 alone")
+		return style, errors.New("an algorithm takes a shared_key: an auth token signs by HMAC_SHA1 only")
 	case written.SharedKey == nil:
 		return style, nil
 	case written.SharedKey.ID == "" || written.SharedKey.Secret == "":

@@ -54,7 +54,7 @@ func decodeFault(r io.Reader) (*fault, error) {
 	case f.Status != 0 && (f.Status < 200 || f.Status > 999):
 		return nil, fmt.Errorf("the status %d is not one of 200 to 999", f.Status)
 	case f.Times == 0:
-		return nil, errors.New("times is a number of requests, -1 for all")
+		return nil, errors.New("times must be a number of requests, or -1 for all")
 	case f.sid == "":
 		return f, nil
 	}
@@ -97,7 +97,7 @@ type duration time.Duration
 func (d *duration) UnmarshalText(text []byte) error {
 	parsed, err := time.ParseDuration(string(text))
 	if err != nil || parsed < 0 {
-		return fmt.Errorf("the delay %q is not one such as \"250ms\" or \"2s\"", text)
+		return fmt.Errorf("the delay %q is not a duration such as \"250ms\" or \"2s\"", text)
 	}
 	*d = duration(parsed)
 	return nil

@@ -99,7 +99,7 @@ func (s *Server) put(w http.ResponseWriter, r *http.Request, profile trusthub.Cu
 	sid := r.PathValue("sid")
 	err := checkSID(sid)
 	if err == nil && profile.SID != "" && !strings.EqualFold(profile.SID, sid) {
-		err = errors.New("the sid of the profile is not that of the path")
+		err = errors.New("the sid of the profile differs from that of the path")
 	}
 	if err != nil {
 		refuse(w, err)

@@ -55,7 +55,7 @@ func Open(name string) (*File, error) {
 		number++
 		// a last line without an end may be truncated: fetch --resume fixes it
 		if line.SID == nil && len(line.Text) > 0 && line.HasEnd {
-			return fmt.Errorf("line %d is not a result: want what fetch -o ndjson writes", number)
+			return fmt.Errorf("line %d is not a result: want the output of fetch -o ndjson", number)
 		}
 		f.add(line)
 		return nil

@@ -59,7 +59,7 @@ const looked = 100
 type NoSIDError struct{ First string }
 
 func (e *NoSIDError) Error() string {
-	return fmt.Sprintf("no Customer Profile SID (BU and 32 hexadecimal digits) is in the first lines, which seem to be %s: the first one is %q",
+	return fmt.Sprintf("the first lines have no Customer Profile SID (BU and 32 hexadecimal digits), and seem to be %s: the first one is %q",
 		guess(e.First), text.Printable(e.First, 60))
 }
 
@@ -74,9 +74,9 @@ func guess(line string) string {
 	case strings.HasPrefix(line, "{") || strings.HasPrefix(line, "["):
 		return "JSON; results of an earlier run are for --resume"
 	case profile.MatchString(line):
-		return "CSV or a table; name its column of SIDs by --column"
+		return "CSV or a table; use --column with the name of the column of SIDs"
 	case ofAnyKind.MatchString(line):
-		return "SIDs of something else"
+		return "other SIDs"
 	}
 	return "something else"
 }

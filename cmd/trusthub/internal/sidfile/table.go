@@ -173,5 +173,5 @@ func (t *Table) Notes() []string {
 	if len(t.skipped) > 5 {
 		named = strings.TrimSuffix(named, "]") + " …]"
 	}
-	return []string{fmt.Sprintf("rows of the CSV that were skipped, since it is not certain what they say: %d, in lines %s", len(t.skipped), named)}
+	return []string{fmt.Sprintf("rows of the CSV were skipped, since their SID is uncertain: %d, in lines %s", len(t.skipped), named)}
 }
