@@ -47,8 +47,8 @@ type FetchResult struct {
 // Errors of all: Twilio's 401, an invalid certificate and an [Auth] that fails for good end the
 // batch, since they would fail every SID. Requests in flight still yield their results, and SIDs
 // that were pulled and not sent yield the error that ended the batch. With an Auth other than
-// [BasicAuth], a request that is answered 401 is signed and sent once more before that. When a probe
-// has such an error, one more result has it, with Index -1.
+// [BasicAuth], a request that is answered 401 is signed and sent once more before that. When a
+// probe has such an error, one more result has it, with Index -1.
 //
 // Outages: a failure of a SID counts only when a request that was sent later has succeeded. Until
 // then the SID waits. When 8 SIDs in a row fail for the first time and nothing succeeds, the API

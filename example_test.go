@@ -422,8 +422,8 @@ func ExampleVerifyCallback_capture() {
 		_ = os.WriteFile("body.txt", body, 0o600)
 		handler.ServeHTTP(w, r)
 	}
-	defer os.Remove("headers.txt")
-	defer os.Remove("body.txt")
+	defer func() { _ = os.Remove("headers.txt") }()
+	defer func() { _ = os.Remove("body.txt") }()
 	r := httptest.NewRequest(http.MethodPost, "/trusthub/BU…", strings.NewReader("Status=draft"))
 	capture(httptest.NewRecorder(), r)
 	// Output: the handler still reads Status=draft

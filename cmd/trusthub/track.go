@@ -135,8 +135,8 @@ func (t *tracking) open(ctx context.Context) error {
 	return err
 }
 
-// sids returns the SIDs of a file as it is now, so that SIDs can be added and removed. When it cannot
-// be read, the SIDs stay as they were.
+// sids returns the SIDs of a file as it is now, so that SIDs can be added and removed. When it
+// cannot be read, the SIDs stay as they were.
 func (t *tracking) sids() iter.Seq[string] {
 	if !t.rereads {
 		return slices.Values(t.read)

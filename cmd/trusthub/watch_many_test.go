@@ -74,10 +74,14 @@ func TestEndsWhileWaiting(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer held.Close()
+	defer func() { _ = held.Close() }()
 	for _, args := range [][]string{
-		{"fetch", "-"}, {"fetch", "-", "--column", "sid"}, {"check", "-"}, {"watch", "-"},
-		{"fetch", sid, "--resume", name}, {"watch", sid, "--state", name},
+		{"fetch", "-"},
+		{"fetch", "-", "--column", "sid"},
+		{"check", "-"},
+		{"watch", "-"},
+		{"fetch", sid, "--resume", name},
+		{"watch", sid, "--state", name},
 	} {
 		stdin, w := io.Pipe()
 		ctx, cancel := context.WithCancel(t.Context())
@@ -134,7 +138,7 @@ func TestWatchPipe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.Close()
+	defer func() { _ = r.Close() }()
 	fmt.Fprintln(w, sid)
 	_ = w.Close()
 	out, stop := startWatch(t, server, "--from", fmt.Sprintf("/dev/fd/%d", r.Fd()))

@@ -20,8 +20,8 @@ func forbidden() apitest.RoundTripFunc {
 	return apitest.Handled(apitest.Answer(403, apitest.JSON, `{"code":20403}`))
 }
 
-// A batch always ends, whatever the API responds: in each phase it mixes responses at random, and at
-// last it is well. Each SID yields one result, soon after the last phase.
+// A batch always ends, whatever the API responds: in each phase it mixes responses at random, and
+// at last it is well. Each SID yields one result, soon after the last phase.
 func TestBatchAlwaysEnds(t *testing.T) {
 	replies := []func() apitest.RoundTripFunc{
 		apitest.OK,

@@ -335,8 +335,8 @@ func (m *machine) probeFailed(now time.Time) {
 	}
 }
 
-// deadline returns when the batch gives up, or when the few calls that have failed end while the API
-// counts as up; zero: never, or a canary decides.
+// deadline returns when the batch gives up, or when the few calls that have failed end while the
+// API counts as up; zero: never, or a canary decides.
 func (m *machine) deadline() time.Time {
 	limit := m.maxOutage
 	if m.proven == 0 && (m.local || !m.isDown() && m.inputEnded) {

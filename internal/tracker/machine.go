@@ -213,8 +213,8 @@ func (m *Machine) Land(sid string, seen Seen, now time.Time) {
 	m.settle(e)
 }
 
-// keep keeps an event that was to be handled with an earlier state, if the next one shows it, too. If
-// that is an error, the event waits for another state.
+// keep keeps an event that was to be handled with an earlier state, if the next one shows it, too.
+// If that is an error, the event waits for another state.
 func (e *entry) keep(event Event, next *Seen) {
 	e.shown = nil
 	switch {

@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// records reads the records of a CSV file. A quote that is never closed costs one line, not the rest
-// of the file: a record of several lines that contains a SID, or is too long, is read as its first
-// line alone, and the others are read again.
+// records reads the records of a CSV file. A quote that is never closed costs one line, not the
+// rest of the file: a record of several lines that contains a SID, or is too long, is read as its
+// first line alone, and the others are read again.
 type records struct {
 	csv     *csv.Reader
 	comma   rune

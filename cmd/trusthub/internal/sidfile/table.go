@@ -10,8 +10,8 @@ import (
 	"sync"
 )
 
-// Table reads a CSV file with a column of SIDs. Its delimiter is the most frequent one in the header,
-// or that of a first line such as "sep=;".
+// Table reads a CSV file with a column of SIDs. Its delimiter is the most frequent one in the
+// header, or that of a first line such as "sep=;".
 type Table struct {
 	Header []string
 

@@ -46,8 +46,8 @@ func lines(r io.Reader, decoder transform.Transformer) *bufio.Reader {
 	return bufio.NewReader(transform.NewReader(r, transform.Chain(encodings.BOMOverride(decoder), plain{})))
 }
 
-// plain makes a line feed of each end of a line: CRLF, or CR alone as on old Macs. Bytes that are not
-// UTF-8 are read as Windows-1252, in which Excel writes CSV by default.
+// plain makes a line feed of each end of a line: CRLF, or CR alone as on old Macs. Bytes that are
+// not UTF-8 are read as Windows-1252, in which Excel writes CSV by default.
 type plain struct{ transform.NopResetter }
 
 // Transform implements transform.Transformer.
