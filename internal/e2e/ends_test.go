@@ -252,3 +252,25 @@ func TestUnauthorizedProbe(t *testing.T) {
 		time.Sleep(5 * time.Second) // the input may be asleep
 	})
 }
+
+// Canaries that get a 403 decide nothing: a SID that fails ends with its own error after MaxOutage.
+func TestForbiddenCanaries(t *testing.T) {
+	for _, maxOutage := range []time.Duration{0, 15 * time.Minute} {
+		synctest.Test(t, func(t *testing.T) {
+			server := apitest.NewScene(0, func(at time.Duration, sid string) apitest.RoundTripFunc {
+				switch {
+				case apitest.Number(sid) == 1:
+					return apitest.After(10*time.Millisecond, apitest.Unavailable())
+				case at > 100*time.Millisecond:
+					return apitest.After(10*time.Millisecond, forbidden())
+				}
+				return apitest.After(10*time.Millisecond, apitest.OK())
+			})
+			results := apitest.FetchAll(t.Context(), t, apitest.Over(t, server, apitest.Defaults()), 2, trusthub.WithMaxOutage(maxOutage))
+			took := server.Elapsed()
+			if took < maxOutage || took > maxOutage+time.Minute || apitest.Failed(results) != 1 || errors.Is(results[1].Err, trusthub.ErrOutage) {
+				t.Errorf("MaxOutage %v: took %v, %v", maxOutage, took, results[1].Err)
+			}
+		})
+	}
+}

@@ -23,10 +23,10 @@
 //     sent again, and their failures do not count (TestRecovery). The success of a request from
 //     before makes the next probe due (TestSuccessOfAnEarlierRequest).
 //   - While the API is up, calls are parked and nothing else would succeed, a canary is sent at the
-//     same intervals (TestCanaryDecides). When nothing has ever succeeded, a parked call is sent
-//     again when it is due (TestNothingEverSucceeded). Fewer than 8 such calls end with their own
-//     errors: after a minute, or a shorter MaxOutage, when the input has ended; after MaxOutage
-//     while it is open (TestFewThatNeverSucceeded).
+//     same intervals (TestCanaryDecides); a canary that gets a 403 is dropped. When nothing has
+//     ever succeeded, a parked call is sent again when it is due (TestNothingEverSucceeded). Fewer
+//     than 8 such calls end with their own errors: after a minute, or a shorter MaxOutage, when the
+//     input has ended; after MaxOutage while it is open (TestFewThatNeverSucceeded).
 //   - The batch ends when a probe does not succeed (TestRejectedProbes) and nothing has succeeded
 //     for MaxOutage (TestMaxOutage). The limit is a minute if nothing has ever succeeded and the
 //     cause is probably local, such as an unknown host (TestLocalCause).

@@ -250,7 +250,9 @@ func (m *machine) sendsAgain(c *Call) bool {
 func (m *machine) reject(c *Call, now time.Time) {
 	m.events++
 	wasProbe := m.landed(c, now)
-	m.to(c, spent)
+	if m.to(c, spent); c.canary {
+		m.canaries = slices.DeleteFunc(m.canaries, func(sid string) bool { return sid == c.sid })
+	}
 	if wasProbe && m.isDown() {
 		m.probeFailed(now)
 	}
@@ -342,7 +344,7 @@ func (m *machine) deadline() time.Time {
 	if m.proven == 0 && (m.local || !m.isDown() && m.inputEnded) {
 		limit = min(limit, unansweredWait)
 	}
-	if m.maxOutage == Forever || m.failing.IsZero() || !m.isDown() && m.proven > 0 {
+	if m.maxOutage == Forever || m.failing.IsZero() || !m.isDown() && len(m.canaries) > 0 {
 		return time.Time{}
 	}
 	return m.failing.Add(limit)
