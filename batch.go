@@ -47,8 +47,9 @@ type FetchResult struct {
 // Errors of all: Twilio's 401, an invalid certificate and an [Auth] that fails for good end the
 // batch, since they would fail every SID. Requests in flight still yield their results, and SIDs
 // that were pulled and not sent yield the error that ended the batch. With an Auth other than
-// [BasicAuth], a request that is answered 401 is signed and sent once more before that. When a
-// probe has such an error, one more result has it, with Index -1.
+// [BasicAuth], a request that is answered 401 is signed and sent once more before that. If no SID
+// can have the error that ended the batch, for example because it is that of a probe, one more
+// result has it, with Index -1.
 //
 // Outages: a failure of a SID counts only when a request that was sent later has succeeded. Until
 // then the SID waits. When 8 SIDs in a row fail for the first time and nothing succeeds, the API
@@ -97,7 +98,7 @@ func (c *Client) FetchCustomerProfiles(ctx context.Context, sids iter.Seq[string
 		if b.stream.Run(ctx, b.guard, sids, yield) {
 			cancel()
 			b.canaries.Wait()
-			if err := b.guard.CanaryError(); err != nil {
+			if err := b.guard.Unreported(); err != nil {
 				yield(FetchResult{Index: -1, Err: err})
 			}
 		}

@@ -26,6 +26,7 @@ type reportOptions struct {
 	join, column, output string
 	expiring             string
 	list, excel          bool
+	skipped              int // rows of the file to join
 }
 
 func newReportCommand() *cobra.Command {
@@ -83,7 +84,7 @@ func (o *reportOptions) run(name string, stdout, stderr io.Writer) error {
 	switch counts := file.Counts(); {
 	case counts[results.Again] > 0:
 		return failure{code: exitFailed}
-	case counts[results.Final] > 0:
+	case counts[results.Final] > 0, o.skipped > 0:
 		return failure{code: exitFinal}
 	}
 	return nil
@@ -231,6 +232,7 @@ func (o *reportOptions) writeCSV(w, stderr io.Writer, file *results.File) error 
 			for _, note := range table.Notes() {
 				fmt.Fprintln(stderr, "trusthub:", note)
 			}
+			o.skipped = table.Skipped()
 			if err == nil && missing > 0 {
 				err = fmt.Errorf("--join: %d rows have a SID without a result", missing)
 			}

@@ -39,6 +39,10 @@ func TestReportJoin(t *testing.T) {
 	if code != 0 || !strings.Contains(out, ",draft,") {
 		t.Errorf("exit %d: %s%s", code, out, stderr)
 	}
+	code, _, stderr = execute(t, "report", results, "-o", "csv", "--join", tempFile(t, "name,sid\n\"Acme,"+sid+"\nB,#N/A\nC,"+sid+"\n"))
+	if code != 5 || !strings.Contains(stderr, "skipped") {
+		t.Errorf("exit %d: %s", code, stderr)
+	}
 	code, out, stderr = execute(t, "report", results, "-o", "csv", "--join", tempFile(t, "name,sid\nAcme,"+unknown+"\nB,\n"))
 	if code != 1 || strings.Count(out, "\n") != 3 || !strings.Contains(stderr, "1 rows have a SID without a result") {
 		t.Errorf("exit %d: %s%s", code, out, stderr)

@@ -274,3 +274,53 @@ func TestForbiddenCanaries(t *testing.T) {
 		})
 	}
 }
+
+// A batch that an outage ends says so, also when its last SID has a 403.
+func TestOutageThatEndsWithForbidden(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := apitest.NewScene(0, func(at time.Duration, sid string) apitest.RoundTripFunc {
+			if apitest.Number(sid) == 7 && at > 210*time.Second+100*time.Millisecond {
+				return apitest.After(10*time.Millisecond, forbidden())
+			}
+			return apitest.After(10*time.Millisecond, apitest.Unavailable())
+		})
+		results, outages := 0, 0
+		client := apitest.Over(t, server, apitest.Defaults())
+		for result := range client.FetchCustomerProfiles(t.Context(), apitest.Every(30*time.Second, 100), trusthub.WithMaxOutage(0)) {
+			if results++; errors.Is(result.Err, trusthub.ErrOutage) {
+				outages++
+			}
+		}
+		if results < 100 && outages == 0 {
+			t.Errorf("%d results, and none is ErrOutage", results)
+		}
+		time.Sleep(30 * time.Second) // the input may be asleep
+	})
+}
+
+// The time of MaxOutage begins again after a pause of the input, also with 403s.
+func TestOutageAfterPauseOfInput(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := apitest.NewScene(0, func(at time.Duration, _ string) apitest.RoundTripFunc {
+			if at < 10*time.Second {
+				return apitest.After(10*time.Millisecond, apitest.Unavailable())
+			}
+			return apitest.After(10*time.Millisecond, forbidden())
+		})
+		client := apitest.Over(t, server, apitest.Defaults())
+		for range client.FetchCustomerProfiles(t.Context(), func(yield func(string) bool) { //nolint:revive // read to its end
+			for i := range 5000 {
+				if i == 9 {
+					time.Sleep(10 * time.Minute)
+				}
+				if !yield(apitest.NumberedSID(i)) {
+					return
+				}
+			}
+		}, trusthub.WithMaxOutage(5*time.Minute)) {
+		}
+		if took := server.Elapsed(); took > 20*time.Minute {
+			t.Errorf("took %v", took)
+		}
+	})
+}

@@ -62,7 +62,7 @@ func (c *Call) Observe(o *attempt.Outcome) {
 		g.machine.to(c, ready)
 	case o.Kind == attempt.Unauthorized || o.Kind == attempt.Fatal:
 		if g.err == nil && c.canary {
-			g.canaryErr = o.Err
+			g.unreported = o.Err
 		}
 		g.stop(o.Err, false)
 	case o.Conclusive():
@@ -75,7 +75,10 @@ func (c *Call) Observe(o *attempt.Outcome) {
 		g.machine.fail(c, c.Retry.Wait(o), o.Local, now)
 	case o.Kind == attempt.Final:
 		g.last = o.Err
-		g.machine.reject(c, now)
+		ended := g.err != nil
+		if g.machine.reject(c, now); !ended && g.err != nil && g.machine.inProgress() == 0 {
+			g.unreported = g.err
+		}
 	}
 }
 

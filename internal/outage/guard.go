@@ -41,11 +41,11 @@ type Guard struct {
 	backoff retry.Backoff
 	err     error // why the batch ended
 	last    error // of the last failed request
-	// why the batch ended, if it was a canary's error, which is no SID's result
-	canaryErr error
-	outage    bool // an outage ended the batch
-	timer     *time.Timer
-	notices   []func() // called without the lock
+	// why the batch ended, if no result of a SID has that error
+	unreported error
+	outage     bool // an outage ended the batch
+	timer      *time.Timer
+	notices    []func() // called without the lock
 }
 
 // New returns the guard of a batch.
@@ -125,11 +125,11 @@ func (g *Guard) IsHolding() bool {
 	return g.machine.isDown() || g.machine.confirmed
 }
 
-// CanaryError returns the error of the canary that ended the batch; nil if none did.
-func (g *Guard) CanaryError() error {
+// Unreported returns the error that ended the batch if no result of a SID has it, or else nil.
+func (g *Guard) Unreported() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.canaryErr
+	return g.unreported
 }
 
 // Waiting returns the number of calls that wait for another attempt.

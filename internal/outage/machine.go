@@ -248,7 +248,9 @@ func (m *machine) sendsAgain(c *Call) bool {
 
 // reject is called for a final failure that is no verdict about the API, such as a 403.
 func (m *machine) reject(c *Call, now time.Time) {
-	m.events++
+	if m.events++; m.isDown() && m.failing.IsZero() {
+		m.failing = now
+	}
 	wasProbe := m.landed(c, now)
 	if m.to(c, spent); c.canary {
 		m.canaries = slices.DeleteFunc(m.canaries, func(sid string) bool { return sid == c.sid })
@@ -295,6 +297,9 @@ func (m *machine) done(c *Call, now time.Time) {
 	}
 	m.settle(now)
 }
+
+// inProgress returns the number of SIDs without a result.
+func (m *machine) inProgress() int { return m.pulled - m.count[spent] }
 
 // yielded is called when a result is delivered.
 func (m *machine) yielded() {

@@ -122,7 +122,7 @@ func (m *Machine) Failed(job *Job, now time.Time) (wait time.Duration) {
 	wait = min(minWait<<min(e.failures, 16), maxWait)
 	e.failures = min(e.failures, 254) + 1
 	if e.shown == nil {
-		e.keep(job.Event, e.next)
+		m.keep(e, job.Event, e.next, now)
 	}
 	e.phase, e.retryAt = backoff, now.Add(wait)
 	m.timers.add(e, e.retryAt)

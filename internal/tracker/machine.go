@@ -215,20 +215,33 @@ func (m *Machine) Land(sid string, seen Seen, now time.Time) {
 
 // keep keeps an event that was to be handled with an earlier state, if the next one shows it, too.
 // If that is an error, the event waits for another state.
-func (e *entry) keep(event Event, next *Seen) {
+func (m *Machine) keep(e *entry, event Event, next *Seen, now time.Time) {
 	e.shown = nil
 	switch {
 	case event == nil:
 	case next.Err != nil:
-		e.events = append([]Event{event}, e.events...)
+		e.events, e.followUps = append([]Event{event}, e.events...), 0
+		m.follow(e, now)
 	case event.Match(next.Status, next.Account) == Shown:
 		e.shown = event
 	}
 }
 
+// follow plans the next poll for the events of a SID, or drops them after the last one.
+func (m *Machine) follow(e *entry, now time.Time) {
+	after, more := followUp(e.followUps)
+	if !more {
+		e.events = nil
+		return
+	}
+	e.followUps++
+	e.followAt = now.Add(after)
+	m.timers.add(e, e.followAt)
+}
+
 // matchEvents keeps, uses or drops the events of a SID.
 func (m *Machine) matchEvents(e *entry, seen *Seen, isPoll bool, now time.Time) {
-	e.keep(e.shown, seen)
+	m.keep(e, e.shown, seen, now)
 	if seen.Err == nil {
 		e.events = slices.DeleteFunc(e.events, func(event Event) bool {
 			match := event.Match(seen.Status, seen.Account)
@@ -241,17 +254,9 @@ func (m *Machine) matchEvents(e *entry, seen *Seen, isPoll bool, now time.Time) 
 	if len(e.events) == 0 {
 		e.events, e.followAt = nil, time.Time{}
 	}
-	if len(e.events) == 0 || !isPoll {
-		return
+	if len(e.events) > 0 && isPoll {
+		m.follow(e, now)
 	}
-	after, more := followUp(e.followUps)
-	if !more {
-		e.events = nil
-		return
-	}
-	e.followUps++
-	e.followAt = now.Add(after)
-	m.timers.add(e, e.followAt)
 }
 
 // Due returns the time of the next Tick; zero: none.

@@ -436,3 +436,32 @@ func TestCaseOfSID(t *testing.T) {
 	s.land("BUABc", "1")
 	s.handles("BUabc >1")
 }
+
+// An event whose state an error replaces is polled for, and dropped in the end.
+func TestEventReplacedByError(t *testing.T) {
+	s := newScript(t, "a")
+	s.swept()
+	s.land("a", "draft")
+	s.handles("a >draft")
+	s.poll("a", status("approved"))
+	s.polls()
+	s.land("a", "approved")
+	job, _ := s.job()
+	s.sweep("a")
+	s.swept()
+	s.landError("a", "404")
+	s.Failed(job, s.now)
+	s.wait(time.Second)
+	s.handles("a draft>404")
+	polls := 0
+	for range 100 {
+		s.wait(time.Second)
+		if s.polls() != "" {
+			polls++
+			s.landError("a", "404")
+		}
+	}
+	if polls != 3 || s.Pending() != 0 {
+		t.Errorf("%d polls, %d pending", polls, s.Pending())
+	}
+}

@@ -124,7 +124,7 @@ func (r *Reader) parse(l *Line) {
 		switch {
 		case err != nil:
 			return
-		case isSID:
+		case isSID && value.Kind() == '"':
 			r.sid = append(r.sid, value...)
 		case isStatus && value.Kind() == '"':
 			r.status = append(r.status, value[1:len(value)-1]...)

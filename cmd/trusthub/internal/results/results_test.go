@@ -27,6 +27,7 @@ func TestLines(t *testing.T) {
 		long:                             {one, "draft", ""},
 		`{"sid":"` + one + `"} {}`:       {},
 		`{"sid":5}`:                      {},
+		`{"sid":null,"status":"draft"}`:  {},
 		`["sid"]`:                        {},
 		`{"sid":"` + one:                 {},
 		``:                               {},

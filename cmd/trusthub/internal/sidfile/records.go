@@ -19,12 +19,14 @@ type records struct {
 	again   []string // lines to read again
 	record  []string // lines of the current record
 	size    int      // of the current record in bytes
+	sids    int      // lines of the current record with a SID
+	stopped bool     // the current record has more than one, or is too long
 	rest    string   // part of a line that csv has not read yet
 	started int      // lines before the current record
 }
 
 // maxRecord bounds a record of several lines, in bytes.
-const maxRecord = 1 << 20
+const maxRecord = 1 << 16
 
 func newRecords(lines *bufio.Reader, comma rune) *records {
 	r := &records{lines: lines, comma: comma}
@@ -42,9 +44,9 @@ func (r *records) reader(from io.Reader) *csv.Reader {
 // is io.EOF.
 func (r *records) next() (cells []string, line int, err error) {
 	r.started += len(r.record)
-	r.record, r.size, r.rest = nil, 0, ""
+	r.record, r.size, r.sids, r.stopped, r.rest = nil, 0, 0, false, ""
 	cells, err = r.csv.Read()
-	if len(r.record) > 1 && (r.size > maxRecord || slices.ContainsFunc(cells, hasRows)) {
+	if len(r.record) > 1 && (r.stopped || slices.ContainsFunc(cells, hasRows)) {
 		r.again = append(slices.Clone(r.record[1:]), r.again...)
 		r.record = r.record[:1]
 		r.csv = r.reader(r)
@@ -61,7 +63,7 @@ func hasRows(cell string) bool {
 // Read gives csv one line at a time, so that it reads no further than the end of a record.
 func (r *records) Read(p []byte) (int, error) {
 	if r.rest == "" {
-		if r.size > maxRecord && len(r.record) > 1 {
+		if r.stopped = len(r.record) > 1 && (r.size > maxRecord || r.sids > 1); r.stopped {
 			return 0, io.EOF
 		}
 		if err := r.readLine(); err != nil {
@@ -88,6 +90,9 @@ func (r *records) readLine() error {
 			continue
 		}
 		r.record, r.size = append(r.record, r.rest), r.size+len(r.rest)
+		if profile.MatchString(r.rest) {
+			r.sids++
+		}
 		return nil
 	}
 }

@@ -45,7 +45,7 @@ func NewColumn(r io.Reader, column string) (*Reader, error) {
 			if row == nil || err != nil {
 				return err
 			}
-			if row.SID != "" && !strings.HasPrefix(row.SID, "#") && !yield(row.SID) {
+			if row.SID != "" && !yield(row.SID) {
 				return nil
 			}
 		}

@@ -136,6 +136,9 @@ func (t *Table) Next() (*Row, error) {
 			t.skip(line)
 			continue
 		}
+		if strings.HasPrefix(row.SID, "#") { // a comment, or an error such as #N/A
+			row.SID = ""
+		}
 		return row, nil
 	}
 }
