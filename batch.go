@@ -54,15 +54,15 @@ type FetchResult struct {
 // Outages: a failure of a SID counts only when a request that was sent later has succeeded. Until
 // then the SID waits. When 8 SIDs in a row fail for the first time and nothing succeeds, the API
 // counts as down: one request at a time probes, at intervals that grow to MaxWait. Every second
-// probe fetches one of the last three SIDs that Twilio has answered once more. Hooks and logs show
+// probe repeats one of the last three SIDs that Twilio has answered. Hooks and logs show
 // that request, the loop does not. When a probe succeeds, the batch continues, and the failures of
 // the outage do not count. After 15 minutes without a success ([WithMaxOutage]) the batch ends:
-// SIDs in progress yield errors that are [ErrOutage], each with its own last error, and the others
-// are not pulled.
+// SIDs in progress yield errors that are [ErrOutage], and the others are not pulled.
 //
 // Before the first success of a batch, bad SIDs and an outage look the same. If fewer than 8 SIDs
-// were pulled and all fail, they yield their own errors, which are not ErrOutage: when sids has
-// ended, after a minute or a shorter MaxOutage, and while sids is open, after MaxOutage. With an
+// were pulled and all fail, they yield their own errors, which are not ErrOutage: after a minute,
+// or a shorter [WithMaxOutage], when sids has ended, and after WithMaxOutage while it is open. With
+// an
 // unknown host, or a gateway that answers 4xx, a batch ends after a minute. A resumed run with only
 // SIDs that failed before looks like an outage, too: fetch a good SID first.
 //

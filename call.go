@@ -208,7 +208,7 @@ func (c *call) try() (a *answer) {
 	return a
 }
 
-// send signs and sends the request, within the time-out of one attempt. Hooks are called for
+// send signs and sends the request, within the timeout of one attempt. Hooks are called for
 // requests that are sent.
 func (c *call) send() (*answer, error) {
 	deadline := c.began.Add(c.cfg.timeout)

@@ -16,10 +16,10 @@ import (
 )
 
 const (
-	// callbackTime is the time-out of fetch and Handle together. By default, Twilio waits 15 s for a
+	// callbackTime is the timeout of fetch and Handle together. By default, Twilio waits 15 s for a
 	// response. See https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides.
 	callbackTime = 10 * time.Second
-	// callbackAttempt is the time-out of one attempt, so that there is time for another one after a
+	// callbackAttempt is the timeout of one attempt, so that there is time for another one after a
 	// dead connection.
 	callbackAttempt = 3 * time.Second
 )
@@ -127,8 +127,8 @@ func (e CallbackEvent) isOfAnother(account string) bool {
 // Fetch and Handle together have 10 s, after which the context of Handle ends; an attempt of the
 // fetch has 3 s, or the time of [WithTimeout] if that is less. For that, the fetches have
 // connections of their own, through one more call of each [WithMiddleware] function. Do longer work
-// elsewhere. By default, Twilio does not repeat a callback that got a response, so that one whose
-// fetch or Handle has failed is lost: poll the profiles as well, for example by
+// elsewhere. By default, Twilio does not repeat a callback that got a response. If fetch or Handle
+// fails, it is lost: poll the profiles as well, for example by
 // [Client.WatchCustomerProfile].
 //
 // The response is 204 when Handle has returned nil, and when there is no such profile any more. It

@@ -17,8 +17,8 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/outage"
 )
 
-// Client fetches Customer Profiles. It is immutable and safe for concurrent use. Create one for a
-// program, so that connections are shared.
+// Client fetches Customer Profiles. It is immutable and safe for concurrent use. Create one for
+// each account, so that connections are shared.
 type Client struct{ pipeline *pipeline }
 
 // NewClient returns a client that signs its requests with auth. By default, requests go to
@@ -72,7 +72,8 @@ func (c *Client) Generated() *gen.ClientWithResponses {
 	return &gen.ClientWithResponses{ClientInterface: &gen.Client{Server: c.pipeline.cfg.baseURL.String(), Client: c.pipeline}}
 }
 
-// CloseIdleConnections closes the idle connections, at most 256. Call it when the client is not
+// CloseIdleConnections closes the idle connections, of which a client keeps up to 256. Call it when
+// the client is not
 // needed any more. Calls in progress continue, and later calls open new connections. Connections of
 // a transport from [WithHTTPClient], or of a transport that replaces [http.DefaultTransport], stay
 // open. Those of a [Client.CallbackHandler] close after 90 s without use.
@@ -169,7 +170,7 @@ type Stats struct {
 	Waiting     int           // calls that wait for a slot, or in a batch for another attempt
 	RetriesLeft int           // in the retry quota, at most 100
 	Paused      time.Duration // the rest of a pause after a 429
-	Holding     bool          // an outage holds a FetchCustomerProfiles
+	Holding     bool          // an outage holds a batch
 
 	// the time of Twilio's last final response, a 404 included; zero: none yet
 	LastSuccess  time.Time

@@ -9,7 +9,7 @@
 //
 // [BasicAuth] takes an Account SID and its auth token, or the SID and the secret of an API key.
 // [NewClientFromEnv] reads the usual environment variables. [AuthFunc] makes an [Auth] of any other
-// way to sign a request, such as a bearer token. It is called once for each attempt.
+// way to sign a request, such as a bearer token. It is called before each request.
 //
 // # Errors
 //
@@ -28,12 +28,13 @@
 // # Retries
 //
 // A call makes up to 3 attempts. It tries again after connection errors, bodies that break off,
-// time-outs, and the statuses 429, 500, 502, 503 and 504. The waits start at 200 to 400 ms and
+// timeouts, and the statuses 429, 500, 502, 503 and 504. The waits start at 200 to 400 ms and
 // double, up to 10 s. A Retry-After header replaces the wait. [RetryPolicy] has the details, and
 // [WithRetry] changes the numbers.
 //
-// Final are other statuses, TLS errors that the next connection would meet too, a 4xx of a proxy in
-// place of a connection, failed authentication, and an ended context. An error of an [Auth], a
+// It does not retry other statuses, TLS errors that the next connection would meet too, a 4xx of a
+// proxy in place of a connection, failed authentication, or after the end of the context. An error
+// of an [Auth], a
 // middleware or a transport that has a method Retryable() bool decides for itself.
 //
 // A retry quota keeps an outage from multiplying traffic. It has 100 retries at most, and 5
@@ -47,7 +48,7 @@
 //
 // # Concurrency
 //
-// A [Client] is immutable and safe for concurrent use. Create one for a program.
+// A [Client] is immutable and safe for concurrent use. Create one for each account.
 //
 // Twilio limits the concurrent requests of an account, which all programs that use it share, and
 // answers 429 to more. A 429 pauses the whole client, for the time of Retry-After or until a slot
@@ -76,7 +77,8 @@
 //
 // No credential, header or body reaches a log, a hook or the text of an error, and the values of
 // this package print none with fmt and slog. Exceptions are the request id, Twilio's code and
-// message, and the names on the way to a value that cannot be decoded. Texts of errors have less
+// message, a gateway's Content-Type and Server, and the names on the way to a value that cannot be
+// decoded. Texts of errors have less
 // than 500 bytes and no control characters. Generated code has its own, which may quote the body.
 // A [CustomerProfile] prints what is in it, such as an e-mail address, and so does what holds one.
 package trusthub

@@ -76,8 +76,8 @@ type Error struct {
 	Message   string // Twilio's message as received, for people
 	MoreInfo  string // the address of the code's documentation
 	RequestID string // the Twilio-Request-Id header, which Twilio's support asks for
-	// the Retry-After of the response; 0 if it has none; calls, batches and watches wait an hour at
-	// most
+	// the Retry-After of the response; 0 if it has none; calls wait up to MaxWait, batches and watches
+	// an hour
 	RetryAfter time.Duration
 	Body       Body // as received, cut at the limit
 
@@ -96,8 +96,8 @@ type Error struct {
 //
 // When it is false, the response says nothing about the profile, the credentials or the
 // permissions, whatever its status. The same call may succeed later ([IsRetryable]), and Code,
-// Message and MoreInfo are not Twilio's. A test server that stands for Twilio must send the header,
-// as package trusthubtest does.
+// Message and MoreInfo are not Twilio's. A test server that stands for Twilio should send the
+// header, as package trusthubtest does.
 func (e *Error) FromTwilio() bool {
 	byHand := e.gateway == "" && apierror.Body{Code: e.Code, MoreInfo: e.MoreInfo}.IsTwilios(e.StatusCode)
 	return e.RequestID != "" || e.twilios || byHand

@@ -347,7 +347,7 @@ func TestReasons(t *testing.T) {
 		"503":                {apitest.Canned(503, http.Header{"Twilio-Request-Id": {"RQ1"}}, ""), trusthub.ReasonStatus},
 		"503 of a gateway":   {apitest.Canned(503, nil, ""), trusthub.ReasonGateway},
 		"no response":        {hang, trusthub.ReasonTimeout},
-		"dial time-out":      {apitest.Broken(&net.OpError{Op: "dial", Err: os.ErrDeadlineExceeded}), trusthub.ReasonTimeout},
+		"dial timeout":       {apitest.Broken(&net.OpError{Op: "dial", Err: os.ErrDeadlineExceeded}), trusthub.ReasonTimeout},
 		"connection refused": {apitest.Broken(&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}), trusthub.ReasonRefused},
 		"unreachable":        {apitest.Broken(&net.OpError{Op: "dial", Err: syscall.EHOSTUNREACH}), trusthub.ReasonRefused},
 		"reset":              {apitest.Broken(&net.OpError{Op: "read", Err: syscall.ECONNRESET}), trusthub.ReasonReset},
@@ -573,7 +573,7 @@ func TestEndedContexts(t *testing.T) {
 	})
 }
 
-// The time-out of an attempt gives the same error with HTTP/1.1 and HTTP/2. It differs from the
+// The timeout of an attempt gives the same error with HTTP/1.1 and HTTP/2. It differs from the
 // error of the caller's context.
 func TestTimeoutsLookTheSame(t *testing.T) {
 	late := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }

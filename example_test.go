@@ -302,7 +302,7 @@ func ExampleClient_WatchCustomerProfile() {
 	defer stop()
 	for profile, err := range client.WatchCustomerProfile(context.Background(), sid, time.Hour) {
 		if err != nil {
-			fmt.Println(err) // watching continues, unless the error is final
+			fmt.Println(err) // watching continues, except after 401, 403 and 404
 			continue
 		}
 		fmt.Println(profile.Status)

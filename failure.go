@@ -84,7 +84,7 @@ func (timeoutError) Temporary() bool { return true }
 // Retryable makes an attempt retryable that ran out of time while it was signed.
 func (timeoutError) Retryable() bool { return true }
 
-// Is makes it a context.DeadlineExceeded, as the time-outs of net/http are.
+// Is makes it a context.DeadlineExceeded, as the timeouts of net/http are.
 func (timeoutError) Is(target error) bool { return target == context.DeadlineExceeded }
 
 // origin describes the call of an error. It prints the request in the usual form: GET

@@ -19,15 +19,15 @@ import (
 //
 // Each Start is followed by its Done, also when middleware panics. The context of a Done may have
 // ended, and other hooks may have derived it from yours: store your values, such as a span, under a
-// key of your own. Hooks get no SID, credential, header or body.
+// key of your own. Hooks get no SID, credential or body, and no header but the request id.
 type Hooks struct {
 	// CallStart is called before a call: one FetchCustomerProfile, one SID of FetchCustomerProfiles,
 	// or one poll of WatchCustomerProfile. It is not called for a malformed SID. The context that it
 	// returns is used for the rest of the call.
 	CallStart func(context.Context, CallInfo) context.Context
 	// AttemptStart is called before each request, after it was signed and has acquired a slot. The
-	// context that it returns becomes that of the request, as middleware sees it. A request that
-	// cannot be signed starts no attempt.
+	// context that it returns becomes that of the request, as middleware sees it. AttemptStart is not
+	// called for a request that cannot be signed.
 	AttemptStart func(context.Context, AttemptInfo) context.Context
 	// AttemptDone is called with the context of AttemptStart, when the attempt has ended and it is
 	// known whether another one follows.

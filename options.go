@@ -123,8 +123,8 @@ func WithUserAgent(product string) Option {
 // body did not, the error is the *[Error].
 //
 // A connection can die in silence, for example behind a NAT. That costs a call one attempt. HTTP/2
-// connections are checked by pings at a third of the time-out, 1 to 10 s, and an attempt that takes
-// too long closes all idle connections. With HTTP/2, that needs a time-out of 2 s or more. A
+// connections are checked by pings at a third of the timeout, 1 to 10 s, and an attempt that takes
+// too long closes all idle connections. With HTTP/2, that needs a timeout of 2 s or more. A
 // transport from [WithHTTPClient] keeps its own checks.
 func WithTimeout(d time.Duration) Option {
 	return func(c *config) error {
@@ -148,8 +148,8 @@ func WithRetry(policy RetryPolicy) Option {
 }
 
 // WithMaxConcurrency bounds the requests of the whole client in flight. Below the bound the client
-// adapts to the limit of the account: it slows down when Twilio answers 429, to one request every
-// few round trips at least, and speeds up again while it does not. More callers wait in order,
+// adapts to the limit of the account: it slows down when Twilio answers 429, at most to one request
+// every few round trips, and speeds up again while it does not. More callers wait in order,
 // until their context ends. Without this option, only [Client.FetchCustomerProfiles] has a bound,
 // 16.
 //
@@ -185,7 +185,7 @@ func WithMaxResponseBytes(n int64) Option {
 // That of a failure also has its [Reason] and retry_in, the least time until the next attempt.
 // There is nothing else in it.
 //
-// An outage that holds a FetchCustomerProfiles writes a Warn at its begin and an Info at its end. A
+// An outage that holds a batch writes a Warn at its start and an Info at its end. A
 // callback handler writes a record for each request: at Debug when it succeeded or has no
 // signature, otherwise at Warn, with a reason of [CallbackInfo].
 func WithLogger(logger *slog.Logger) Option {

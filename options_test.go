@@ -314,7 +314,7 @@ func TestEachAttemptIsSigned(t *testing.T) {
 	})
 }
 
-// An attempt that exceeds its time-out while it waits for a token is retried.
+// An attempt that exceeds its timeout while it waits for a token is retried.
 func TestTimeoutOfAToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var tokens atomic.Int64

@@ -98,9 +98,9 @@ func copyOf(req *http.Request) *http.Request {
 	return &both.request
 }
 
-// withTimeout returns a pipeline with a time-out of at most d that shares limiter and retry quota
+// withTimeout returns a pipeline with a timeout of at most d that shares limiter and retry quota
 // with p. It has its own connections, because a transport derives its health checks from the
-// time-out.
+// timeout.
 func (p *pipeline) withTimeout(d time.Duration) (*pipeline, error) {
 	if p.cfg.timeout <= d {
 		return p, nil

@@ -46,8 +46,9 @@ var ErrSignature = errors.New("trusthub: no valid signature of Twilio")
 // distinct value, in sorted order. A body that is not a form is covered by its hash, bodySHA256 in
 // the query. The signature of a GET without a body covers its url only.
 //
-// There may be 4 keys: those in use, and the next ones during a rotation. A request with the header
-// X-Twilio-Webhooks-Signature-Settings is compared with the [SharedKey] in that header, and a
+// There may be at most 4 keys: those in use, and the next ones during a rotation. A request with
+// the header
+// X-Twilio-Webhooks-Signature-Settings is compared with the [SharedKey] whose id it has, and a
 // request without it with each [AuthToken].
 //
 // At most 64 KiB of the body and 300 parameters are read. The body can be read again afterwards,

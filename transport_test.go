@@ -267,7 +267,7 @@ func fetchAtOnce(t *testing.T, client *trusthub.Client, calls int) {
 	all.Wait()
 }
 
-// With a short time-out per attempt, calls succeed again soon, however many wait for the dead
+// With a short timeout per attempt, calls succeed again soon, however many wait for the dead
 // connection.
 func TestCallsRecoverFromDeadConnections(t *testing.T) {
 	apitest.InBothProtocols(t, func(t *testing.T, protocols *http.Protocols) {

@@ -17,8 +17,8 @@ import (
 )
 
 // WatchCustomerProfile yields the profile, and again each time that one of its documented
-// attributes has changed. It polls at intervals of every, 10% more or less, or after a longer
-// Retry-After, an hour at most. Each poll retries as a fetch does.
+// properties has changed. It polls at intervals of every, 10% more or less, or after a longer
+// Retry-After, which counts up to an hour. Each poll retries as a fetch does.
 //
 // Errors are yielded, and watching continues, even after errors that are not retryable, since the
 // cause may be fixed before the next poll. It ends after [ErrUnauthorized], [ErrForbidden],

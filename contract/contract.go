@@ -46,7 +46,7 @@ func Observe(report func(*Violation)) func(http.RoundTripper) http.RoundTripper 
 	}
 }
 
-// Violation lists everything that is wrong with a request or a response.
+// Violation lists what is wrong with a request or a response.
 type Violation struct {
 	Direction  string    // "request" or "response"
 	StatusCode int       // of the response; 0 for a request

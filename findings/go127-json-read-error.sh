@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # encoding/json of Go 1.27.4: a Decoder drops the error of a Read that also returned data.
 #
-# Guess: an error of the reader, such as a time-out, ends Decode with that error, as before.
+# Guess: an error of the reader, such as a timeout, ends Decode with that error, as before.
 # Found: if the same Read returned data that does not complete the value, the Decoder reads again. If that Read succeeds, Decode
-# succeeds, and the time-out is lost. A reader that returns an error only once, such as a wrapper that checks a
+# succeeds, and the timeout is lost. A reader that returns an error only once, such as a wrapper that checks a
 # deadline after each Read, cannot stop the new Decoder.
 # Source: jsontext's decodeBuffer.fetch, behind Decoder in encoding/json/v2_stream.go of that version.
 set -euo pipefail
@@ -20,7 +20,7 @@ import (
 	"os"
 )
 
-// late returns its first part together with a time-out.
+// late returns its first part together with a timeout.
 type late struct{ reads int }
 
 func (l *late) Read(p []byte) (int, error) {

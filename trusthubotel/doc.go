@@ -41,8 +41,8 @@
 // timeout. A 2xx response with a truncated body is torn. decode and a redirect fail the call only,
 // not its request. A response of a gateway has its status as the error.type of the request, and
 // gateway as that of the call. The error.type of a callback is its reason (see
-// [trusthub.CallbackInfo]): alert on signature, fetch and handle; no_signature comes from probes
-// and strangers.
+// [trusthub.CallbackInfo]): alert on all reasons except no_signature, which comes from probes and
+// strangers, not_found and method.
 //
 // # Together with otelhttp
 //

@@ -132,8 +132,8 @@ func addQuery(address, query string) string {
 
 // SignCallback signs r as if Twilio called url, with [Password] as the auth token. The body can be
 // read again. If the body is not a form, the query of url needs its hexadecimal SHA-256 as
-// bodySHA256. SignCallback panics without it, for an unreadable body, and for a request that is too
-// large for [trusthub.VerifyCallback].
+// bodySHA256. SignCallback panics if that is missing, for an unreadable body, and for a request
+// that is too large for [trusthub.VerifyCallback].
 func SignCallback(r *http.Request, url string) {
 	SignCallbackWith(r, url, trusthub.AuthToken(Password))
 }

@@ -50,10 +50,9 @@ func NewHandler() *Handler {
 	return h
 }
 
-// Put adds a profile, or replaces the one with the same SID. It copies the profile. A profile
-// without a status becomes a draft, since the API never sends one. Put panics for a malformed SID,
-// because the client cannot fetch it. It calls the profile's StatusCallback after
-// [Handler.CallBack].
+// Put adds a profile, or replaces the one with the same SID. It copies the profile. An empty status
+// becomes draft, since the API always sends a status. Put panics for a malformed SID,
+// because the client cannot fetch it. If [Handler.CallBack] is on, it calls the StatusCallback.
 func (h *Handler) Put(profile trusthub.CustomerProfile) {
 	if !sid.IsValid(profile.SID) {
 		panic(fmt.Sprintf("trusthubtest: Put: %q is not a Customer Profile SID: want BU and 32 hexadecimal digits", profile.SID))

@@ -31,8 +31,8 @@ func newFetchCommand() *cobra.Command {
 		Short: "Print Customer Profiles",
 		Long: "Print Customer Profiles as text, as the JSON that was received (json), as one object on each line (ndjson), or as CSV.\n" +
 			"An \"Error\" of a profile is a finding of Twilio. Only the status shows whether the profile is rejected.\n\n" +
-			"- reads SIDs from standard input, --from from a file, one on each line. Blank lines and lines that begin with # are skipped. Many\n" +
-			"profiles are fetched at a time, and each is written when it completes, as a table, as ndjson or as CSV. A summary is printed on\n" +
+			"SIDs come from arguments, from standard input (-) or from a file (--from), one on each line. Blank lines and lines that begin\n" +
+			"with # are skipped. Many profiles are fetched at a time, and each is written when it completes, as a table, as ndjson or as CSV. A summary is printed on\n" +
 			"standard error.\n\n" +
 			"--resume FILE adds to the ndjson of an earlier run. SIDs with a profile or a final error in it are not fetched again.\n\n" +
 			exitCodes("0 each SID has a profile", "1 some could not be fetched; a later run may succeed", "2 wrong use",
@@ -48,7 +48,7 @@ func newFetchCommand() *cobra.Command {
 	flags.StringVarP(&o.output, "output", "o", "text", "text, json, ndjson or csv (with --resume: ndjson)")
 	flags.IntVar(&o.concurrency, "concurrency", 16, "the highest number of requests at a time")
 	flags.StringVar(&o.resume, "resume", "", "add ndjson to the results of an earlier run in this file, and fetch only the missing SIDs")
-	flags.DurationVar(&o.maxOutage, "max-outage", 15*time.Minute, "how long a run with - or --from waits in an outage; 0: not at all")
+	flags.DurationVar(&o.maxOutage, "max-outage", 15*time.Minute, "how long to wait in an outage, except for SIDs as text or json; 0: not at all")
 	return cmd
 }
 

@@ -24,7 +24,7 @@ type input struct{ from, column string }
 
 func (in *input) addFlags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&in.from, "from", "", "read the SIDs from this file, one on each line, or from a column of a .csv")
-	cmd.Flags().StringVar(&in.column, "column", "", "the name of that column (default sid); any input is CSV then")
+	cmd.Flags().StringVar(&in.column, "column", "", "the column of SIDs (default sid); any input is CSV then")
 }
 
 // isMany reports whether the SIDs come from a file or from standard input.

@@ -34,8 +34,8 @@ func newReportCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "report RESULTS",
 		Short: "Summarize the results of fetch",
-		Long: "Summarize a file of fetch -o ndjson or --resume: the number of profiles by status, the reasons of rejections and failures, and\n" +
-			"expiring profiles. If a SID has several lines, the last one counts.\n\n" +
+		Long: "Summarize a file of fetch -o ndjson or --resume: profiles by status, findings and failures by reason, and expiring profiles.\n" +
+			" If a SID has several lines, the last one counts.\n\n" +
 			"-o csv writes a row for each SID. It is safe to open in a spreadsheet: a formula gets a ' in front. --join writes a row for each\n" +
 			"row of your own CSV file, whose columns come first.\n\n" +
 			exitCodes("0 each SID has a profile", "1 some are missing; a later run may fetch them", "2 wrong use", "5 nothing is left to fetch, and some SIDs have no profile"),
@@ -51,7 +51,7 @@ func newReportCommand() *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&o.join, "join", "", "a CSV file with a column of SIDs, whose columns come first (-o csv)")
-	flags.StringVar(&o.column, "column", "sid", "the name of that column")
+	flags.StringVar(&o.column, "column", "sid", "the column of SIDs of --join")
 	flags.StringVar(&o.expiring, "expiring", "30d", "count the profiles that have expired, or expire within this time, such as 30d or 12h")
 	flags.BoolVar(&o.list, "list", false, "list the SIDs of each count")
 	flags.StringVarP(&o.output, "output", "o", "text", "text or csv")

@@ -47,11 +47,11 @@ func newServeCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&address, "addr", "127.0.0.1:8080", "the address to listen on; port 0 is any free port")
-	cmd.Flags().StringVar(&profiles, "profiles", "", "add the profiles in this file: a JSON array, or one object on each line")
+	cmd.Flags().StringVar(&profiles, "profiles", "", "add the profiles in this file: a JSON array, or objects one after the other")
 	cmd.Flags().StringVar(&accounts, "accounts", "", `accept the accounts in this file: JSON, such as {"AC…": "auth token"}`)
 	cmd.Flags().IntVar(&config.Limit, "limit", 0, "answer 429 to more requests at a time; 0: no limit")
 	cmd.Flags().BoolVar(&config.CallBack, "callbacks", false, "call the status_callback of a profile after a change of its status")
-	cmd.Flags().DurationVar(&config.Latency, "latency", 0, "the time of each response, such as 50ms")
+	cmd.Flags().DurationVar(&config.Latency, "latency", 0, "the time of each response except 429s of --limit, such as 50ms")
 	return cmd
 }
 

@@ -24,10 +24,10 @@ func newWatchCommand() *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
 		Use:   "watch SID... | --from FILE",
-		Short: "Print each change of Customer Profiles, of one until it is approved or rejected",
+		Short: "Print changes of Customer Profiles, of one until it is approved or rejected",
 		Long: "Print the status of a Customer Profile, and then each change with its time, until it is approved or rejected. -o ndjson prints the\n" +
 			"whole profile, at first and after each change.\n\n" +
-			"With many SIDs, or with --state or --callbacks, print a line for each change, or an object with -o ndjson, once and in order. Many\n" +
+			"With many SIDs, or with --state or --callbacks, print a line for each change, or an object with -o ndjson, in order for each SID. Many\n" +
 			"SIDs are watched until a signal ends the command. Each sweep reads a file of SIDs again.\n\n" +
 			exitCodes("0 the profile is twilio-approved", "1 the watch ended for another reason", "2 wrong use", "3 the profile is twilio-rejected"),
 		Example: "  trusthub watch BUaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa --every 10m\n" +
@@ -67,7 +67,7 @@ func newWatchCommand() *cobra.Command {
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or ndjson")
 	cmd.Flags().StringVar(&t.state, "state", "", "compare with the results in this file, of watch or of fetch --resume, and add changes to it")
 	cmd.Flags().StringVar(&t.address, "callbacks", "", "receive status callbacks at this address, such as :8080, with the keys of callback explain")
-	cmd.Flags().StringVar(&t.public, "public-url", "", "the URL by which Twilio reaches that address")
+	cmd.Flags().StringVar(&t.public, "public-url", "", "the URL by which Twilio reaches --callbacks")
 	return cmd
 }
 

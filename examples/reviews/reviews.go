@@ -98,7 +98,7 @@ func (p *program) run(ctx context.Context, database, listen string) error {
 		return err
 	}
 	p.log.Info("listening", "address", listener.Addr().String())
-	// The time-out ends requests of slow or silent senders.
+	// The timeout ends requests of slow or silent senders.
 	server := &http.Server{Handler: mux, ReadTimeout: 5 * time.Second}
 	running.Go(func() {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {

@@ -17,7 +17,7 @@ const (
 	// says so
 	Final
 	Throttled // 429, from any sender
-	// another attempt may end better: 500, 502 to 504, no response, a time-out, a truncated body
+	// another attempt may end better: 500, 502 to 504, no response, a timeout, a truncated body
 	Transient
 	// a response without a sign of Twilio that is final for a single call: 403, 3xx, an undecodable
 	// 200

@@ -29,7 +29,7 @@ func TestBatchHoldsThroughAnOutage(t *testing.T) {
 		"503":                func() apitest.RoundTripFunc { return apitest.Unavailable() },
 		"503, Retry-After":   func() apitest.RoundTripFunc { return apitest.Handled(apitest.Asking(503, "30")) },
 		"connection refused": func() apitest.RoundTripFunc { return apitest.Broken(errors.New("connection refused")) },
-		"time-outs":          func() apitest.RoundTripFunc { time.Sleep(time.Second); return apitest.Broken(os.ErrDeadlineExceeded) },
+		"timeouts":           func() apitest.RoundTripFunc { time.Sleep(time.Second); return apitest.Broken(os.ErrDeadlineExceeded) },
 		"truncated":          func() apitest.RoundTripFunc { return apitest.Torn() },
 	} {
 		for attempts, bound := range map[int]trusthub.Option{1: trusthub.WithMaxConcurrency(64), 3: trusthub.WithTimeout(time.Minute)} {

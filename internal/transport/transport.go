@@ -22,7 +22,7 @@ func Default(timeout time.Duration) (next http.RoundTripper, own *http.Transport
 	case *http.Transport:
 		own = standard.Clone()
 	case nil:
-		own = &http.Transport{ // with the time-outs of net/http
+		own = &http.Transport{ // with the timeouts of net/http
 			Proxy:               http.ProxyFromEnvironment,
 			DialContext:         (&net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
 			TLSHandshakeTimeout: 10 * time.Second,

@@ -80,7 +80,7 @@ func TestDefaultKeepsTLSConfiguration(t *testing.T) {
 	_ = response.Body.Close()
 }
 
-// The transport has time-outs and idle connections, also when http.DefaultTransport is nil.
+// The transport has timeouts and idle connections, also when http.DefaultTransport is nil.
 func TestDefaultHasTimeouts(t *testing.T) {
 	for _, standard := range []http.RoundTripper{http.DefaultTransport, nil} {
 		replaceDefaultTransport(t, standard)
@@ -103,11 +103,11 @@ func TestDefaultThatWasReplaced(t *testing.T) {
 	}
 }
 
-// The ping times depend on the time-out of an attempt: together at most half of it, and not too
+// The ping times depend on the timeout of an attempt: together at most half of it, and not too
 // short for servers. Settings of the program are kept.
 func TestHealthChecksFollowTheTimeout(t *testing.T) {
 	for _, test := range []struct{ timeout, send, wait time.Duration }{
-		{30 * time.Second, 10 * time.Second, 5 * time.Second}, // default time-out
+		{30 * time.Second, 10 * time.Second, 5 * time.Second}, // default timeout
 		{time.Hour, 10 * time.Second, 5 * time.Second},
 		{12 * time.Second, 4 * time.Second, 2 * time.Second},
 		{4500 * time.Millisecond, 1500 * time.Millisecond, time.Second},

@@ -13,7 +13,7 @@ import (
 
 // fault is the failure of a request.
 type fault struct {
-	status     int // 0: no response until the time-out of the client
+	status     int // 0: no response until the timeout of the client
 	retryAfter int // in seconds; 0: no such header
 }
 

@@ -265,7 +265,7 @@ func failServer(random *rand.Rand, fake *trusthubtest.Handler) string {
 	}
 	n := 1 + random.IntN(2*callers)
 	if fault.Status == http.StatusSwitchingProtocols {
-		n = 1 // blocks a call until the time-out of the attempt
+		n = 1 // blocks a call until the timeout of the attempt
 	}
 	for range n {
 		fake.Fail(fault)

@@ -111,7 +111,7 @@ func newGenerated(baseURL string, client *http.Client) (Fetch, error) {
 	}, nil
 }
 
-// newFloor returns a handwritten client with only the necessary parts: a time-out, authentication,
+// newFloor returns a handwritten client with only the necessary parts: a timeout, authentication,
 // the checks of status and content type, and a read limit.
 func newFloor(baseURL string, transport http.RoundTripper) (Fetch, error) {
 	c := &http.Client{Transport: transport}
