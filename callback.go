@@ -74,7 +74,7 @@ func isPublicURL(s string) bool {
 }
 
 // CallbackEvent holds the parameters of a callback. They are verified, but Twilio does not document
-// them; the names are those that public code reads. An event has no time. It can come late, twice,
+// them; the names are those that open source reads. An event has no time. It can come late, twice,
 // or in another order than the changes, so use FailureReason only when Status equals the status of
 // the fetched profile. It prints no values, since they may be personal data.
 type CallbackEvent struct {

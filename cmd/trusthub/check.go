@@ -26,6 +26,7 @@ type checkOptions struct {
 	input
 	output string
 	strict bool
+	ended  error // why the batch ended, if no SID has that error
 }
 
 func newCheckCommand() *cobra.Command {
@@ -71,6 +72,9 @@ func (o *checkOptions) run(cmd *cobra.Command, args []string) error {
 		fetched = oneByOne(cmd.Context(), client, source.sids)
 	}
 	verdicts := o.verdicts(cmd.Context(), fetched)
+	if o.ended != nil {
+		fmt.Fprintln(stderr, o.ended)
+	}
 	if err := source.report(stderr); err != nil {
 		return err
 	}
@@ -105,7 +109,11 @@ type finding struct {
 func (o *checkOptions) verdicts(ctx context.Context, fetched iter.Seq[trusthub.FetchResult]) []verdict {
 	byIndex := make(map[int]verdict)
 	for result := range fetched {
-		if result.Err != nil && ctx.Err() != nil {
+		switch {
+		case result.Err != nil && ctx.Err() != nil:
+			continue
+		case result.Index < 0: // the error of a probe, which ended the batch
+			o.ended = result.Err
 			continue
 		}
 		v := judge(result.SID, withFlaw(result.SID, result.Err))
