@@ -74,9 +74,9 @@ func isPublicURL(s string) bool {
 }
 
 // CallbackEvent holds the parameters of a callback. They are verified, but Twilio does not document
-// them; the names are those that open source reads. An event has no time. It can come late, twice,
-// or in another order than the changes, so use FailureReason only when Status equals the status of
-// the fetched profile. It prints no values, since they may be personal data.
+// them; the names are those that open-source code reads. An event has no time. It can come late,
+// twice, or in another order than the changes, so use FailureReason only when Status equals the
+// status of the fetched profile. It prints no values, since they may be personal data.
 type CallbackEvent struct {
 	AccountSID string // the parameter AccountSid; "" if absent
 	// BundleSid: the SID of the profile, or of another bundle with the same URL

@@ -21,8 +21,8 @@ import (
 // returns after the response, or after the 15 s that Twilio waits. A failed callback has no effect;
 // a Transport of the client sees the responses. A nil client turns callbacks off.
 //
-// The parameters are AccountSid, BundleSid, Status and FailureReason, the names that open source
-// reads. Twilio does not document them. They are the form of a POST, and the query of a GET.
+// The parameters are AccountSid, BundleSid, Status and FailureReason, the names that open-source
+// code reads. Twilio does not document them. They are the form of a POST, and the query of a GET.
 func (h *Handler) CallBack(client *http.Client) { h.CallBackWith(client, CallbackStyle{}) }
 
 // CallBackWith is CallBack with another style.
