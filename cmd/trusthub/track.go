@@ -243,7 +243,6 @@ func (t *tracking) isRecorded(change trusthub.Change) bool {
 	}
 	key := strings.ToUpper(change.SID)
 	before, failed := t.earlier.failures[key]
-	delete(t.earlier.failures, key)
 	if !failed || change.Err == nil {
 		return false
 	}
@@ -347,8 +346,12 @@ func (t *tracking) record(change trusthub.Change) error {
 	if _, err := t.earlier.file.Write(append(line, '\n')); err != nil {
 		return err
 	}
-	if change.Err == nil {
-		t.earlier.profiles[strings.ToUpper(change.SID)] = line
+	key := strings.ToUpper(change.SID)
+	if change.Err != nil {
+		t.earlier.failures[key] = newFailedResult(change.SID, change.Err).Error
+	} else {
+		t.earlier.profiles[key] = line
+		delete(t.earlier.failures, key)
 	}
 	return t.earlier.file.Sync()
 }

@@ -130,6 +130,7 @@ func TestFewFailWhateverTheInput(t *testing.T) {
 	proxy := func() apitest.RoundTripFunc {
 		return apitest.Canned(407, http.Header{"Content-Type": {"text/html"}}, "<html>")
 	}
+	inTenMinutes := func() apitest.RoundTripFunc { return apitest.Handled(apitest.Asking(503, "600")) }
 	for name, test := range map[string]struct {
 		then func(context.Context) // after three SIDs
 		fail func() apitest.RoundTripFunc
@@ -139,6 +140,7 @@ func TestFewFailWhateverTheInput(t *testing.T) {
 		"panic":         {func(context.Context) { panic("input") }, apitest.Unavailable, time.Minute},
 		"open":          {func(ctx context.Context) { <-ctx.Done() }, apitest.Unavailable, 15 * time.Minute},
 		"open, a proxy": {func(ctx context.Context) { <-ctx.Done() }, proxy, time.Minute},
+		"ended later":   {func(context.Context) { time.Sleep(5 * time.Second) }, inTenMinutes, time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -106,7 +106,7 @@ func (g *Guard) Yielded() {
 func (g *Guard) InputEnded() {
 	g.mu.Lock()
 	defer g.unlock()
-	g.machine.inputEnded = true
+	g.machine.endInput(time.Now())
 }
 
 // Begin returns the call of a SID that was pulled.

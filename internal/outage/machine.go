@@ -128,6 +128,15 @@ func (m *machine) pull() {
 	m.count[coming]++
 }
 
+// endInput is called when all SIDs are pulled.
+func (m *machine) endInput(now time.Time) {
+	m.inputEnded = true
+	if !m.isDown() && m.probe == nil && len(m.canaries) == 0 && !m.probeAt.IsZero() {
+		m.probeAt = now // the deadline of few that fail may be earlier now
+	}
+	m.settle(now)
+}
+
 // begin is called when a call begins.
 func (m *machine) begin(c *Call, now time.Time) {
 	m.to(c, ready)

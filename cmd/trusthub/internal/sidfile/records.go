@@ -40,9 +40,9 @@ func (r *records) reader(from io.Reader) *csv.Reader {
 	return reader
 }
 
-// next returns the cells of the next record, and the number of its first line. The error at the end
-// is io.EOF.
-func (r *records) next() (cells []string, line int, err error) {
+// next returns the cells of the next record, and the number of its first line. isCut means that they
+// are the first line of a longer record. The error at the end is io.EOF.
+func (r *records) next() (cells []string, line int, isCut bool, err error) {
 	r.started += len(r.record)
 	r.record, r.size, r.sids, r.stopped, r.rest = nil, 0, 0, false, ""
 	cells, err = r.csv.Read()
@@ -50,9 +50,10 @@ func (r *records) next() (cells []string, line int, err error) {
 		r.again = append(slices.Clone(r.record[1:]), r.again...)
 		r.record = r.record[:1]
 		r.csv = r.reader(r)
+		isCut = true
 		cells, err = r.reader(strings.NewReader(r.record[0])).Read()
 	}
-	return cells, r.started + 1, err
+	return cells, r.started + 1, isCut, err
 }
 
 // hasRows reports whether a cell of several lines contains a SID, since its quote is never closed.

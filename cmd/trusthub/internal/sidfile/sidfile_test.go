@@ -121,6 +121,11 @@ func TestRealFiles(t *testing.T) {
 			[]string{two},
 			[]string{"rows of the CSV were skipped, since their SID is uncertain: 1, in lines [2]"},
 		},
+		"a row within a note": { // the second line may be a row of its own
+			"n,sid,note\n1," + one + ",\"see\nA," + two + ",old\"\n2,,\"see\nA," + two + ",old\"\n", "sid",
+			[]string{one, two, two},
+			[]string{"rows of the CSV were skipped, since their SID is uncertain: 1, in lines [4]"},
+		},
 		"CR alone, in a list":    {one + "\r" + two + "\r", "", both, nil},
 		"CR alone, in a CSV":     {strings.ReplaceAll(csv, "\r\n", "\r"), "sid", both, nil},
 		"a tab is declared":      {"sep=\t\nsid\ta;b;c\n" + one + "\t1\n" + two + "\t2", "sid", both, nil},

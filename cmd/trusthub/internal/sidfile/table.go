@@ -49,7 +49,7 @@ func NewTable(r io.Reader, column string) (*Table, error) {
 		delimiter = delimiterOf(first)
 	}
 	t.records = newRecords(lines, delimiter)
-	if t.Header, _, err = t.records.next(); err != nil && !errors.Is(err, io.EOF) {
+	if t.Header, _, _, err = t.records.next(); err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("reading the header of the CSV: %w", err)
 	}
 	t.column = slices.IndexFunc(t.Header, func(title string) bool {
@@ -121,7 +121,7 @@ func delimiterOf(header string) rune {
 // Next returns the next row, or nil at the end. It skips and counts rows whose SID is uncertain.
 func (t *Table) Next() (*Row, error) {
 	for {
-		cells, line, err := t.records.next()
+		cells, line, isCut, err := t.records.next()
 		switch {
 		case errors.Is(err, io.EOF):
 			return nil, nil //nolint:nilnil // the end
@@ -132,7 +132,7 @@ func (t *Table) Next() (*Row, error) {
 		if t.column < len(cells) { // Excel omits empty cells at the end of a row
 			row.SID = value(cells[t.column])
 		}
-		if row.SID == "" && slices.ContainsFunc(cells, profile.MatchString) || slices.ContainsFunc(cells, hasRows) {
+		if isCut && !profile.MatchString(row.SID) || row.SID == "" && slices.ContainsFunc(cells, profile.MatchString) || slices.ContainsFunc(cells, hasRows) {
 			t.skip(line)
 			continue
 		}
