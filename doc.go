@@ -27,8 +27,8 @@
 //
 // # Retries
 //
-// A call makes up to 3 attempts. It tries again after connection errors, bodies that break off,
-// timeouts, and the statuses 429, 500, 502, 503 and 504. The waits start at 200 to 400 ms and
+// A call makes up to 3 attempts. It retries after connection errors, truncated bodies, timeouts,
+// and the statuses 429, 500, 502, 503 and 504. The waits start at 200 to 400 ms and
 // double, up to 10 s. A Retry-After header replaces the wait. [RetryPolicy] has the details, and
 // [WithRetry] changes the numbers.
 //
@@ -37,14 +37,14 @@
 // of an [Auth], a
 // middleware or a transport that has a method Retryable() bool decides for itself.
 //
-// A retry quota keeps an outage from multiplying traffic. It has 100 retries at most, and 5
-// successes pay for one. When it is empty, calls fail after their first attempt.
+// A retry quota limits the traffic in an outage. It has at most 100 retries, and 5 successes add
+// one. When it is empty, calls fail after their first attempt.
 //
 // # Timeouts
 //
-// An attempt takes at most 30 s ([WithTimeout]). A call, retries and waits included, takes as long
-// as its context permits. When the context ends a call that has failed before, the error is both
-// that of the context and that of the last attempt, by [errors.Is] and [errors.As].
+// An attempt takes at most 30 s ([WithTimeout]). The context bounds a call with its retries and
+// waits. If the context ends after a failed attempt, the error wraps those of the context and of
+// the attempt.
 //
 // # Concurrency
 //
@@ -59,16 +59,16 @@
 //
 //   - [Client.FetchCustomerProfiles] fetches a batch of any length in constant memory, and waits
 //     for the end of an outage.
-//   - [Client.WatchCustomerProfile] polls one profile, and yields it whenever it has changed.
-//   - [Tracker] does both for thousands of profiles: its handler gets each change once, across
-//     restarts and outages.
+//   - [Client.WatchCustomerProfile] polls one profile, and yields each change of it.
+//   - [Tracker] calls a handler with the changes of thousands of profiles, across restarts and
+//     outages.
 //   - [Client.CallbackHandler] receives the status_callback of profiles, verifies its signature,
 //     and fetches the profile.
 //
 // # Logs and metrics
 //
-// [WithLogger] logs each attempt: at Debug when a 2xx arrived whole, at Warn for a failure, with
-// its [Reason]. Outages and callbacks are logged too. slog's JSON handler writes durations in
+// [WithLogger] logs each attempt: at Debug for a complete 2xx, at Warn for a failure, with its
+// [Reason]. Outages and callbacks are logged too. slog's JSON handler writes durations in
 // nanoseconds. [WithHooks] calls functions for each call and each attempt, and [Client.Stats] is a
 // snapshot. The module github.com/seed07fc1495/trusthub/trusthubotel makes OpenTelemetry spans and
 // metrics of them.
@@ -79,6 +79,6 @@
 // this package print none with fmt and slog. Exceptions are the request id, Twilio's code and
 // message, a gateway's Content-Type and Server, and the names on the way to a value that cannot be
 // decoded. Texts of errors have less
-// than 500 bytes and no control characters. Generated code has its own, which may quote the body.
-// A [CustomerProfile] prints what is in it, such as an e-mail address, and so does what holds one.
+// than 500 bytes and no control characters. Errors of generated code may quote the body. A printed
+// [CustomerProfile] shows its content, such as an e-mail address.
 package trusthub
