@@ -21,8 +21,9 @@ func newAuthStatusCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show which credentials are used, and try them",
-		Long: "Show the variables of the credentials and the address of requests, and try the credentials with one request. Its SID is made up:\n" +
-			"a 404 of Twilio shows that the credentials are accepted. No secret is printed.\n\n" +
+		Long: "Show the variables of the credentials and the address of requests, and try the credentials with\n" +
+			"one request. Its SID is made up: a 404 of Twilio shows that the credentials are accepted. No\n" +
+			"secret is printed.\n\n" +
 			exitCodes("0 the credentials can fetch profiles", "1 they cannot, or Twilio did not answer", "2 wrong use"),
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -24,15 +24,18 @@ func newExplainCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "explain --url URL --headers FILE",
 		Short: "Explain why the signature of a captured callback is not valid",
-		Long: "Explain why the signature of a captured callback is not valid: which change of the URL, the body or the headers, or which other\n" +
-			"key would make it valid. Nothing is sent, and neither secrets nor signatures are printed.\n\n" +
-			"Use the status_callback of the profile as the URL. If the signature is valid then, but your service answers 403, its handler has\n" +
-			"another URL: use PublicURL and the path of the request that reaches the handler.\n\n" +
-			"Keys come from the environment: TWILIO_AUTH_TOKEN, TWILIO_NEXT_AUTH_TOKEN, and pairs of TWILIO_SHARED_KEY_ID and\n" +
-			"TWILIO_SHARED_KEY_SECRET, TWILIO_NEXT_SHARED_KEY_ID and TWILIO_NEXT_SHARED_KEY_SECRET. A file of headers has a header on each line,\n" +
-			"and may begin with a request line, such as POST /trusthub HTTP/1.1.\n\n" +
+		Long: "Explain why the signature of a captured callback is not valid: which change of the URL, the body\n" +
+			"or the headers, or which other key would make it valid. Nothing is sent, and neither secrets nor\n" +
+			"signatures are printed.\n\n" +
+			"Use the status_callback of the profile as the URL. If the signature is valid then, but your\n" +
+			"service answers 403, its handler has another URL: use PublicURL and the path of the request that\n" +
+			"reaches the handler.\n\n" +
+			"Keys come from the environment: TWILIO_AUTH_TOKEN, TWILIO_NEXT_AUTH_TOKEN, and pairs of\n" +
+			"TWILIO_SHARED_KEY_ID and TWILIO_SHARED_KEY_SECRET, TWILIO_NEXT_SHARED_KEY_ID and\n" +
+			"TWILIO_NEXT_SHARED_KEY_SECRET. A file of headers has a header on each line, and may begin with a\n" +
+			"request line, such as POST /trusthub HTTP/1.1.\n\n" +
 			exitCodes("0 the signature is valid", "1 it is not", "2 wrong use"),
-		Example: "  trusthub callback explain --url https://app.example.com/trusthub/BU… --headers headers.txt --body body.txt",
+		Example: "  trusthub callback explain --url https://app.example.com/trusthub/BU… \\\n    --headers headers.txt --body body.txt",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			r, err := c.request()

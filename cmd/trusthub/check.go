@@ -34,9 +34,10 @@ func newCheckCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check SID... | - | --from FILE",
 		Short: "Validate the API's responses against its contract",
-		Long: "Fetch Customer Profiles and validate each request and response against the OpenAPI document.\n" +
-			"A profile that cannot be fetched, and a response of a gateway, fail the check with exit code 1. Undocumented properties are\n" +
-			"printed; with --strict they break the contract. A summary is printed on standard error.\n\n" +
+		Long: "Fetch Customer Profiles and validate each request and response against the OpenAPI document. A\n" +
+			"profile that cannot be fetched, and a response of a gateway, fail the check with exit code 1.\n" +
+			"Undocumented properties are printed; with --strict they break the contract. A summary is printed\n" +
+			"on standard error.\n\n" +
 			exitCodes("0 every profile passes", "1 some could not be fetched, or something other than Twilio responded", "2 wrong use", "4 the contract is broken"),
 		Example: "  trusthub check BUaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa --fake\n  trusthub check --from sids.txt --strict -o json",
 		RunE:    func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) },

@@ -29,12 +29,15 @@ func newFetchCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "fetch SID... | - | --from FILE",
 		Short: "Print Customer Profiles",
-		Long: "Print Customer Profiles as text, as the JSON that was received (json), as one object on each line (ndjson), or as CSV.\n" +
-			"An \"Error\" of a profile is a finding of Twilio. Only the status shows whether the profile is rejected.\n\n" +
-			"SIDs come from arguments, from standard input (-) or from a file (--from), one on each line. Blank lines and lines that begin\n" +
-			"with # are skipped. Many profiles are fetched at a time, and each is written when it completes, as a table, as ndjson or as CSV. A summary is printed on\n" +
-			"standard error.\n\n" +
-			"--resume FILE adds to the ndjson of an earlier run. SIDs with a profile or a final error in it are not fetched again.\n\n" +
+		Long: "Print Customer Profiles as text, as the JSON that was received (json), as one object on each line\n" +
+			"(ndjson), or as CSV. An \"Error\" of a profile is a finding of Twilio. Only the status shows whether\n" +
+			"the profile is rejected.\n\n" +
+			"SIDs come from arguments, from standard input (-) or from a file (--from), one on each line. Blank\n" +
+			"lines and lines that begin with # are skipped. Many profiles are fetched at a time, and each is\n" +
+			"written when it completes, as a table, as ndjson or as CSV. A summary is printed on standard\n" +
+			"error.\n\n" +
+			"--resume FILE adds to the ndjson of an earlier run. SIDs with a profile or a final error in it are\n" +
+			"not fetched again.\n\n" +
 			exitCodes("0 each SID has a profile", "1 some could not be fetched; a later run may succeed", "2 wrong use",
 				"5 nothing is left to fetch, and some SIDs have no profile"),
 		Example: "  trusthub fetch BUaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa --fake\n  trusthub fetch - -o ndjson < sids.txt\n" +

@@ -34,13 +34,13 @@ func newReportCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "report RESULTS",
 		Short: "Summarize the results of fetch",
-		Long: "Summarize a file of fetch -o ndjson or --resume: profiles by status, findings and failures by reason, and expiring profiles.\n" +
-			" If a SID has several lines, the last one counts.\n\n" +
-			"-o csv writes a row for each SID. It is safe to open in a spreadsheet: a formula gets a ' in front. --join writes a row for each\n" +
-			"row of your own CSV file, whose columns come first.\n\n" +
+		Long: "Summarize a file of fetch -o ndjson or --resume: profiles by status, findings and failures by\n" +
+			"reason, and expiring profiles.  If a SID has several lines, the last one counts.\n\n" +
+			"-o csv writes a row for each SID. It is safe to open in a spreadsheet: a formula gets a ' in\n" +
+			"front. --join writes a row for each row of your own CSV file, whose columns come first.\n\n" +
 			exitCodes("0 each SID has a profile", "1 some are missing; a later run may fetch them", "2 wrong use", "5 nothing is left to fetch, and some SIDs have no profile"),
 		Example: "  trusthub report results.ndjson --list\n" +
-			"  trusthub report results.ndjson --join customers.csv --column profile_sid -o csv --excel > report.csv",
+			"  trusthub report results.ndjson --join customers.csv --column profile_sid -o csv > report.csv",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if o.output == "csv" && (o.list || cmd.Flags().Changed("expiring")) {

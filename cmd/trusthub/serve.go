@@ -23,12 +23,13 @@ func newServeCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve a fake Trust Hub, for programs in any language",
-		Long: "Serve a fake Trust Hub over HTTP until a signal ends it. It has the documented example and the profiles of a file.\n" +
-			"It accepts the username " + trusthubtest.Username + " and the password " + trusthubtest.Password + ".\n" +
-			"Its address is the first line of standard output. Standard error gets a line for each request.\n\n" +
-			"Requests under /_fake/ control it: GET, PUT, PATCH and DELETE profiles/{sid}, POST and DELETE faults, PUT limit,\n" +
-			"GET requests, POST reset, GET health; PUT accounts/{sid}; with --callbacks, PUT and GET callbacks.\n" +
-			"docs/FAKE.md in the repository has them with curl.\n\n" +
+		Long: "Serve a fake Trust Hub over HTTP until a signal ends it. It has the documented example and the\n" +
+			"profiles of a file. Its address is the first line of standard output. Standard error gets a line for\n" +
+			"each request.\n\n" +
+			"Username: " + trusthubtest.Username + "\nPassword: " + trusthubtest.Password + "\n\n" +
+			"Requests under /_fake/ control it: GET, PUT, PATCH and DELETE profiles/{sid}; POST and DELETE\n" +
+			"faults; PUT limit; GET requests; POST reset; GET health; PUT accounts/{sid}; with --callbacks, PUT\n" +
+			"and GET callbacks. docs/FAKE.md in the repository has examples with curl.\n\n" +
 			exitCodes("1 cannot listen on the address", "2 wrong use"),
 		Example: "  trusthub serve --profiles profiles.json --limit 10 --latency 50ms\n  trusthub serve --addr :8080 # in a container",
 		Args:    cobra.NoArgs,

@@ -25,10 +25,11 @@ func newWatchCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "watch SID... | --from FILE",
 		Short: "Print changes of Customer Profiles, of one until it is approved or rejected",
-		Long: "Print the status of a Customer Profile, and then each change with its time, until it is approved or rejected. -o ndjson prints the\n" +
-			"whole profile, at first and after each change.\n\n" +
-			"With many SIDs, or with --state or --callbacks, print a line for each change, or an object with -o ndjson, in order for each SID. Many\n" +
-			"SIDs are watched until a signal ends the command. Each sweep reads a file of SIDs again.\n\n" +
+		Long: "Print the status of a Customer Profile, and then each change with its time, until it is approved\n" +
+			"or rejected. -o ndjson prints the whole profile, at first and after each change.\n\n" +
+			"With many SIDs, or with --state or --callbacks, print a line for each change, or an object with -o\n" +
+			"ndjson, in order for each SID. Many SIDs are watched until a signal ends the command. Each sweep\n" +
+			"reads a file of SIDs again.\n\n" +
 			exitCodes("0 the profile is twilio-approved", "1 the watch ended for another reason", "2 wrong use", "3 the profile is twilio-rejected"),
 		Example: "  trusthub watch BUaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa --every 10m\n" +
 			"  trusthub watch --from sids.txt --state results.ndjson # a file of fetch --resume",
