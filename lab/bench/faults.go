@@ -60,7 +60,7 @@ func measureOutage(*server, int) (*table, error) {
 // have no batches and use 128 goroutines.
 func measureLimit(_ *server, turns int) (*table, error) {
 	const profiles, limit, took, bound = 3000, 10, 10 * time.Millisecond, 128
-	t := newTable("e", fmt.Sprintf("An account limit of %d, %v a request, %d profiles: lost, and throughput of those that came", limit, took, profiles))
+	t := newTable("e", fmt.Sprintf("An account limit of %d, %v for each request, %d profiles: lost, and throughput of those that came", limit, took, profiles))
 	names, byName := all(peers.Retrying())
 	medians, err := inTurns(names, min(turns, 3), func(name string) ([]float64, error) {
 		account := &account{limit: limit, service: took, answer: http2.Memory(http.StatusOK, answers.Approved())}
@@ -113,7 +113,7 @@ func measureShared(_ *server, turns int) (*table, error) {
 		return nil, err
 	}
 	t.add("lost", names, medians, 0, "%.0f")
-	t.add("refusals a profile", names, medians, 1, "%.3f")
+	t.add("429s for each profile", names, medians, 1, "%.3f")
 	t.add("slots used", names, medians, 2, "%.2f")
 	return t, nil
 }

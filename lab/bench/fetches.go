@@ -18,7 +18,7 @@ import (
 
 // measureMemory measures the processor time and allocations of a fetch with a transport in memory.
 func measureMemory(_ *server, turns int) (*table, error) {
-	t := newTable("a", "Answered from memory: processor time and allocations a fetch")
+	t := newTable("a", "Answered from memory: CPU time and allocations for each fetch")
 	for _, body := range []struct {
 		name    string
 		content []byte
@@ -42,7 +42,7 @@ func measureMemory(_ *server, turns int) (*table, error) {
 // measureLoopback measures the processor time of the client for a fetch over a kept connection to
 // loopback.
 func measureLoopback(s *server, turns int) (*table, error) {
-	t := newTable("b", "Over loopback with keep-alive, server in another process: the client's processor time a fetch")
+	t := newTable("b", "Over loopback with keep-alive, server in another process: the client's CPU time for each fetch")
 	for _, protocol := range []struct{ name, address string }{{"HTTP/1.1", s.HTTP}, {"HTTP/1.1 over TLS", s.HTTP1}, {"HTTP/2 over TLS", s.HTTP2}} {
 		names, fetches, err := prepare(peers.Retrying(), func(peer peers.Peer) (peers.Fetch, error) { return peer.New(protocol.address, nil) })
 		if err != nil {

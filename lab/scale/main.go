@@ -46,7 +46,7 @@ func main() {
 }
 
 func measure() error {
-	fmt.Printf("\n| in flight | profiles/s | processor time a profile | peak memory |\n|--:|--:|--:|--:|\n")
+	fmt.Printf("\n| in flight | profiles/s | CPU time for each profile | peak memory |\n|--:|--:|--:|--:|\n")
 	for _, inFlight := range []int{1, 16, 64, 256} {
 		r, err := run(0, inFlight, 20_000)
 		if err != nil {

@@ -48,12 +48,12 @@ var rows = []row{
 	{name: "8 on 4", clients: 8, slots: 4, used: .60, refusals: .45, fairness: .88},
 	{name: "16 on 4", clients: 16, slots: 4, used: .60, refusals: .45, fairness: .88},
 	{name: "32 on 4", clients: 32, slots: 4, used: .60, refusals: .60, fairness: .80},
-	{name: "4 on 20, answers take 2 s, ten minutes", clients: 4, slots: 20, service: 2 * time.Second, lasts: 10 * time.Minute, used: .85, refusals: .05, fairness: .88},
+	{name: "4 on 20, responses take 2 s, ten minutes", clients: 4, slots: 20, service: 2 * time.Second, lasts: 10 * time.Minute, used: .85, refusals: .05, fairness: .88},
 	{
 		name: "2 on 50, then 5, then 50", clients: 2, slots: 50, used: .68, refusals: .03, fairness: .90,
 		moves: []move{{30 * time.Second, 5}, {60 * time.Second, 50}},
 	},
-	{name: "8 on 16, refusals say Retry-After: 1", clients: 8, slots: 16, retryAfter: time.Second, used: .50, refusals: .08, fairness: .80},
+	{name: "8 on 16, 429s with Retry-After: 1", clients: 8, slots: 16, retryAfter: time.Second, used: .50, refusals: .08, fairness: .80},
 }
 
 // outcome is the result of one run, or the medians of several.
@@ -103,7 +103,7 @@ func TestTable(t *testing.T) {
 			t.Logf("%s: fairness over 10 s is %.2f at least and %.2f in the median", r.name, least, middle)
 		}
 	}
-	t.Logf("medians of %d runs\n| clients on slots | slots used | refusals a profile | fairness | Erlang | Engset |\n|--|--:|--:|--:|--:|--:|\n%s", runs, table.String())
+	t.Logf("medians of %d runs\n| clients on slots | slots used | 429s for each profile | fairness | Erlang | Engset |\n|--|--:|--:|--:|--:|--:|\n%s", runs, table.String())
 }
 
 // withDefaults sets the fields that a row does not set.
