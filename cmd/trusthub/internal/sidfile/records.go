@@ -40,8 +40,8 @@ func (r *records) reader(from io.Reader) *csv.Reader {
 	return reader
 }
 
-// next returns the cells of the next record, and the number of its first line. isCut means that they
-// are the first line of a longer record. The error at the end is io.EOF.
+// next returns the cells of the next record, and the number of its first line. isCut means that
+// they are the first line of a longer record. The error at the end is io.EOF.
 func (r *records) next() (cells []string, line int, isCut bool, err error) {
 	r.started += len(r.record)
 	r.record, r.size, r.sids, r.stopped, r.rest = nil, 0, 0, false, ""
