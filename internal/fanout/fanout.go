@@ -73,28 +73,33 @@ func (s *Stream[In, Out]) pull(ctx context.Context, items iter.Seq[In]) {
 	stop := context.AfterFunc(ctx, s.Stop)
 	defer stop()
 	defer s.Stop()
-	more := false
+	stopped := false
 	defer func() {
 		s.panics(recover())
-		if !more {
+		if !stopped {
 			s.gate.InputEnded()
 		}
 	}()
-	// Also before the first item, so that none is pulled for nothing.
-	if more = !s.gate.AwaitPull(ctx); more {
-		return
+	stopped = s.start(ctx, items)
+}
+
+// start starts the work on the items. It returns true when it stops before their end.
+func (s *Stream[In, Out]) start(ctx context.Context, items iter.Seq[In]) (stopped bool) {
+	if !s.gate.AwaitPull(ctx) { // also before the first item, so that none is pulled for nothing
+		return true
 	}
 	index := 0
 	for item := range items {
-		if more = !s.add(); more {
-			return
+		if !s.add() {
+			return true
 		}
 		go s.one(ctx, index, item)
 		index++
-		if more = !s.gate.AwaitPull(ctx) || s.isStopped(); more {
-			return
+		if !s.gate.AwaitPull(ctx) || s.isStopped() {
+			return true
 		}
 	}
+	return false
 }
 
 func (s *Stream[In, Out]) isStopped() bool {

@@ -257,8 +257,10 @@ func (m *machine) sendsAgain(c *Call) bool {
 
 // reject is called for a final failure that is no verdict about the API, such as a 403.
 func (m *machine) reject(c *Call, now time.Time) {
-	if m.events++; m.isDown() && m.failing.IsZero() {
-		m.failing = now
+	if m.isDown() {
+		m.noSuccess(now)
+	} else {
+		m.events++
 	}
 	wasProbe := m.landed(c, now)
 	if m.to(c, spent); c.canary {

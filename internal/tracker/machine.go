@@ -251,10 +251,10 @@ func (m *Machine) matchEvents(e *entry, seen *Seen, isPoll bool, now time.Time) 
 			return match != NotYet
 		})
 	}
-	if len(e.events) == 0 {
+	switch {
+	case len(e.events) == 0:
 		e.events, e.followAt = nil, time.Time{}
-	}
-	if len(e.events) > 0 && isPoll {
+	case isPoll:
 		m.follow(e, now)
 	}
 }
