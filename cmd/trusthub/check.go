@@ -26,7 +26,6 @@ type checkOptions struct {
 	input
 	output string
 	strict bool
-	ended  error // why the batch ended, if no SID has that error
 }
 
 func newCheckCommand() *cobra.Command {
@@ -63,7 +62,7 @@ func (o *checkOptions) run(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	defer stop()
-	source, err := within(cmd.Context(), func() (*sidSource, error) { return o.open(args, cmd.InOrStdin(), new(earlier)) })
+	source, err := within(cmd.Context(), func() (*sidSource, error) { return o.open(args, cmd.InOrStdin(), new(earlier), false) })
 	if err != nil {
 		return err
 	}
@@ -72,9 +71,9 @@ func (o *checkOptions) run(cmd *cobra.Command, args []string) error {
 	if !o.isMany(args) {
 		fetched = oneByOne(cmd.Context(), client, source.sids)
 	}
-	verdicts := o.verdicts(cmd.Context(), fetched)
-	if o.ended != nil {
-		fmt.Fprintln(stderr, o.ended)
+	verdicts, ended := o.verdicts(cmd.Context(), fetched)
+	if ended != nil {
+		fmt.Fprintln(stderr, ended)
 	}
 	if err := source.report(stderr); err != nil {
 		return err
@@ -106,15 +105,16 @@ type finding struct {
 	Reason  string `json:"reason"`
 }
 
-// verdicts validates profiles until ctx ends. They are in the order of the input.
-func (o *checkOptions) verdicts(ctx context.Context, fetched iter.Seq[trusthub.FetchResult]) []verdict {
+// verdicts validates profiles until ctx ends. They are in the order of the input. ended is the
+// error that ended the batch, if no SID has it.
+func (o *checkOptions) verdicts(ctx context.Context, fetched iter.Seq[trusthub.FetchResult]) (verdicts []verdict, ended error) {
 	byIndex := make(map[int]verdict)
 	for result := range fetched {
 		switch {
 		case result.Err != nil && ctx.Err() != nil:
 			continue
 		case result.Index < 0: // the error of a probe, which ended the batch
-			o.ended = result.Err
+			ended = result.Err
 			continue
 		}
 		v := judge(result.SID, withFlaw(result.SID, result.Err))
@@ -129,11 +129,11 @@ func (o *checkOptions) verdicts(ctx context.Context, fetched iter.Seq[trusthub.F
 		}
 		byIndex[result.Index] = v
 	}
-	verdicts := []verdict{} // an empty list is [] in JSON
+	verdicts = []verdict{} // an empty list is [] in JSON
 	for _, i := range slices.Sorted(maps.Keys(byIndex)) {
 		verdicts = append(verdicts, byIndex[i])
 	}
-	return verdicts
+	return verdicts, ended
 }
 
 // oneByOne fetches a few profiles, without waiting for the end of an outage.
@@ -180,7 +180,7 @@ func judge(sid string, err error) verdict {
 
 // conclude prints the summary and returns the error of the command.
 func conclude(stderr io.Writer, verdicts []verdict, source *sidSource, interrupted bool) error {
-	broken, missing, malformed := 0, source.uncertain(), 0
+	broken, missing, malformed := 0, 0, 0
 	for _, v := range verdicts {
 		switch {
 		case len(v.Findings) > 0:
@@ -191,7 +191,8 @@ func conclude(stderr io.Writer, verdicts []verdict, source *sidSource, interrupt
 			missing++
 		}
 	}
-	passed := len(verdicts) + source.uncertain() - broken - missing - malformed
+	passed := len(verdicts) - broken - missing - malformed
+	missing += source.reader.Skipped()
 	summary := fmt.Errorf("%d profiles pass, %d break the contract, %d could not be fetched", passed, broken, missing+malformed)
 	if broken == 0 && !source.complete.Load() {
 		why := errors.New("ended early")

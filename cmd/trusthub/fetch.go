@@ -100,7 +100,7 @@ func (o *fetchOptions) runMany(cmd *cobra.Command, args []string, client *trusth
 			_, _ = client.FetchCustomerProfile(cmd.Context(), string(earlier.good))
 		}
 	}
-	source, err := within(cmd.Context(), func() (*sidSource, error) { return o.open(args, cmd.InOrStdin(), earlier) })
+	source, err := within(cmd.Context(), func() (*sidSource, error) { return o.open(args, cmd.InOrStdin(), earlier, o.isShown(out, stderr)) })
 	if err != nil {
 		return err
 	}

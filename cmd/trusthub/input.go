@@ -60,15 +60,14 @@ type sidSource struct {
 	complete atomic.Bool  // the input was read to its end
 	// why reading ended early; atomic, since the input runs beside the loop over the results
 	broken atomic.Pointer[error]
-	// the number of skipped rows whose SID is uncertain
-	uncertain func() int
-	notes     func() []string // notes about skipped parts
-	close     func()
+	reader *sidfile.Reader // has notes about skipped parts; reads nothing for arguments
+	close  func()
 }
 
-// open returns the SIDs that have no result yet. The SIDs of a file are counted first.
-func (in *input) open(args []string, stdin io.Reader, earlier *earlier) (*sidSource, error) {
-	source := &sidSource{total: len(args), close: func() {}, notes: func() []string { return nil }, uncertain: func() int { return 0 }}
+// open returns the SIDs that have no result yet. With count, those of a file are counted first,
+// which reads it twice.
+func (in *input) open(args []string, stdin io.Reader, earlier *earlier, count bool) (*sidSource, error) {
+	source := &sidSource{total: len(args), reader: new(sidfile.Reader), close: func() {}}
 	each := func(yield func(string) bool) error { //nolint:unparam // a reader can fail
 		trimmed(args)(yield)
 		return nil
@@ -82,15 +81,16 @@ func (in *input) open(args []string, stdin io.Reader, earlier *earlier) (*sidSou
 			}
 			r, source.close = file, func() { _ = file.Close() }
 		}
-		if source.total = in.count(r, earlier.has); source.total == 0 {
-			source.total = -1 // a bar cannot show 0
+		source.total = -1
+		if count {
+			source.total = cmp.Or(in.count(r, earlier.has), -1) // a bar cannot show 0
 		}
-		reader, err := in.reader(r)
-		if err != nil {
+		var err error
+		if source.reader, err = in.reader(r); err != nil {
 			source.close()
 			return nil, fmt.Errorf("trusthub: %s: %w", cmp.Or(in.from, "standard input"), err)
 		}
-		each, source.notes, source.uncertain = reader.Each, reader.Notes, reader.Skipped
+		each = source.reader.Each
 	}
 	source.sids = func(yield func(string) bool) {
 		left := false
@@ -160,7 +160,7 @@ func (in *input) reader(r io.Reader) (*sidfile.Reader, error) {
 
 // report prints the notes about the input. It returns an error for input of the wrong kind.
 func (s *sidSource) report(stderr io.Writer) error {
-	for _, note := range s.notes() {
+	for _, note := range s.reader.Notes() {
 		fmt.Fprintln(stderr, "trusthub:", note)
 	}
 	if broken := s.broken.Load(); broken != nil {

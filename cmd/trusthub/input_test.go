@@ -1,8 +1,6 @@
 package main
 
 import (
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -12,14 +10,10 @@ import (
 
 // The SIDs of a file are counted before they are read, without those to skip.
 func TestCount(t *testing.T) {
-	name := filepath.Join(t.TempDir(), "sids.csv")
-	if err := os.WriteFile(name, []byte("sid\n"+sid+"\n"+unknown+"\nBU1\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	in := &input{from: name}
+	in := &input{from: tempFile(t, "sids.csv", "sid\n"+sid+"\n"+unknown+"\nBU1\n")}
 	known := new(earlier)
 	known.states.Add([]byte("BU1"), results.Final)
-	source, err := in.open(nil, nil, known)
+	source, err := in.open(nil, nil, known, true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,7 +27,7 @@ func TestCount(t *testing.T) {
 }
 
 func TestPipesAreNotCounted(t *testing.T) {
-	source, err := (&input{}).open([]string{"-"}, strings.NewReader(sid), new(earlier))
+	source, err := (&input{}).open([]string{"-"}, strings.NewReader(sid), new(earlier), true)
 	if err != nil || source.total != -1 {
 		t.Errorf("counted %d, %v", source.total, err)
 	}

@@ -55,7 +55,6 @@ func fetchMany(ctx context.Context, client *trusthub.Client, source *sidSource, 
 		return outcome{}, failed(err)
 	}
 	var o outcome
-	earlier.states.Counts() // sorts them, before the input looks up SIDs on another goroutine
 	for result := range client.FetchCustomerProfiles(ctx, source.sids, opts...) {
 		if _, ok := errors.AsType[*trusthub.OptionError](result.Err); ok {
 			return o, inFlags(result.Err)
@@ -115,7 +114,7 @@ func (o *outcome) endedBy(err error) {
 // end sets why the fetches ended. It is called when no more SIDs are pulled.
 func (o *outcome) end(ctx context.Context, source *sidSource) {
 	o.skipped = source.skipped.Load()
-	o.final += int(source.final.Load()) + source.uncertain()
+	o.final += int(source.final.Load()) + source.reader.Skipped()
 	broken := source.broken.Load()
 	switch {
 	case ctx.Err() != nil:

@@ -22,9 +22,8 @@ func (p *progressFlags) addFlags(cmd *cobra.Command) {
 // bar shows the rate and, if the total is known, the time left. It is shown on a terminal to which
 // no results are written.
 func (p *progressFlags) bar(total int, results, stderr io.Writer) *progressbar.ProgressBar {
-	shown := p.always || !p.never && isTerminal(stderr) && !isTerminal(results)
 	return progressbar.NewOptions(total,
-		progressbar.OptionSetVisibility(shown),
+		progressbar.OptionSetVisibility(p.isShown(results, stderr)),
 		progressbar.OptionSetSpinnerChangeInterval(0), // otherwise a goroutine draws again after Clear
 		progressbar.OptionSetWriter(stderr),
 		progressbar.OptionShowCount(),
@@ -34,6 +33,10 @@ func (p *progressFlags) bar(total int, results, stderr io.Writer) *progressbar.P
 		progressbar.OptionFullWidth(),
 		progressbar.OptionThrottle(100*time.Millisecond),
 	)
+}
+
+func (p *progressFlags) isShown(results, stderr io.Writer) bool {
+	return p.always || !p.never && isTerminal(stderr) && !isTerminal(results)
 }
 
 func isTerminal(stream any) bool {

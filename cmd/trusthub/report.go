@@ -26,7 +26,6 @@ type reportOptions struct {
 	join, column, output string
 	expiring             string
 	list, excel          bool
-	skipped              int // rows of the file to join
 }
 
 func newReportCommand() *cobra.Command {
@@ -69,9 +68,9 @@ func (o *reportOptions) run(name string, stdout, stderr io.Writer) error {
 		return fmt.Errorf("trusthub: %s: %w", name, err)
 	}
 	defer func() { _ = file.Close() }()
-	out := bufio.NewWriter(stdout)
+	out, skipped := bufio.NewWriter(stdout), 0
 	if o.output == "csv" {
-		err = o.writeCSV(out, stderr, file)
+		skipped, err = o.writeCSV(out, stderr, file)
 	} else {
 		s := newSummary(until, o.list)
 		if err = file.Each(s.add); err == nil {
@@ -84,7 +83,7 @@ func (o *reportOptions) run(name string, stdout, stderr io.Writer) error {
 	switch counts := file.Counts(); {
 	case counts[results.Again] > 0:
 		return failure{code: exitFailed}
-	case counts[results.Final] > 0, o.skipped > 0:
+	case counts[results.Final] > 0, skipped > 0:
 		return failure{code: exitFinal}
 	}
 	return nil
@@ -205,26 +204,27 @@ func (s *summary) write(w io.Writer, counts results.Counts) {
 	}
 }
 
-// writeCSV writes a row for each SID, or for each row of the file to join.
-func (o *reportOptions) writeCSV(w, stderr io.Writer, file *results.File) error {
+// writeCSV writes a row for each SID, or for each row of the file to join. It returns the number of
+// rows of that file that it skipped.
+func (o *reportOptions) writeCSV(w, stderr io.Writer, file *results.File) (skipped int, err error) {
 	out := newSheet(w, o.excel)
 	if o.join == "" {
 		if err := out.write(columns(true)); err != nil {
-			return err
+			return 0, err
 		}
-		return file.Each(func(r *results.Result) error { return out.write(cells(r, true)) })
+		return 0, file.Each(func(r *results.Result) error { return out.write(cells(r, true)) })
 	}
 	own, err := os.Open(o.join)
 	if err != nil {
-		return fmt.Errorf("--join: %w", err)
+		return 0, fmt.Errorf("--join: %w", err)
 	}
 	defer func() { _ = own.Close() }()
 	table, err := sidfile.NewTable(own, o.column)
 	if err != nil {
-		return fmt.Errorf("--join: %s: %w", o.join, err)
+		return 0, fmt.Errorf("--join: %s: %w", o.join, err)
 	}
 	if err := out.write(append(table.Header, columns(true)...)); err != nil {
-		return err
+		return 0, err
 	}
 	for missing := 0; ; {
 		row, err := table.Next()
@@ -232,16 +232,15 @@ func (o *reportOptions) writeCSV(w, stderr io.Writer, file *results.File) error 
 			for _, note := range table.Notes() {
 				fmt.Fprintln(stderr, "trusthub:", note)
 			}
-			o.skipped = table.Skipped()
 			if err == nil && missing > 0 {
 				err = fmt.Errorf("--join: %d rows have a SID without a result", missing)
 			}
-			return err
+			return table.Skipped(), err
 		}
 		sid, _ := sidfile.Trim(row.SID)
 		r := &results.Result{SID: sid}
 		if found, err := file.Find(sid); err != nil {
-			return err
+			return 0, err
 		} else if found != nil {
 			r = found
 		} else if sid != "" {
@@ -249,7 +248,7 @@ func (o *reportOptions) writeCSV(w, stderr io.Writer, file *results.File) error 
 		}
 		own := append(row.Cells, make([]string, max(len(table.Header)-len(row.Cells), 0))...)
 		if err := out.write(append(own[:len(table.Header)], cells(r, true)...)); err != nil {
-			return err
+			return 0, err
 		}
 	}
 }

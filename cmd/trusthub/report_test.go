@@ -7,9 +7,10 @@ import (
 	"testing"
 )
 
-func tempFile(t *testing.T, text string) string {
+// tempFile writes a file for one test and returns its path.
+func tempFile(t *testing.T, name, text string) string {
 	t.Helper()
-	name := filepath.Join(t.TempDir(), "file.csv")
+	name = filepath.Join(t.TempDir(), name)
 	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -26,7 +27,7 @@ func ndjson(t *testing.T) string {
 func TestReportOfTruncatedFile(t *testing.T) {
 	line := ndjson(t)
 	for cut := 1; cut < len(line)-1; cut += 7 {
-		if code, _, stderr := execute(t, "report", tempFile(t, line+line[:cut])); code != 0 {
+		if code, _, stderr := execute(t, "report", tempFile(t, "results.ndjson", line+line[:cut])); code != 0 {
 			t.Fatalf("cut after %d of %d bytes: exit %d: %s", cut, len(line), code, stderr)
 		}
 	}
@@ -34,23 +35,23 @@ func TestReportOfTruncatedFile(t *testing.T) {
 
 // Rows are joined by SIDs as fetch reads them. A SID without a result is no success.
 func TestReportJoin(t *testing.T) {
-	results := tempFile(t, ndjson(t))
-	code, out, stderr := execute(t, "report", results, "-o", "csv", "--join", tempFile(t, "name,sid\nAcme,\u200b"+sid+"\n"))
+	results := tempFile(t, "results.ndjson", ndjson(t))
+	code, out, stderr := execute(t, "report", results, "-o", "csv", "--join", tempFile(t, "own.csv", "name,sid\nAcme,\u200b"+sid+"\n"))
 	if code != 0 || !strings.Contains(out, ",draft,") {
 		t.Errorf("exit %d: %s%s", code, out, stderr)
 	}
-	code, _, stderr = execute(t, "report", results, "-o", "csv", "--join", tempFile(t, "name,sid\n\"Acme,"+sid+"\nB,#N/A\nC,"+sid+"\n"))
+	code, _, stderr = execute(t, "report", results, "-o", "csv", "--join", tempFile(t, "own.csv", "name,sid\n\"Acme,"+sid+"\nB,#N/A\nC,"+sid+"\n"))
 	if code != 5 || !strings.Contains(stderr, "skipped") {
 		t.Errorf("exit %d: %s", code, stderr)
 	}
-	code, out, stderr = execute(t, "report", results, "-o", "csv", "--join", tempFile(t, "name,sid\nAcme,"+unknown+"\nB,\n"))
+	code, out, stderr = execute(t, "report", results, "-o", "csv", "--join", tempFile(t, "own.csv", "name,sid\nAcme,"+unknown+"\nB,\n"))
 	if code != 1 || strings.Count(out, "\n") != 3 || !strings.Contains(stderr, "1 rows have a SID without a result") {
 		t.Errorf("exit %d: %s%s", code, out, stderr)
 	}
 }
 
 func TestReportExpiring(t *testing.T) {
-	results := tempFile(t, strings.Replace(ndjson(t), `"valid_until":null`, `"valid_until":"2100-01-01T00:00:00Z"`, 1))
+	results := tempFile(t, "results.ndjson", strings.Replace(ndjson(t), `"valid_until":null`, `"valid_until":"2100-01-01T00:00:00Z"`, 1))
 	for expiring, want := range map[string]bool{"30d": false, "240h": false, "220000d": true} {
 		if code, out, stderr := execute(t, "report", results, "--expiring", expiring); code != 0 || strings.Contains(out, "2100-01-01") != want {
 			t.Errorf("%s: exit %d: %s%s", expiring, code, out, stderr)
@@ -65,10 +66,7 @@ func TestReportExpiring(t *testing.T) {
 
 // A malformed SID is recognized, whatever is in it.
 func TestResumeOfMalformedSID(t *testing.T) {
-	sids, results := filepath.Join(t.TempDir(), "sids.txt"), filepath.Join(t.TempDir(), "r.ndjson")
-	if err := os.WriteFile(sids, []byte(sid+"\n\""+unknown+"\\\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	sids, results := tempFile(t, "sids.txt", sid+"\n\""+unknown+"\\\n"), filepath.Join(t.TempDir(), "r.ndjson")
 	execute(t, "fetch", "--from", sids, "--resume", results, "--fake")
 	_, _, stderr := execute(t, "fetch", "--from", sids, "--resume", results, "--fake")
 	if !strings.Contains(stderr, "0 fetched, 0 failed, 2 skipped") || !strings.Contains(stderr, "2 in all") {
@@ -78,11 +76,8 @@ func TestResumeOfMalformedSID(t *testing.T) {
 
 // A SID that comes twice is counted once.
 func TestCountsOfDuplicates(t *testing.T) {
-	results := tempFile(t, `{"sid":"`+sid+`","error":{"status":503,"message":"x","final":false}}`+"\n")
-	sids := filepath.Join(t.TempDir(), "sids.txt")
-	if err := os.WriteFile(sids, []byte(sid+"\n"+sid+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	results := tempFile(t, "results.ndjson", `{"sid":"`+sid+`","error":{"status":503,"message":"x","final":false}}`+"\n")
+	sids := tempFile(t, "sids.txt", sid+"\n"+sid+"\n")
 	if _, _, stderr := execute(t, "fetch", "--from", sids, "--resume", results, "--fake"); !strings.Contains(stderr, "1 in all: 1 draft") {
 		t.Error(stderr)
 	}

@@ -52,6 +52,7 @@ func (e *earlier) open(flag, name string) (*earlier, error) {
 		_ = file.Close()
 		return nil, fmt.Errorf("trusthub: %s: %s: %w", flag, name, err)
 	}
+	e.states.Sort()
 	return e, nil
 }
 

@@ -112,48 +112,49 @@ func endOf(status trusthub.CustomerProfileStatus) error {
 
 // open reads what can be read once, and looks whether the rest can be.
 func (t *tracking) open(ctx context.Context) error {
-	source, err := within(ctx, func() (*sidSource, error) { return t.in.open(t.args, t.stdin, new(earlier)) })
+	source, err := within(ctx, t.readSIDs)
 	if err != nil {
 		return err
 	}
 	info, missing := os.Stat(t.in.from)
 	t.rereads = missing == nil && info.Mode().IsRegular()
-	t.read, err = within(ctx, func() ([]string, error) { return slices.Collect(source.sids), nil })
-	if err != nil {
-		return err
-	}
 	if err := source.report(t.stderr); err != nil {
 		return err
 	}
 	if broken := source.broken.Load(); broken != nil {
 		return failed(fmt.Errorf("reading the SIDs: %w", *broken))
 	}
-	source.close()
 	if t.state != "" {
 		t.earlier, err = openState(ctx, t.state)
 	}
 	return err
 }
 
+// readSIDs reads all SIDs, unless that fails.
+func (t *tracking) readSIDs() (*sidSource, error) {
+	source, err := t.in.open(t.args, t.stdin, new(earlier), false)
+	if err != nil {
+		return nil, err
+	}
+	defer source.close()
+	if read := slices.Collect(source.sids); source.broken.Load() == nil {
+		t.read = read
+	}
+	return source, nil
+}
+
 // sids returns the SIDs of a file as it is now, so that SIDs can be added and removed. When it
 // cannot be read, the SIDs stay as they were.
 func (t *tracking) sids() iter.Seq[string] {
-	if !t.rereads {
-		return slices.Values(t.read)
+	if t.rereads {
+		source, err := t.readSIDs()
+		if err != nil {
+			fmt.Fprintln(t.stderr, err)
+		} else if broken := source.broken.Load(); broken != nil {
+			fmt.Fprintf(t.stderr, "trusthub: reading the SIDs: %v\n", *broken)
+		}
 	}
-	source, err := t.in.open(nil, t.stdin, new(earlier))
-	if err != nil {
-		fmt.Fprintln(t.stderr, err)
-		return slices.Values(t.read)
-	}
-	defer source.close()
-	read := slices.Collect(source.sids)
-	if broken := source.broken.Load(); broken != nil {
-		fmt.Fprintf(t.stderr, "trusthub: reading the SIDs: %v\n", *broken)
-		return slices.Values(t.read)
-	}
-	t.read = read
-	return slices.Values(read)
+	return slices.Values(t.read)
 }
 
 // known returns the profile of a SID in the state; nil after a failure, so that the next profile is

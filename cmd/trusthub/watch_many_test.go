@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/seed07fc1495/trusthub"
+	"github.com/seed07fc1495/trusthub/internal/apitest"
 	"github.com/seed07fc1495/trusthub/trusthubtest"
 )
 
@@ -110,11 +111,7 @@ func TestWatchEndsWithKnownReview(t *testing.T) {
 // A change is printed once, also when the file of SIDs is away for some sweeps.
 func TestWatchWhileTheFileIsAway(t *testing.T) {
 	server := newServer(t)
-	dir := t.TempDir()
-	sids, state := filepath.Join(dir, "sids.txt"), filepath.Join(dir, "state.ndjson")
-	if err := os.WriteFile(sids, []byte(other+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	sids, state := tempFile(t, "sids.txt", other+"\n"), filepath.Join(t.TempDir(), "state.ndjson")
 	server.Put(trusthub.CustomerProfile{SID: other, Status: trusthub.StatusDraft})
 	run(t.Context(), []string{"fetch", other, "--resume", state, "--base-url", server.URL}, nil, io.Discard, io.Discard)
 	out, stop := startWatch(t, server, "--from", sids, "--state", state)
@@ -151,7 +148,7 @@ func TestWatchPipe(t *testing.T) {
 func TestWatchCallbacksBelowPath(t *testing.T) {
 	server := newServer(t)
 	statuses := make(chan int, 1)
-	server.CallBack(&http.Client{Transport: roundTripFunc(func(r *http.Request) (*http.Response, error) {
+	server.CallBack(&http.Client{Transport: apitest.RoundTripFunc(func(r *http.Request) (*http.Response, error) {
 		response, err := http.DefaultTransport.RoundTrip(r)
 		if err == nil {
 			statuses <- response.StatusCode
@@ -175,7 +172,3 @@ func TestWatchCallbacksBelowPath(t *testing.T) {
 		stop()
 	}
 }
-
-type roundTripFunc func(*http.Request) (*http.Response, error)
-
-func (f roundTripFunc) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

@@ -99,7 +99,7 @@ func (s *States) Of(sid string) string {
 		}
 		return ""
 	}
-	s.settle()
+	s.Sort()
 	i, found := slices.BinarySearchFunc(s.known, known{key: key}, compare)
 	if !found {
 		return ""
@@ -107,8 +107,8 @@ func (s *States) Of(sid string) string {
 	return s.names[s.known[i].state]
 }
 
-// settle sorts the SIDs, and keeps the last state of each.
-func (s *States) settle() {
+// Sort sorts the SIDs, and keeps the last state of each. Then several goroutines may call Of.
+func (s *States) Sort() {
 	if s.sorted {
 		return
 	}
@@ -122,7 +122,7 @@ func compare(a, b known) int { return bytes.Compare(a.key[:], b.key[:]) }
 
 // Counts returns the number of SIDs in each state.
 func (s *States) Counts() Counts {
-	s.settle()
+	s.Sort()
 	counts := make(Counts)
 	for _, one := range s.known {
 		counts[s.names[one.state]]++
