@@ -10,10 +10,9 @@ import (
 )
 
 // Auth signs requests. Authorize is called before each request is sent, on a request that it may
-// change,
-// and from many goroutines at a time. When it fails, nothing is sent, and the call returns its
-// error. An error that implements Retryable() bool and returns true is retried first, for example
-// when a token server is down. Authorize is called after the request has acquired a slot. A
+// change, and from many goroutines at a time. When it fails, nothing is sent, and the call returns
+// its error. An error that implements Retryable() bool and returns true is retried first, for
+// example when a token server is down. Authorize is called after the request has acquired a slot. A
 // pause that begins during a slow Authorize does not hold up its request.
 //
 // Authorize must return when the context of the request ends. That context has the timeout of the

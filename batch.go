@@ -62,9 +62,8 @@ type FetchResult struct {
 // Before the first success of a batch, bad SIDs and an outage look the same. If fewer than 8 SIDs
 // were pulled and all fail, they yield their own errors, which are not ErrOutage: after a minute,
 // or a shorter [WithMaxOutage], when sids has ended, and after WithMaxOutage while it is open. With
-// an
-// unknown host, or a gateway that answers 4xx, a batch ends after a minute. A resumed run with only
-// SIDs that failed before looks like an outage, too: fetch a good SID first.
+// an unknown host, or a gateway that answers 4xx, a batch ends after a minute. A resumed run with
+// only SIDs that failed before looks like an outage, too: fetch a good SID first.
 //
 // The end of ctx ends the batch: SIDs in progress yield its error, and the loop ends without
 // waiting for sids. Leaving the loop ends the requests in flight. To know whether the batch was
@@ -86,7 +85,7 @@ func (c *Client) FetchCustomerProfiles(ctx context.Context, sids iter.Seq[string
 			yield(FetchResult{Index: -1, Err: err})
 			return
 		}
-		b := &batch{client: c}
+		b := &batch{client: c, isUrgent: cfg.isUrgent}
 		b.stream = fanout.New(b.fetch)
 		b.guard = b.newGuard(cfg)
 		defer b.guard.Close()
@@ -111,11 +110,13 @@ type batch struct {
 	ctx      context.Context
 	stream   *fanout.Stream[string, FetchResult]
 	guard    *outage.Guard
+	isUrgent func(sid string) bool // it is sent before the others; nil: none is
 	canaries sync.WaitGroup
 }
 
 func (b *batch) fetch(ctx context.Context, index int, sid string, result *FetchResult) {
 	call := b.guard.Begin(sid)
+	call.Ticket.First = b.isUrgent != nil && b.isUrgent(sid)
 	*result = FetchResult{SID: sid, Index: index, Err: errGoexit}
 	defer func() { result.Err = markOutage(result.Err, call.End()) }()
 	result.Profile, result.Err = b.client.fetchCustomerProfile(ctx, call, sid, callOptions{&result.Response})
@@ -213,7 +214,8 @@ type batchConfig struct {
 	concurrency int
 	maxOutage   time.Duration
 	// for SIDs that were pulled; 0: more than there are requests, so that no slot is unused
-	places int
+	places   int
+	isUrgent func(sid string) bool
 }
 
 func (p *pipeline) newBatchConfig(opts []BatchOption) (batchConfig, error) {

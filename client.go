@@ -73,10 +73,10 @@ func (c *Client) Generated() *gen.ClientWithResponses {
 }
 
 // CloseIdleConnections closes the idle connections, of which a client keeps up to 256. Call it when
-// the client is not
-// needed any more. Calls in progress continue, and later calls open new connections. Connections of
-// a transport from [WithHTTPClient], or of a transport that replaces [http.DefaultTransport], stay
-// open. Those of a [Client.CallbackHandler] close after 90 s without use.
+// the client is not needed any more. Calls in progress continue, and later calls open new
+// connections. Connections of a transport from [WithHTTPClient], or of a transport that replaces
+// [http.DefaultTransport], stay open. Those of a [Client.CallbackHandler] close after 90 s without
+// use.
 func (c *Client) CloseIdleConnections() {
 	if c.pipeline.own != nil {
 		c.pipeline.own.CloseIdleConnections()

@@ -34,8 +34,7 @@
 //
 // It does not retry other statuses, TLS errors that the next connection would meet too, a 4xx of a
 // proxy in place of a connection, failed authentication, or after the end of the context. An error
-// of an [Auth], a
-// middleware or a transport that has a method Retryable() bool decides for itself.
+// of an [Auth], a middleware or a transport that has a method Retryable() bool decides for itself.
 //
 // A retry quota limits the traffic in an outage. It has at most 100 retries, and 5 successes add
 // one. When it is empty, calls fail after their first attempt.
@@ -78,7 +77,7 @@
 // No credential, header or body reaches a log, a hook or the text of an error, and the values of
 // this package print none with fmt and slog. Exceptions are the request id, Twilio's code and
 // message, a gateway's Content-Type and Server, and the names on the way to a value that cannot be
-// decoded. Texts of errors have less
-// than 500 bytes and no control characters. Errors of generated code may quote the body. A printed
-// [CustomerProfile] shows its content, such as an e-mail address.
+// decoded. Texts of errors have less than 500 bytes and no control characters. Errors of generated
+// code may quote the body. A printed [CustomerProfile] shows its content, such as an e-mail
+// address.
 package trusthub

@@ -47,9 +47,8 @@ var ErrSignature = errors.New("trusthub: no valid signature of Twilio")
 // the query. The signature of a GET without a body covers its url only.
 //
 // There may be at most 4 keys: those in use, and the next ones during a rotation. A request with
-// the header
-// X-Twilio-Webhooks-Signature-Settings is compared with the [SharedKey] whose id it has, and a
-// request without it with each [AuthToken].
+// the header X-Twilio-Webhooks-Signature-Settings is compared with the [SharedKey] whose id it has,
+// and a request without it with each [AuthToken].
 //
 // At most 64 KiB of the body and 300 parameters are read. The body can be read again afterwards,
 // whatever the result. If it was read before, VerifyCallback can use the form that r.ParseForm has

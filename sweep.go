@@ -181,13 +181,13 @@ func (r *trackerRun) fetches() {
 
 // fetch makes one batch. It returns the error that ended the batch.
 func (r *trackerRun) fetch() (ended error) {
-	b := &trackerBatch{trackerRun: r, out: make(map[string]struct{})}
+	b := &trackerBatch{trackerRun: r, out: make(map[string]bool)}
 	b.ctx, b.done = context.WithCancel(r.ctx)
 	defer b.end()
 	endless := func(c *batchConfig) error {
 		c.maxOutage = outage.Forever
 		// so that a poll does not wait behind SIDs that were pulled before
-		c.places = r.cfg.Concurrency
+		c.places, c.isUrgent = r.cfg.Concurrency, b.isPoll
 		return nil
 	}
 	for result := range r.client.FetchCustomerProfiles(b.ctx, b.sids, WithBatchConcurrency(r.cfg.Concurrency), endless) {
@@ -203,7 +203,7 @@ type trackerBatch struct {
 	*trackerRun
 	ctx  context.Context
 	done context.CancelFunc
-	out  map[string]struct{} // SIDs that were pulled and have no result yet
+	out  map[string]bool // SIDs that were pulled and have no result yet; true for polls
 	over bool
 }
 
@@ -245,13 +245,20 @@ func (b *trackerBatch) next() (sid string, ok bool) {
 	if b.over {
 		return "", false
 	}
-	if sid, ok = b.machine.NextPoll(); !ok && b.machine.Backlog() < b.cfg.Concurrency {
+	sid, isPoll := b.machine.NextPoll()
+	if ok = isPoll; !ok && b.machine.Backlog() < b.cfg.Concurrency {
 		sid, ok = b.machine.NextOfSweep()
 	}
 	if ok {
-		b.out[sid] = struct{}{}
+		b.out[sid] = isPoll
 	}
 	return sid, ok
+}
+
+func (b *trackerBatch) isPoll(sid string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.out[sid]
 }
 
 // land records a result. It returns an error that would fail every SID.

@@ -119,11 +119,10 @@ func (c *Client) NewTracker(cfg TrackerConfig) (*Tracker, error) {
 // Every is logged, and the next one starts at once.
 //
 // The end of ctx ends the requests. Run returns when the running calls of handle have returned.
-// Their
-// context does not end with ctx, so that they can complete: give them a timeout where they need
-// one. Changes that are not handled by then come again in the next Run. Run raises a panic of SIDs,
-// Known, handle or a middleware again. Only one Run may be in progress; another one returns an
-// error.
+// Their context does not end with ctx, so that they can complete: give them a timeout where they
+// need one. Changes that are not handled by then come again in the next Run. Run raises a panic of
+// SIDs, Known, handle or a middleware again. Only one Run may be in progress; another one returns
+// an error.
 func (t *Tracker) Run(ctx context.Context, handle func(context.Context, Change) error) error {
 	within, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -12,7 +12,7 @@ import (
 type Gate interface {
 	AwaitPull(context.Context) bool // waits until another item is wanted; false: none will be
 	Pulled()                        // an item was pulled
-	Yielded()                       // the result of an item was delivered or dropped
+	Yielded()                       // the loop is done with the result of an item
 	InputEnded()                    // there are no more items
 }
 
@@ -50,6 +50,7 @@ func (s *Stream[In, Out]) Run(ctx context.Context, gate Gate, items iter.Seq[In]
 		if !yield(result) {
 			return false
 		}
+		s.gate.Yielded()
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -128,21 +129,16 @@ func (s *Stream[In, Out]) one(ctx context.Context, index int, item In) {
 		if value := recover(); value != nil {
 			s.Panic(value)
 		} else {
-			s.deliver(out)
+			select {
+			case s.results <- out:
+			case <-s.left:
+			}
 		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.done()
 	}()
 	s.work(ctx, index, item, &out)
-}
-
-func (s *Stream[In, Out]) deliver(out Out) {
-	select {
-	case s.results <- out:
-	case <-s.left:
-	}
-	s.gate.Yielded()
 }
 
 // done closes the results when nothing is pending.

@@ -86,6 +86,22 @@ func TestEachItemYieldsOnce(t *testing.T) {
 	})
 }
 
+// An item keeps its place while the loop body handles its result, so that the next pull sees what
+// the body has done.
+func TestItemHoldsItsPlaceInTheBody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, before := newGate(4), int64(0)
+		stream(func(_ context.Context, item int) int { return item }).Run(t.Context(), g, upTo(8, new(atomic.Int64)), func(int) bool {
+			synctest.Wait()
+			if got := g.yielded.Load(); got != before {
+				t.Errorf("%d items are done, %d results were before", got, before)
+			}
+			before++
+			return true
+		})
+	})
+}
+
 func TestOrderIsOfCompletion(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := stream(func(_ context.Context, item int) int { time.Sleep(time.Duration(9-item) * time.Second); return item })
@@ -184,8 +200,8 @@ func TestLoopIsLeft(t *testing.T) {
 			t.Errorf("whole %v, %d started, after %v", whole, started.Load(), time.Since(start))
 		}
 		time.Sleep(2 * time.Hour)
-		if ended.Load() != started.Load()-1 || g.yielded.Load() != g.pulled.Load() {
-			t.Errorf("%d started, %d ended, gate %+v", started.Load(), ended.Load(), g)
+		if ended.Load() != started.Load()-1 {
+			t.Errorf("%d started, %d ended", started.Load(), ended.Load())
 		}
 	})
 }

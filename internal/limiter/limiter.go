@@ -40,9 +40,10 @@ type Scope struct {
 // goroutine.
 type Ticket struct {
 	Batch    *Scope        // the batch of the call; nil: none
+	First    bool          // before the other tickets of its batch, until it gets two 429s in a row
 	MaxPause time.Duration // Acquire fails for a longer pause; 0: it waits for any
 
-	place    int        // order of arrival; 0: behind all others; ahead: before all others
+	place    int        // order of arrival; 0: behind all others; ahead: before all scopes
 	index    int        // in the heap of its scope
 	queued   bool       // it is in the heap
 	admitted chan error // for the outcome of the wait
@@ -55,7 +56,7 @@ type Ticket struct {
 	sawThrottled int // queue.throttled at its last 429
 }
 
-// ahead is the place before all others.
+// ahead is the place before those of all scopes.
 const ahead = -1
 
 // Throttling is the reaction of the limiter to a 429.
@@ -157,7 +158,8 @@ func (s *Scope) Probe(t *Ticket) {
 	s.limiter.mu.Lock()
 	defer s.limiter.mu.Unlock()
 	s.probe = t
-	if t.place = ahead; t.queued {
+	t.place, t.First = ahead, true
+	if t.queued {
 		heap.Fix(&s.queue, t.index)
 	}
 	s.limiter.serve()

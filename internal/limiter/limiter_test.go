@@ -107,6 +107,30 @@ func TestBatches(t *testing.T) {
 	})
 }
 
+// A ticket with First goes before the others of its batch. It goes before those of no other scope,
+// so that many of them do not stop the other calls of the client.
+func TestFirst(t *testing.T) {
+	test(t, 1, func(_ *testing.T, q *queued) {
+		batch := q.l.NewBatch(math.Inf(1))
+		a, b, c, d := &limiter.Ticket{Batch: batch}, &limiter.Ticket{Batch: batch}, &limiter.Ticket{Batch: batch, First: true}, &limiter.Ticket{Batch: batch, First: true}
+		single, last := new(limiter.Ticket), new(limiter.Ticket)
+		for _, step := range []struct {
+			name   string
+			ticket *limiter.Ticket
+		}{{"a", a}, {"b", b}, {"single", single}, {"c", c}, {"d", d}, {"last", last}} {
+			q.acquire(step.name, step.ticket)
+		}
+		q.does("a")
+		for _, step := range []struct {
+			done *limiter.Ticket
+			next string
+		}{{a, "single"}, {single, "c"}, {c, "d"}, {d, "b"}, {b, "last"}} {
+			q.l.Release(step.done, succeeded)
+			q.does(step.next)
+		}
+	})
+}
+
 // A throttled ticket keeps its place at the front. After two throttles in a row, it goes to the
 // back.
 func TestPlaceOfTheThrottled(t *testing.T) {

@@ -172,7 +172,7 @@ func (q *queue) counts(t *Ticket) bool {
 		q.throttled++
 	}
 	if t.inARow >= 2 {
-		t.place = 0
+		t.place, t.First = 0, false
 	}
 	if successes > 0 {
 		t.throttled++
@@ -201,7 +201,7 @@ func (q *queue) rejects(t *Ticket, now time.Time) error {
 	return &PausedError{left, q.cause}
 }
 
-// head returns the next ticket of s: the oldest, or during a hold only the probe.
+// head returns the next ticket of s: the first, or during a hold only the probe.
 func (s *Scope) head() *Ticket {
 	switch {
 	case !s.held:
@@ -245,11 +245,17 @@ func (s *Scope) cutOnce(cuts int) {
 
 func remaining(until, now time.Time) time.Duration { return max(until.Sub(now), 0) }
 
-// tickets is a heap of waiting tickets, the oldest first.
+// tickets is a heap of waiting tickets: those with First, then the oldest.
 type tickets []*Ticket
 
-func (h tickets) Len() int           { return len(h) }
-func (h tickets) Less(i, j int) bool { return h[i].place < h[j].place }
+func (h tickets) Len() int { return len(h) }
+func (h tickets) Less(i, j int) bool {
+	if h[i].First != h[j].First {
+		return h[i].First
+	}
+	return h[i].place < h[j].place
+}
+
 func (h tickets) Swap(i, j int) {
 	h[i], h[j] = h[j], h[i]
 	h[i].index, h[j].index = i, j

@@ -95,7 +95,7 @@ func (g *Guard) Pulled() {
 	g.machine.pull()
 }
 
-// Yielded is called when the result of a SID is delivered, or dropped.
+// Yielded is called when the loop is done with the result of a SID.
 func (g *Guard) Yielded() {
 	g.mu.Lock()
 	defer g.unlock()

@@ -312,7 +312,7 @@ func (m *machine) done(c *Call, now time.Time) {
 // inProgress returns the number of SIDs without a result.
 func (m *machine) inProgress() int { return m.pulled - m.count[spent] }
 
-// yielded is called when a result is delivered.
+// yielded is called when the loop is done with a result.
 func (m *machine) yielded() {
 	m.pulled--
 	m.count[spent]--
