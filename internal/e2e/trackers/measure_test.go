@@ -140,6 +140,36 @@ func TestTrackerFirstSweep(t *testing.T) {
 	}
 }
 
+// A poll goes before the SIDs of the sweep that wait for the client's bound. Before it are only the
+// request in flight, and the one that got its slot.
+func TestTrackerPollGoesAhead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		last, polled := apitest.NumberedSID(999), time.Time{}
+		tracker, _ := newTracker(t, account(1000), trusthub.TrackerConfig{SIDs: numbered(1000)}, trusthub.WithMaxConcurrency(1))
+		ctx, cancel := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() {
+			_ = tracker.Run(ctx, func(_ context.Context, change trusthub.Change) error {
+				if change.SID == last {
+					polled = time.Now()
+				}
+				return nil
+			})
+		})
+		time.Sleep(1010 * time.Millisecond)
+		start := time.Now()
+		if err := tracker.Poll(last); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(time.Second)
+		cancel()
+		running.Wait()
+		if took := polled.Sub(start); took < 0 || took > 150*time.Millisecond {
+			t.Errorf("it took %v", took)
+		}
+	})
+}
+
 // countThrottled counts the responses 429 of each SID.
 func countThrottled(next http.RoundTripper) (transport http.RoundTripper, count func(sid string) int) {
 	var mu sync.Mutex
