@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -42,6 +43,21 @@ func TestExportedAPI(t *testing.T) {
 		t.Errorf("the exported API differs from %s:\n%s\n"+
 			"If the change is intended, accept it with: go test -run TestExportedAPI -update .\nand list it in CHANGELOG.md.",
 			file, difference(strings.Split(want, "\n"), strings.Split(got, "\n")))
+	}
+}
+
+// The changelog lists each exported function, type and error.
+func TestChangelogListsTheAPI(t *testing.T) {
+	changelog := readFile(t, "CHANGELOG.md")
+	for _, pkg := range []string{"", "contract", "trusthubtest"} {
+		scope := load(t, path.Join(module, pkg)).Scope()
+		for _, name := range scope.Names() {
+			_, isConst := scope.Lookup(name).(*types.Const)
+			listed := strings.TrimPrefix(pkg+"."+name, ".")
+			if token.IsExported(name) && !isConst && !strings.Contains(changelog, "`"+listed+"`") {
+				t.Errorf("CHANGELOG.md does not list %s", listed)
+			}
+		}
 	}
 }
 

@@ -47,23 +47,24 @@ type FetchResult struct {
 // Errors of all: Twilio's 401, an invalid certificate and an [Auth] that fails for good end the
 // batch, since they would fail every SID. Requests in flight still yield their results, and SIDs
 // that were pulled and not sent yield the error that ended the batch. With an Auth other than
-// [BasicAuth], a request that is answered 401 is signed and sent once more before that. If no SID
-// can have the error that ended the batch, for example because it is that of a probe, one more
-// result has it, with Index -1.
+// [BasicAuth], a request that is answered 401 is signed and sent once more before that. If the
+// error that ended the batch belongs to no SID, for example to a probe, one more result with Index
+// -1 has it.
 //
 // Outages: a failure of a SID counts only when a request that was sent later has succeeded. Until
 // then the SID waits. When 8 SIDs in a row fail for the first time and nothing succeeds, the API
 // counts as down: one request at a time probes, at intervals that grow to MaxWait. Every second
-// probe repeats one of the last three SIDs that Twilio has answered. Hooks and logs show
-// that request, the loop does not. When a probe succeeds, the batch continues, and the failures of
-// the outage do not count. After 15 minutes without a success ([WithMaxOutage]) the batch ends:
-// SIDs in progress yield errors that are [ErrOutage], and the others are not pulled.
+// probe repeats one of the last three SIDs that Twilio has answered. Hooks and logs show that
+// request, the loop does not. When a probe succeeds, the batch continues, and the failures of the
+// outage do not count. After the time of [WithMaxOutage] without a success the batch ends: SIDs in
+// progress yield errors that are [ErrOutage], and the others are not pulled.
 //
 // Before the first success of a batch, bad SIDs and an outage look the same. If fewer than 8 SIDs
-// were pulled and all fail, they yield their own errors, which are not ErrOutage: after a minute,
-// or a shorter [WithMaxOutage], when sids has ended, and after WithMaxOutage while it is open. With
-// an unknown host, or a gateway that answers 4xx, a batch ends after a minute. A resumed run with
-// only SIDs that failed before looks like an outage, too: fetch a good SID first.
+// were pulled and all fail, they yield their own errors, which are not ErrOutage. If sids has
+// ended, that happens after a minute, or after a shorter WithMaxOutage. Otherwise it happens after
+// WithMaxOutage. With an unknown host, or a gateway that answers 4xx, a batch ends after a minute.
+// A resumed run with only SIDs that failed before also looks like an outage: fetch a good SID
+// first.
 //
 // The end of ctx ends the batch: SIDs in progress yield its error, and the loop ends without
 // waiting for sids. Leaving the loop ends the requests in flight. To know whether the batch was
@@ -71,10 +72,10 @@ type FetchResult struct {
 // that another run can continue.
 //
 // sids runs on another goroutine, concurrently with the loop body. Do not share variables between
-// the two without a lock, and do not read after the loop what sids has written, unless all results
-// came. [FetchResult].Index finds the data of a SID in a slice that was complete before. After
-// break, sids is not waited for: its next yield returns false. A panic in sids or in middleware is
-// raised again where the loop runs, after the other results; after break it is dropped.
+// the two without a lock. Read what sids writes only after a loop that has yielded all results.
+// [FetchResult].Index finds the data of a SID in a slice that was complete before. After break,
+// sids is not waited for: its next yield returns false. A panic in sids or in middleware is raised
+// again where the loop runs, after the other results; after break it is dropped.
 func (c *Client) FetchCustomerProfiles(ctx context.Context, sids iter.Seq[string], opts ...BatchOption) iter.Seq[FetchResult] {
 	return func(yield func(FetchResult) bool) {
 		cfg, err := c.pipeline.newBatchConfig(opts)
@@ -162,7 +163,7 @@ func (p *pipeline) logOutage(begun bool, cause error, until time.Time) {
 	}
 	level, message := slog.LevelInfo, "trusthub: the outage is over"
 	if begun {
-		level, message = slog.LevelWarn, "trusthub: holding in an outage"
+		level, message = slog.LevelWarn, "trusthub: an outage pauses the batch"
 	}
 	attrs := []slog.Attr{slog.String("reason", string(reasonOf(cause)))}
 	if apiErr, ok := errors.AsType[*Error](cause); ok {
@@ -177,9 +178,9 @@ func (p *pipeline) logOutage(begun bool, cause error, until time.Time) {
 // BatchOption configures one [Client.FetchCustomerProfiles].
 type BatchOption func(*batchConfig) error
 
-// WithBatchConcurrency bounds the requests that the batch has in flight, from 1 to 32768. The
-// default is the bound of [WithMaxConcurrency], which also bounds all batches of the client
-// together, or 16.
+// WithBatchConcurrency bounds the requests of the batch in flight, from 1 to 32768. The default is
+// the bound of [WithMaxConcurrency], or 16 without that option. WithMaxConcurrency also bounds the
+// sum over all batches of the client.
 func WithBatchConcurrency(n int) BatchOption {
 	return func(c *batchConfig) error {
 		if n < 1 || n > maxBatchConcurrency {
@@ -190,7 +191,7 @@ func WithBatchConcurrency(n int) BatchOption {
 	}
 }
 
-// WithMaxOutage bounds the time without any success after which the batch ends with [ErrOutage].
+// WithMaxOutage sets how long a batch continues without a success. Then it ends with [ErrOutage].
 // The default is 15 minutes. With 0 the batch does not wait for an outage to end: it ends with the
 // first probe that fails. The time counts while requests are made, not while the loop body is busy.
 func WithMaxOutage(d time.Duration) BatchOption {

@@ -218,7 +218,7 @@ func TestTimeouts(t *testing.T) {
 			}
 		}
 		_, err := fetch(t.Context(), apitest.Over(t, apitest.InMemory(t, apitest.Hang), trusthub.WithTimeout(time.Second)))
-		if err == nil || !strings.Contains(err.Error(), "no complete answer within 1s") || !errors.Is(err, context.DeadlineExceeded) {
+		if err == nil || !strings.Contains(err.Error(), "no complete response within 1s") || !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %v", err)
 		}
 	})

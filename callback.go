@@ -116,7 +116,9 @@ func (e CallbackEvent) isOfAnother(account string) bool {
 // between, and then its query. A handler that is mounted below a path goes under
 // [http.StripPrefix], or has a PublicURL without that path:
 //
-//	h, err := client.CallbackHandler(trusthub.CallbackConfig{PublicURL: "https://app.example.com/trusthub", Keys: keys, Handle: handle})
+//	cfg := trusthub.CallbackConfig{PublicURL: "https://app.example.com/trusthub", Keys: keys}
+//	cfg.Handle = handle
+//	h, err := client.CallbackHandler(cfg)
 //	http.Handle("/trusthub/", http.StripPrefix("/trusthub", h))
 //
 // The profile is the one whose SID is the last in the path; a status_callback such as
@@ -124,12 +126,11 @@ func (e CallbackEvent) isOfAnother(account string) bool {
 // it is the BundleSid, or else the only SID of a profile among the parameters of a POST or the
 // query of a GET.
 //
-// Fetch and Handle together have 10 s, after which the context of Handle ends; an attempt of the
-// fetch has 3 s, or the time of [WithTimeout] if that is less. For that, the fetches have
-// connections of their own, through one more call of each [WithMiddleware] function. Do longer work
-// elsewhere. By default, Twilio does not repeat a callback that got a response. If fetch or Handle
-// fails, it is lost: poll the profiles as well, for example by
-// [Client.WatchCustomerProfile].
+// Fetch and Handle together have 10 s. Then the context of Handle ends. An attempt of the fetch has
+// 3 s, or the time of [WithTimeout] if that is shorter. Fetches have connections of their own, so
+// each function of [WithMiddleware] is called once more. Put longer work into a queue. By default,
+// Twilio does not repeat a callback that got a response. If fetch or Handle fails, it is lost: poll
+// the profiles as well, for example by [Client.WatchCustomerProfile].
 //
 // The response is 204 when Handle has returned nil, and when there is no such profile any more. It
 // is 503 when fetch or Handle has failed with an error that [IsRetryable], and 500 with any other.

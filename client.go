@@ -163,8 +163,8 @@ func baseURLFromEnv() (*url.URL, error) {
 
 // Stats is a snapshot of a client's limiter, its retry quota and its batches.
 type Stats struct {
-	// the number of requests that may be in flight, as found so far; below 1: one every few round
-	// trips; 0: no limit
+	// the number of requests that may be in flight; below 1: one request every few round trips; 0: no
+	// limit
 	Limit       float64
 	InFlight    int           // requests in flight
 	Waiting     int           // calls that wait for a slot, or in a batch for another attempt

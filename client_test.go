@@ -286,8 +286,8 @@ func TestContractAndClientAgree(t *testing.T) {
 		t.Run(body, func(t *testing.T) {
 			transport := apitest.CannedJSON(body)
 			_, err := apitest.Over(t, transport).FetchCustomerProfile(t.Context(), sid)
-			decodeErr, refused := errors.AsType[*trusthub.DecodeError](err)
-			if refused == good || refused && string(decodeErr.Body) != body {
+			decodeErr, failed := errors.AsType[*trusthub.DecodeError](err)
+			if failed == good || failed && string(decodeErr.Body) != body {
 				t.Errorf("client: %v", err)
 			}
 			_, err = apitest.Over(t, transport, trusthub.WithMiddleware(contract.NewTransport)).FetchCustomerProfile(t.Context(), sid)

@@ -28,13 +28,14 @@
 // # Retries
 //
 // A call makes up to 3 attempts. It retries after connection errors, truncated bodies, timeouts,
-// and the statuses 429, 500, 502, 503 and 504. The waits start at 200 to 400 ms and
-// double, up to 10 s. A Retry-After header replaces the wait. [RetryPolicy] has the details, and
-// [WithRetry] changes the numbers.
+// and the statuses 429, 500, 502, 503 and 504. The waits start at 200 to 400 ms and double, up to
+// 10 s. A Retry-After header replaces the wait. [RetryPolicy] has the details, and [WithRetry]
+// changes the numbers.
 //
-// It does not retry other statuses, TLS errors that the next connection would meet too, a 4xx of a
-// proxy in place of a connection, failed authentication, or after the end of the context. An error
-// of an [Auth], a middleware or a transport that has a method Retryable() bool decides for itself.
+// Not retried are other statuses, failed authentication, a proxy that answers 4xx to CONNECT, and
+// TLS errors that the next connection would meet too. Nothing is retried after the end of the
+// context. An error of an [Auth], a middleware or a transport decides for itself if it has a method
+// Retryable() bool.
 //
 // A retry quota limits the traffic in an outage. It has at most 100 retries, and 5 successes add
 // one. When it is empty, calls fail after their first attempt.
@@ -50,9 +51,10 @@
 // A [Client] is immutable and safe for concurrent use. Create one for each account.
 //
 // Twilio limits the concurrent requests of an account, which all programs that use it share, and
-// answers 429 to more. A 429 pauses the whole client, for the time of Retry-After or until a slot
-// is probably free. [WithMaxConcurrency] bounds the requests in flight, and adapts to the limit of
-// the account below the bound.
+// answers 429 to more. A 429 pauses the client, for the time of Retry-After or until a slot is
+// probably free. If one request gets 429 while others succeed, only that request waits.
+// [WithMaxConcurrency] bounds the requests in flight, and adapts to the limit of the account below
+// the bound.
 //
 // # Many profiles, and changes
 //
@@ -79,5 +81,6 @@
 // message, a gateway's Content-Type and Server, and the names on the way to a value that cannot be
 // decoded. Texts of errors have less than 500 bytes and no control characters. Errors of generated
 // code may quote the body. A printed [CustomerProfile] shows its content, such as an e-mail
-// address.
+// address. Logs and texts of errors have the SID of the profile. Hooks, and the spans and metrics
+// of trusthubotel, do not.
 package trusthub

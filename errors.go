@@ -31,9 +31,9 @@ var (
 	ErrTooManyRequests = errors.New("trusthub: too many requests") // 429
 )
 
-// ErrOutage means that no request of a FetchCustomerProfiles succeeded for too long, see
-// [WithMaxOutage]. The error also wraps the last error of its own SID, if a request was sent.
-// Otherwise its text has the error of another SID.
+// ErrOutage means that a batch ended because no request succeeded for the time of [WithMaxOutage].
+// The error also wraps the last error of its own SID. If no request was sent for this SID, only the
+// text of the error has a cause, which is the error of another SID.
 var ErrOutage = errors.New("trusthub: the batch ended in an outage")
 
 // ErrInvalidSID means that a string is not the SID of a Customer Profile: "BU" and 32 hexadecimal
@@ -47,13 +47,16 @@ var ErrResponseTooLarge = errors.New("trusthub: response too large")
 // IsRetryable reports whether the same call may succeed later. The call's own retries are over by
 // then.
 //
-// It is true when the response is missing, late or incomplete; when the deadline of the caller's
-// context passed; with the statuses 429, 500, 502, 503 and 504; and with any response that bears no
-// sign of Twilio ([Error.FromTwilio]). It is false when the caller's context was canceled; with an
-// invalid certificate and failed authentication; with another status of Twilio, and with a complete
-// 2xx of Twilio that is not the profile asked for; with [ErrInvalidSID], with nil, and with an
-// error that no call returned. An error of an [Auth], a middleware or a transport decides by itself
-// if it has a method Retryable() bool.
+// It is true for
+//   - a response that is missing, late or incomplete,
+//   - a deadline of the caller's context that has passed,
+//   - the statuses 429, 500, 502, 503 and 504,
+//   - a response without evidence that Twilio sent it ([Error.FromTwilio]).
+//
+// It is false for everything else, such as a canceled context, an invalid certificate, failed
+// authentication, other responses of Twilio, [ErrInvalidSID], nil, and an error that no call
+// returned. An error of an [Auth], a middleware or a transport decides by itself if it has a method
+// Retryable() bool.
 func IsRetryable(err error) bool {
 	f, ok := errors.AsType[failure](err)
 	if !ok {
@@ -76,8 +79,8 @@ type Error struct {
 	Message   string // Twilio's message as received, for people
 	MoreInfo  string // the address of the code's documentation
 	RequestID string // the Twilio-Request-Id header, which Twilio's support asks for
-	// the Retry-After of the response; 0 if it has none; calls wait up to MaxWait, batches and watches
-	// an hour
+	// the wait that the response asks for; 0: none. A call waits for at most MaxWait, a batch or a
+	// watch for at most an hour
 	RetryAfter time.Duration
 	Body       Body // as received, cut at the limit
 
@@ -164,7 +167,7 @@ type DecodeError struct {
 }
 
 func (e *DecodeError) Error() string {
-	said := describe(e.from, fmt.Sprintf("cannot decode the answer with status %d: ", e.StatusCode))
+	said := describe(e.from, fmt.Sprintf("cannot decode the response with status %d: ", e.StatusCode))
 	if e.Pointer != "" {
 		said += text.Printable(e.Pointer, 100) + ": "
 	}
@@ -238,7 +241,7 @@ const (
 	ReasonTorn     Reason = "torn"      // the connection broke in the middle of the body
 	ReasonDNS      Reason = "dns"       // the name of the host was not found
 	ReasonTLS      Reason = "tls"       // a bad certificate, no agreement on TLS, or no TLS at all
-	ReasonProxy    Reason = "proxy"     // a proxy refused to connect
+	ReasonProxy    Reason = "proxy"     // the proxy did not open the connection
 	ReasonTooLarge Reason = "too_large" // the body is larger than the limit
 	ReasonAuth     Reason = "auth"      // the Auth failed, and nothing was sent
 	// a complete 2xx that is not the profile asked for; for calls only

@@ -155,7 +155,7 @@ func TestBadResponses(t *testing.T) {
 			if decodeErr.StatusCode != test.status || decodeErr.RequestID != "RQ1" || string(decodeErr.Body) != test.body || decodeErr.Pointer != test.pointer {
 				t.Errorf("evidence lost: %d, %q, %q, %q", decodeErr.StatusCode, decodeErr.RequestID, []byte(decodeErr.Body), decodeErr.Pointer)
 			}
-			want := fmt.Sprintf("trusthub: GET /v1/CustomerProfiles/%s: cannot decode the answer with status %d: %s", sid, test.status, test.text)
+			want := fmt.Sprintf("trusthub: GET /v1/CustomerProfiles/%s: cannot decode the response with status %d: %s", sid, test.status, test.text)
 			if text := err.Error(); text != want || strings.Contains(text, "secret") {
 				t.Errorf("text\n%s, want\n%s", text, want)
 			}
@@ -589,9 +589,9 @@ func TestTimeoutsLookTheSame(t *testing.T) {
 		opts    []trusthub.Option
 		text    string
 	}{
-		"response":           {late, nil, "no complete answer within 1s"},
-		"body":               {lateBody, nil, "cannot decode the answer with status 200: the body did not arrive in time"},
-		"body in middleware": {lateBody, []trusthub.Option{contracted}, "cannot decode the answer with status 200: the body did not arrive in time"},
+		"response":           {late, nil, "no complete response within 1s"},
+		"body":               {lateBody, nil, "cannot decode the response with status 200: the body did not arrive in time"},
+		"body in middleware": {lateBody, []trusthub.Option{contracted}, "cannot decode the response with status 200: the body did not arrive in time"},
 	} {
 		for protocol, protocols := range map[string]*http.Protocols{"HTTP/1.1": nil, "HTTP/2": apitest.OnlyHTTP2()} {
 			t.Run(name+" over "+protocol, func(t *testing.T) {
@@ -726,7 +726,7 @@ func TestValuesPrintNoSecrets(t *testing.T) {
 		"[7 bytes]": {body, &body},
 		`trusthub.Response(status 200, request "", body [7 bytes], attempts 0)`:       {response, &response},
 		"trusthub: 503 Service Unavailable":                                           {*apiErr, apiErr},
-		"trusthub: cannot decode the answer with status 200: the body broke off":      {*decodeErr, decodeErr},
+		"trusthub: cannot decode the response with status 200: the body broke off":    {*decodeErr, decodeErr},
 		"trusthub: GET /v1/CustomerProfiles/" + sid + ": transport connection broken": {sendErr},
 		"trusthub.Client(https://trusthub.twilio.com/)":                               {*client, client},
 		"trusthub.BasicAuth(…)":                                                       {auth},

@@ -231,7 +231,7 @@ func ExampleClient_FetchCustomerProfiles() {
 		case errors.Is(result.Err, trusthub.ErrNotFound):
 			missing++
 		case errors.Is(result.Err, trusthub.ErrOutage): // the loop ends, fetch the rest later
-			fmt.Println(result.SID, "was lost to an outage")
+			fmt.Println(result.SID, "is not fetched: outage")
 		case result.Err != nil: // of this SID, or what ended the loop
 			fmt.Println(result.SID, result.Err)
 		case result.Profile.Status == trusthub.StatusTwilioApproved:

@@ -74,7 +74,7 @@ func (e *unsentError) Unwrap() error { return e.err }
 type timeoutError time.Duration
 
 func (e timeoutError) Error() string {
-	return fmt.Sprintf("no complete answer within %v", time.Duration(e))
+	return fmt.Sprintf("no complete response within %v", time.Duration(e))
 }
 
 // Timeout and Temporary make it a net.Error.

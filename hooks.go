@@ -41,8 +41,8 @@ type Hooks struct {
 	CallbackDone func(context.Context, CallbackInfo)
 }
 
-// CallbackInfo describes a request to a handler of [Client.CallbackHandler]. The reason of a
-// failure is one of
+// CallbackInfo describes a request to a callback handler of a [Client] or a [Tracker]. The reason
+// of a failure is one of
 //
 //	no_signature   there is no signature: a probe, or somebody else than Twilio
 //	signature      the signature is not valid
@@ -83,7 +83,8 @@ type AttemptInfo struct {
 	Duration   time.Duration // from AttemptStart to the end of the body
 	RetryIn    time.Duration // the least time until the next attempt, as far as it is known
 	Final      bool          // no further attempt follows
-	// for errors.Is, and for errors.As with an *Error without body and message; nil for success
+	// the cause of the failure; nil for success. errors.As finds an *Error in it, without body and
+	// message
 	Err error
 }
 

@@ -52,7 +52,7 @@ const (
 // an unknown code, like [net/http.StatusText]. A code is a finding, not a decision: Twilio's own
 // example has one on a draft. Only Status shows whether a profile is rejected.
 //
-// See
+// The source of the codes:
 // https://www.twilio.com/en-us/changelog/introducing-error-codes-for-trust-hub-customer-profiles.
 func ProfileErrorText(code int) string {
 	switch code {

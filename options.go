@@ -13,9 +13,9 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/text"
 )
 
-// Option configures a [Client]. The order of options does not matter. The last of two equal options
-// wins. Exceptions: WithHooks, WithMiddleware and WithUserAgent accumulate, and only one of
-// WithBaseURL and WithEdge may be given, once.
+// Option configures a [Client]. The order of options does not matter. If an option is given twice,
+// the last one wins. Exceptions: WithHooks, WithMiddleware and WithUserAgent accumulate, and only
+// one of WithBaseURL and WithEdge may be given, once.
 type Option func(*config) error
 
 // CallOption configures one call.
@@ -115,7 +115,7 @@ func WithUserAgent(product string) Option {
 }
 
 // WithTimeout bounds one attempt, from signing the request to the last byte of the body. The
-// default is 30 s. The context bounds the whole call, with its retries and waits.
+// default is 30 s.
 //
 // The error of an attempt that takes too long is a [net.Error] whose Timeout method returns true,
 // and [context.DeadlineExceeded] by [errors.Is]. The deadline of the caller's context gives the
@@ -180,14 +180,15 @@ func WithMaxResponseBytes(n int64) Option {
 	}
 }
 
-// WithLogger writes one record for each attempt: at Debug for a complete 2xx, at Warn for a
-// failure, retried or not. A record has the method, path, status, attempt, duration and request id.
-// That of a failure also has its [Reason] and retry_in, the least time until the next attempt.
-// There is nothing else in it.
+// WithLogger writes one record for each attempt, at Debug for a complete 2xx and at Warn for a
+// failure. A record has the method, path, status, attempt, duration and request id. The path has
+// the SID. A failure also has its [Reason], and retry_in, the least time until the next attempt.
 //
-// An outage that holds a batch writes a Warn at its start and an Info at its end. A
-// callback handler writes a record for each request: at Debug when it succeeded or has no
-// signature, otherwise at Warn, with a reason of [CallbackInfo].
+// Other records: at Warn the start of an outage, a replaced [http.DefaultTransport], a late sweep
+// of a [Tracker], its failed batch, and a change that was not handled; at Info the end of an
+// outage; at Debug a complete sweep. A callback handler writes one record for each request. It is
+// at Warn if the request has a signature and failed, otherwise at Debug. It has a reason of
+// [CallbackInfo] and the SID.
 func WithLogger(logger *slog.Logger) Option {
 	return func(c *config) error {
 		if logger == nil {
@@ -288,7 +289,7 @@ func (c *config) checkPlainHTTP() error {
 	if c.plainHTTP || address.IsSecure(c.baseURL) {
 		return nil
 	}
-	return &OptionError{"WithPlainHTTP", errors.New("it takes this option to send credentials in the clear: the base URL is http beyond a loopback address")}
+	return &OptionError{"WithPlainHTTP", errors.New("it is required for this base URL: http beyond loopback sends credentials unencrypted")}
 }
 
 var errNil = errors.New("it is nil")

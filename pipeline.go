@@ -140,7 +140,7 @@ func (p *pipeline) exchange(signed, req *http.Request) (*answer, error) {
 	case err != nil:
 		return nil, fromOutside(ctx, err)
 	case response == nil || response.Body == nil:
-		return nil, errors.New("the transport returned neither a whole answer nor an error")
+		return nil, errors.New("the transport returned neither a complete response nor an error")
 	}
 	response.Request = req
 	a := &answer{Response: response}

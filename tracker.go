@@ -105,9 +105,9 @@ func (c *Client) NewTracker(cfg TrackerConfig) (*Tracker, error) {
 //
 // Once: a change is handled until handle returns nil. When handle returns an error, it is called
 // again after 1 s, then 2 s, up to a minute, with the newest state of the SID. If that is the state
-// handled last, there is no change any more. After a restart of the program, the changes come again
-// that [TrackerConfig.Known] does not know. So a change is handled exactly once if handle records
-// After in the same transaction as its effects, and at least once otherwise.
+// handled last, there is no change any more. After a restart of the program, each change that Known
+// does not return comes again. So a change is handled exactly once if handle records After in the
+// same transaction as its effects, and at least once otherwise.
 //
 // Errors: an error of a SID, Twilio's 404 included, is a Change with Err if it differs from the
 // last error of the SID by status, code or kind. Each sweep fetches the SID again. An error that

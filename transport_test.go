@@ -295,7 +295,7 @@ func TestCallsRecoverFromDeadConnections(t *testing.T) {
 }
 
 // A caller's deadline makes the client drop idle connections. A cancellation does not.
-func TestDeadlinesMakeIdleConnectionsSuspect(t *testing.T) {
+func TestDeadlinesCloseIdleConnections(t *testing.T) {
 	deadline := func(ctx context.Context) (context.Context, context.CancelFunc) {
 		return context.WithTimeout(ctx, time.Second)
 	}

@@ -7,10 +7,10 @@
 //
 // It validates what the document states: path, parameters and credentials of a request; status,
 // headers, content type and body of a response. Host, base path and the scheme of the Authorization
-// header are free. These responses are not validated: status 429 or 5xx without JSON; any status
-// but 2xx that has neither JSON nor a Twilio-Request-Id, since a gateway sent it; an incomplete
-// body; and a body over 1 MiB. Bodies up to that size are held in memory. The caller reads exactly
-// the bytes that came.
+// header are free. These responses are not validated: status 429 or 5xx without JSON; a response
+// other than 2xx without JSON and without a Twilio-Request-Id, since a gateway sent it; an
+// incomplete body; and a body over 1 MiB. Bodies up to that size are held in memory. The caller
+// reads exactly the bytes that came.
 //
 // The client can read every response that keeps the contract. It also reads some that break it: a
 // new status or a malformed URI is passed on as it is.
@@ -171,7 +171,7 @@ func (t *transport) judgeResponse(exchange *exchange, answer *http.Response) (fo
 	case err != nil:
 		return nil, body
 	case len(body) > maxBody && t.reportLarge:
-		return []Finding{{Reason: "the body is over 1 MiB and was not judged"}}, body
+		return []Finding{{Reason: "the body is over 1 MiB and was not validated"}}, body
 	case len(body) > maxBody:
 		return nil, body
 	}

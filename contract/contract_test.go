@@ -346,7 +346,7 @@ func TestLargeBodies(t *testing.T) {
 			continue
 		}
 		checkAnswer(t, answer, err, 200, body)
-		if reported == nil || reported.Findings[0].Reason != "the body is over 1 MiB and was not judged" {
+		if reported == nil || reported.Findings[0].Reason != "the body is over 1 MiB and was not validated" {
 			t.Errorf("%s: reported %v", name, reported)
 		}
 	}

@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # cenkalti/backoff v5.0.3: when the context ends a wait, Retry drops the error of the last attempt.
 #
-# Guess: the error of Retry matches both the context's error and that of the attempt, or at least names it.
-# Found: it is the context's alone. A log then says "context deadline exceeded", and not that the server
-# answered 503 all the time. Who needs both has to keep the last error, or use the schedule without Retry.
+# Guess: the error of Retry matches both the context's error and that of the attempt, or at least
+# names it.
+# Found: it is the context's alone. A log then says "context deadline exceeded", and not that the
+# server answered 503 all the time. To have both, keep the last error, or use the schedule without
+# Retry.
 # Source: retry.go of that version.
 set -euo pipefail
 work=$(mktemp -d)

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # encoding/json of Go 1.27.4: the text of a type error has keys of the JSON, and Field has indices.
 #
-# Guess: the new implementation behind encoding/json keeps UnmarshalTypeError as it was: Field names fields of Go
-# structs, "errors.code".
-# Found: Field is the path in the JSON: "errors.1.code" for an item of a list, "links.<key>" for a value of a map.
-# Code that compares Field finds nothing any more, and logs of decoding errors now hold keys that the server chose, which
-# may be personal data. GOEXPERIMENT=nojsonv2 brings the old path back.
+# Guess: the new implementation behind encoding/json keeps UnmarshalTypeError as it was: Field names
+# fields of Go structs, "errors.code".
+# Found: Field is the path in the JSON: "errors.1.code" for an item of a list, "links.<key>" for a
+# value of a map. Code that compares Field finds nothing any more, and logs of decoding errors now
+# hold keys that the server chose, which may be personal data. GOEXPERIMENT=nojsonv2 brings the old
+# path back.
 # Source: UnmarshalTypeError in encoding/json/v2_decode.go of that version.
 set -euo pipefail
 work=$(mktemp -d)

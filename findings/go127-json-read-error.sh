@@ -2,10 +2,11 @@
 # encoding/json of Go 1.27.4: a Decoder drops the error of a Read that also returned data.
 #
 # Guess: an error of the reader, such as a timeout, ends Decode with that error, as before.
-# Found: if the same Read returned data that does not complete the value, the Decoder reads again. If that Read succeeds, Decode
-# succeeds, and the timeout is lost. A reader that returns an error only once, such as a wrapper that checks a
-# deadline after each Read, cannot stop the new Decoder.
-# Source: jsontext's decodeBuffer.fetch, behind Decoder in encoding/json/v2_stream.go of that version.
+# Found: if the same Read returned data that does not complete the value, the Decoder reads again.
+# If that Read succeeds, Decode succeeds, and the timeout is lost. A reader that returns an error
+# only once, such as a wrapper that checks a deadline after each Read, cannot stop the new Decoder.
+# Source: jsontext's decodeBuffer.fetch, behind Decoder in encoding/json/v2_stream.go of that
+# version.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# net/http of Go 1.26.8: the Timeout of an http.Client costs goroutines behind every transport that net/http
-# does not know by name.
+# net/http of Go 1.26.8: the Timeout of an http.Client costs goroutines behind every transport that
+# net/http does not know by name.
 #
 # Guess: Timeout is a context's deadline, and costs a timer.
-# Found: for *http.Transport it does. A RoundTripper of one's own that only calls it, such as every tracing or
-# retrying middleware, makes each request hold two more goroutines until its body is read.
-# A deadline of the request's context costs none.
+# Found: for *http.Transport it does. A RoundTripper of one's own that only calls it, such as every
+# tracing or retrying middleware, makes each request hold two more goroutines until its body is
+# read. A deadline of the request's context costs none.
 # Source: setRequestCancel in net/http/client.go.
 set -euo pipefail
 export GOTOOLCHAIN=go1.26.8

@@ -2,9 +2,10 @@
 # nats-server v2.12.2, nats.go v1.47.0: Nak ignores the BackOff of a JetStream consumer.
 #
 # Guess: BackOff spaces all redeliveries of a message, those after a Nak included.
-# Found: BackOff is for acknowledgements that do not come. After a Nak the message comes again at once, so that a worker that returns
-# a SID in an outage uses up MaxDeliver within milliseconds. It has to use NakWithDelay. Afterwards the message stays in
-# the work queue and is never delivered again, and the consumer reports nothing as pending.
+# Found: BackOff is for acknowledgements that do not come. After a Nak the message comes again at
+# once, so that a worker that returns a SID in an outage uses up MaxDeliver within milliseconds. It
+# has to use NakWithDelay. Afterwards the message stays in the work queue and is never delivered
+# again, and the consumer reports nothing as pending.
 # Source: processNak in server/consumer.go of that version.
 set -euo pipefail
 work=$(mktemp -d)

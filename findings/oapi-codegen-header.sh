@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # oapi-codegen v2.8.2: a response header that does not fit its type costs the whole response.
 #
-# Guess: a typed header that cannot be parsed is left empty, or comes back as an error beside the body.
-# Found: ...WithResponse returns the error alone. Status and body, which are as documented, are lost, also when
-# nobody reads that header. Optional response headers are best documented as strings.
+# Guess: a typed header that cannot be parsed is left empty, or comes back as an error beside the
+# body.
+# Found: ...WithResponse returns the error alone. Status and body, which are as documented, are
+# lost, also when nobody reads that header. Optional response headers are best documented as
+# strings.
 # Source: the generated Parse...Response function.
 set -euo pipefail
 work=$(mktemp -d)

@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# oapi-codegen v2.8.2: with prefer-skip-optional-pointer, an object with further properties writes optional
-# properties that it does not have.
+# oapi-codegen v2.8.2: with prefer-skip-optional-pointer, an object with further properties writes
+# optional properties that it does not have.
 #
-# Guess: a field with the tag json:"code,omitempty,omitzero" is left out when it is 0, in every object.
-# Found: an object with additionalProperties has a MarshalJSON of its own, which does not look at the tag.
-# Reading {"message":"m"} and writing it again adds "code":0, which the server takes for a value.
+# Guess: a field with the tag json:"code,omitempty,omitzero" is left out when it is 0, in every
+# object.
+# Found: an object with additionalProperties has a MarshalJSON of its own, which does not look at
+# the tag. Reading {"message":"m"} and writing it again adds "code":0, which the server takes for a
+# value.
 # Source: pkg/codegen/templates/additional-properties.tmpl of that version.
 set -euo pipefail
 work=$(mktemp -d)

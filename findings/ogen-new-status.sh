@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
-# ogen v1.24.0: a value that an enumeration of the document does not have yet costs the whole response.
+# ogen v1.24.0: a value that an enumeration of the document does not have yet costs the whole
+# response.
 #
 # Guess: a client passes on an unknown value of a string enumeration, or only that field is missing.
-# Found: the response is a decode error, since responses are validated. An API that adds a status, which most call no
-# breaking change, breaks every deployed client for the objects that have it. oapi-codegen v2.8.2 passes it on.
+# Found: the response is a decode error, since responses are validated. An API that adds a status,
+# which most call no breaking change, breaks every deployed client for the objects that have it.
+# oapi-codegen v2.8.2 passes it on.
 # Source: the generated Validate method, which the generated client calls for each response.
 set -euo pipefail
 work=$(mktemp -d)

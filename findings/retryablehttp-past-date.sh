@@ -2,8 +2,9 @@
 # go-retryablehttp v0.7.8: a Retry-After with a date that has just passed turns backoff off.
 #
 # Guess: a Retry-After that asks for no wait is ignored, and the exponential backoff counts.
-# Found: the wait is 0. A client that retries 10 times sends 11 requests within milliseconds, to a server that
-# said it is overloaded, as soon as its clock is a second ahead of the server's. This SDK ignores such a date.
+# Found: the wait is 0. A client that retries 10 times sends 11 requests within milliseconds, to a
+# server that said it is overloaded, as soon as its clock is a second ahead of the server's. This
+# SDK ignores such a date.
 # Source: DefaultBackoff and parseRetryAfterHeader in client.go of that version.
 set -euo pipefail
 work=$(mktemp -d)

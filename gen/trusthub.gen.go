@@ -73,35 +73,35 @@ func (e CustomerProfileStatus) Valid() bool {
 	}
 }
 
-// CustomerProfile A Customer Profile: who a business is, as told to Twilio, and how far Twilio's review of it has come. Absent,
-// null and empty strings all read as "".
+// CustomerProfile A Customer Profile: who a business is, and the state of Twilio's review. Absent,
+// null and empty strings are all read as "".
 type CustomerProfile struct {
 	// SID The SID of this profile, `BU` and 32 hexadecimal digits.
 	SID string `json:"sid,omitempty,omitzero"`
 
-	// AccountSID The SID of the account that made the profile, `AC` and 32 hexadecimal digits.
+	// AccountSID The SID of the account of the profile, `AC` and 32 hexadecimal digits.
 	AccountSID string `json:"account_sid,omitempty,omitzero"`
 
-	// PolicySID The SID of the policy that the profile is reviewed against, `RN` and 32 hexadecimal digits.
+	// PolicySID The SID of the policy of the review, `RN` and 32 hexadecimal digits.
 	PolicySID string `json:"policy_sid,omitempty,omitzero"`
 
 	// FriendlyName The name that the owner gave to the profile.
 	FriendlyName string `json:"friendly_name,omitempty,omitzero"`
 
-	// Status How far the review of a Customer Profile has come. A status that Twilio adds later is passed through as it is,
-	// and Valid reports false for it.
+	// Status The state of the review of a Customer Profile. A status that Twilio adds later is
+	// kept as received, and Valid returns false for it.
 	Status CustomerProfileStatus `json:"status,omitempty,omitzero"`
 
-	// ValidUntil When the profile stops being valid, in UTC; null while no end is set.
+	// ValidUntil When the profile expires, in UTC; null for no end.
 	ValidUntil *time.Time `json:"valid_until,omitempty"`
 
-	// Email The address that Twilio informs when the status changes.
+	// Email The e-mail address to which Twilio reports changes of the status.
 	Email string `json:"email,omitempty,omitzero"`
 
 	// StatusCallback The URL that Twilio calls when the status changes.
 	StatusCallback string `json:"status_callback,omitempty,omitzero"`
 
-	// DateCreated When the profile was made, in UTC.
+	// DateCreated When the profile was created, in UTC.
 	DateCreated *time.Time `json:"date_created,omitempty"`
 
 	// DateUpdated When the profile was last changed, in UTC.
@@ -113,57 +113,58 @@ type CustomerProfile struct {
 	// Links The absolute URLs of the profile's subresources, by name.
 	Links map[string]string `json:"links,omitempty,omitzero"`
 
-	// Errors What Twilio has found wrong with the profile. A rejected profile has its reasons here, but one that has any need
-	// not be rejected: the status tells that.
+	// Errors Twilio's findings about the profile. A rejected profile has its reasons here. A finding
+	// does not imply a rejection: only the status shows it.
 	Errors []CustomerProfileError `json:"errors,omitempty,omitzero"`
 }
 
-// CustomerProfileError Something that Twilio has found wrong with a Customer Profile. Undocumented keys are kept. An item of another shape breaks
-// this contract, and is read as well as can be: what is no object counts as the code of one; a code in a string of
-// digits is that number; any other code is kept as it is under the key `code_as_received`, beside a code of 0.
+// CustomerProfileError A finding of Twilio about a Customer Profile. Undocumented keys are kept. An item
+// of another shape breaks this contract. The client reads an item that is not an object as
+// the code. A string of digits is read as a number. Any other code is kept under the key
+// `code_as_received`, and the code is 0.
 type CustomerProfileError struct {
-	// Code Twilio's error code, explained at https://www.twilio.com/docs/api/errors/{code}; 0 when there is none.
+	// Code Twilio's error code; 0: none. See https://www.twilio.com/docs/api/errors/{code}.
 	Code                 int                    `json:"code,omitempty,omitzero"`
 	AdditionalProperties map[string]interface{} `json:"-"`
 }
 
-// CustomerProfileStatus How far the review of a Customer Profile has come. A status that Twilio adds later is passed through as it is,
-// and Valid reports false for it.
+// CustomerProfileStatus The state of the review of a Customer Profile. A status that Twilio adds later is
+// kept as received, and Valid returns false for it.
 type CustomerProfileStatus string
 
-// Error Twilio's answer to a request that failed.
+// Error The body of Twilio's error responses.
 type Error struct {
-	// Code Twilio's error code, explained at https://www.twilio.com/docs/api/errors/{code}.
+	// Code Twilio's error code. See https://www.twilio.com/docs/api/errors/{code}.
 	Code int `json:"code,omitempty,omitzero"`
 
-	// Message What went wrong, for people.
+	// Message The error, for people.
 	Message string `json:"message,omitempty,omitzero"`
 
 	// MoreInfo The address of the error code's documentation.
 	MoreInfo string `json:"more_info,omitempty,omitzero"`
 
-	// Status The HTTP status of the answer.
+	// Status The HTTP status of the response.
 	Status int `json:"status,omitempty,omitzero"`
 }
 
-// Problem Twilio's answer to a request that failed, as problem details (RFC 9457).
+// Problem The body of Twilio's error responses, as problem details (RFC 9457).
 type Problem struct {
-	// Code Twilio's error code, explained at https://www.twilio.com/docs/api/errors/{code}.
+	// Code Twilio's error code. See https://www.twilio.com/docs/api/errors/{code}.
 	Code int `json:"code,omitempty,omitzero"`
 
 	// Type The address of the error code's documentation.
 	Type string `json:"type,omitempty,omitzero"`
 
-	// Title What kind of error it is, for people; the same each time.
+	// Title The kind of the error, for people.
 	Title string `json:"title,omitempty,omitzero"`
 
-	// Status The HTTP status of the answer.
+	// Status The HTTP status of the response.
 	Status int `json:"status,omitempty,omitzero"`
 
-	// Detail What went wrong this time, for people.
+	// Detail The details of this error, for people.
 	Detail string `json:"detail,omitempty,omitzero"`
 
-	// Instance The address of this occurrence.
+	// Instance The address of this error.
 	Instance string `json:"instance,omitempty,omitzero"`
 }
 
@@ -309,8 +310,8 @@ type ClientInterface interface {
 
 	// FetchCustomerProfile Fetch one Customer Profile by its SID.
 	//
-	// Returns the profile as it is now, the state of its review included. Reading has no side effects, so repeating
-	// the request is always safe.
+	// Returns the current profile with the state of its review. The request has no side effects,
+	// so it is always safe to repeat it.
 	//
 	// Corresponds with GET /v1/CustomerProfiles/{Sid} (the `FetchCustomerProfile` operationId).
 	FetchCustomerProfile(ctx context.Context, sid string, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -318,8 +319,8 @@ type ClientInterface interface {
 
 // FetchCustomerProfile Fetch one Customer Profile by its SID.
 //
-// Returns the profile as it is now, the state of its review included. Reading has no side effects, so repeating
-// the request is always safe.
+// Returns the current profile with the state of its review. The request has no side effects,
+// so it is always safe to repeat it.
 //
 // Corresponds with GET /v1/CustomerProfiles/{Sid} (the `FetchCustomerProfile` operationId).
 func (c *Client) FetchCustomerProfile(ctx context.Context, sid string, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -414,8 +415,8 @@ type ClientWithResponsesInterface interface {
 
 	// FetchCustomerProfileWithResponse Fetch one Customer Profile by its SID.
 	//
-	// Returns the profile as it is now, the state of its review included. Reading has no side effects, so repeating
-	// the request is always safe.
+	// Returns the current profile with the state of its review. The request has no side effects,
+	// so it is always safe to repeat it.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -511,8 +512,8 @@ func (r FetchCustomerProfileResponse) ContentType() string {
 
 // FetchCustomerProfileWithResponse Fetch one Customer Profile by its SID.
 //
-// Returns the profile as it is now, the state of its review included. Reading has no side effects, so repeating
-// the request is always safe.
+// Returns the current profile with the state of its review. The request has no side effects,
+// so it is always safe to repeat it.
 //
 // Returns a wrapper object for the known response body format(s).
 //

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Takes the steps of a release in CONTRIBUTING.md in a repository of its own, made from what git has staged, and uses
-# the versions from outside.
+# Takes the steps of a release in CONTRIBUTING.md in a repository of its own, made from what git has
+# staged, and uses the versions from outside.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 sdk=github.com/seed07fc1495/trusthub version=v0.1.0 sid=BUaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa

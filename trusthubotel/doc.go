@@ -29,8 +29,8 @@
 //	trusthub.client.call.attempts   the requests of a call; by error.type
 //	trusthub.callback.duration      one request to a callback handler; by status and error.type
 //
-// The gauges trusthub.client.limit, .in_flight, .waiting, .retries_left, .paused, .failing and
-// .holding are the fields of [trusthub.Stats].
+// The gauges trusthub.client.limit, .in_flight, .waiting, .retries_left, .paused and .holding are
+// fields of [trusthub.Stats]. trusthub.client.failing is the time since its FailingSince.
 //
 // [ObserveTracker] records a [trusthub.Tracker]: trusthub.tracker.profiles, .pending,
 // .sweep.duration, .sweep.age, .success.age and .changes.
@@ -40,16 +40,17 @@
 // A failure has an error.type: the status, such as 503, or else the [trusthub.Reason], such as
 // timeout. A 2xx response with a truncated body is torn. decode and a redirect fail the call only,
 // not its request. A response of a gateway has its status as the error.type of the request, and
-// gateway as that of the call. The error.type of a callback is its reason (see
-// [trusthub.CallbackInfo]): alert on all reasons except no_signature, which comes from probes and
-// strangers, not_found and method.
+// gateway as that of the call. The error.type of a callback is its reason, see
+// [trusthub.CallbackInfo].
 //
 // # Together with otelhttp
 //
 // Put package otelhttp into [trusthub.WithMiddleware]. The innermost transport stays the client's
 // own then:
 //
-//	trusthub.WithMiddleware(func(next http.RoundTripper) http.RoundTripper { return otelhttp.NewTransport(next) })
+//	trusthub.WithMiddleware(func(next http.RoundTripper) http.RoundTripper {
+//		return otelhttp.NewTransport(next)
+//	})
 //
 // If a wrapper replaces http.DefaultTransport, the client has no connection pool of its own (3,000
 // profiles needed 1,452 connections that way, and 72 with the pool) and no health checks; NewClient
@@ -59,9 +60,9 @@
 //
 // # Trace context
 //
-// Nothing is sent to Twilio: requests have no traceparent header, since the program decides what
-// third parties learn. A program with its own gateway can add the header in a middleware, whose
-// context is that of the request's span. See the example of Hooks.
+// No trace context is sent to Twilio: requests have no traceparent header, since the program
+// decides what third parties learn. A program with its own gateway can add the header in a
+// middleware, whose context is that of the request's span. See the example of Hooks.
 //
 // # Prometheus
 //

@@ -115,7 +115,7 @@ func TestGateway(t *testing.T) {
 }
 
 // A request that was not sent has no client span and no metrics.
-func TestUnsent(t *testing.T) {
+func TestRequestThatWasNotSent(t *testing.T) {
 	o := newObserver()
 	client, err := trusthub.NewClient(trusthub.AuthFunc(func(*http.Request) error { return errors.New("no token") }), o.hooks())
 	if err != nil {
@@ -145,7 +145,7 @@ func TestScopeVersion(t *testing.T) {
 }
 
 // A client may pass the context of its request to another client with the same hooks.
-func TestNested(t *testing.T) {
+func TestCallInsideACall(t *testing.T) {
 	o := newObserver()
 	h := o.hooks()
 	inner := apitest.Over(t, trusthubtest.NewHandler(), h)
@@ -163,7 +163,7 @@ func TestNested(t *testing.T) {
 }
 
 // The same hooks given twice end each span once.
-func TestTwice(t *testing.T) {
+func TestHooksTwice(t *testing.T) {
 	o := newObserver()
 	h := o.hooks()
 	if _, err := apitest.Over(t, trusthubtest.NewHandler(), h, h).FetchCustomerProfile(t.Context(), sid); err != nil {

@@ -21,7 +21,7 @@ func newInstruments(meter metric.Meter) instruments {
 	seconds := []float64{0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30, 60, 300, 900}
 	request, err1 := httpconv.NewClientRequestDuration(meter)
 	wait, err2 := meter.Float64Histogram("trusthub.client.request.wait", metric.WithUnit("s"), metric.WithExplicitBucketBoundaries(seconds...),
-		metric.WithDescription("Time that a request waited for its turn."))
+		metric.WithDescription("Time that a request waited for a slot."))
 	call, err3 := meter.Float64Histogram("trusthub.client.call.duration", metric.WithUnit("s"), metric.WithExplicitBucketBoundaries(seconds...),
 		metric.WithDescription("Duration of calls, waits and retries included."))
 	attempts, err4 := meter.Int64Histogram("trusthub.client.call.attempts", metric.WithUnit("{request}"),

@@ -43,12 +43,12 @@ type gauge struct {
 func gauges() []gauge {
 	return []gauge{
 		{"limit", "{request}", "Requests that may be in flight, as found so far; 0: no limit.", func(s trusthub.Stats) float64 { return s.Limit }},
-		{"in_flight", "{request}", "Requests that are sent and not answered.", func(s trusthub.Stats) float64 { return float64(s.InFlight) }},
-		{"waiting", "{call}", "Calls that wait for their turn.", func(s trusthub.Stats) float64 { return float64(s.Waiting) }},
+		{"in_flight", "{request}", "Requests in flight.", func(s trusthub.Stats) float64 { return float64(s.InFlight) }},
+		{"waiting", "{call}", "Calls that wait for a slot, or in a batch for another attempt.", func(s trusthub.Stats) float64 { return float64(s.Waiting) }},
 		{"retries_left", "{retry}", "Retries left of the quota.", func(s trusthub.Stats) float64 { return float64(s.RetriesLeft) }},
-		{"paused", "s", "What is left of a pause after a 429.", func(s trusthub.Stats) float64 { return s.Paused.Seconds() }},
-		{"failing", "s", "Time since the first failure after the last verdict of Twilio; 0 while the last is a success.", failing},
-		{"holding", "", "1 while a fleet holds in an outage, else 0.", holding},
+		{"paused", "s", "Remaining pause after a 429.", func(s trusthub.Stats) float64 { return s.Paused.Seconds() }},
+		{"failing", "s", "Time since the first failed request after Twilio's last final response; 0: none has failed since.", failing},
+		{"holding", "", "1 while a batch waits for the end of an outage, otherwise 0.", holding},
 	}
 }
 

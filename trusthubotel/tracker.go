@@ -18,10 +18,11 @@ import (
 //	trusthub.tracker.pending        SIDs that wait for a poll or for the handler
 //	trusthub.tracker.sweep.duration of the last complete sweep
 //	trusthub.tracker.sweep.age      time since its end; absent before the first one
-//	trusthub.tracker.success.age    time since the last response of Twilio; absent before the first one
-//	trusthub.tracker.changes        handled changes, by trusthub.profile.status; "error" for errors
+//	trusthub.tracker.success.age    time since Twilio's last final response; absent before
+//	trusthub.tracker.changes        handled changes, by trusthub.profile.status
 //
-// Alert on the age of the sweep, and on a number of pending SIDs that does not fall.
+// The status "other" is an undocumented one, and "error" is an error of a SID. Alert on the age of
+// the sweep, and on a number of pending SIDs that does not fall.
 func ObserveTracker(tracker *trusthub.Tracker, opts ...Option) (metric.Registration, error) {
 	c := newConfig(opts)
 	meter, common := c.meter(), metric.WithAttributes(c.attributes...)
@@ -35,7 +36,7 @@ func ObserveTracker(tracker *trusthub.Tracker, opts ...Option) (metric.Registrat
 	pending := gauge("pending", "{profile}", "Profiles that wait to be polled, or whose change is not handled yet.")
 	sweep := gauge("sweep.duration", "s", "Duration of the last complete sweep.")
 	sweepAge := gauge("sweep.age", "s", "Time since the last complete sweep has ended.")
-	successAge := gauge("success.age", "s", "Time since Twilio last answered the client.")
+	successAge := gauge("success.age", "s", "Time since Twilio's last final response.")
 	changes, err := meter.Int64ObservableCounter("trusthub.tracker.changes", metric.WithUnit("{change}"),
 		metric.WithDescription("Changes that were handled."))
 	if err := errors.Join(append(errs, err)...); err != nil {

@@ -12,7 +12,7 @@ import (
 // changes of the other fields.
 //
 // The usual body of a Status of 400 or more is an error in Twilio's shape with a code made of the
-// status. Another Status has an empty body. Body replaces the body. The Content-Type is
+// status. With a Status below 400, the body is empty. Body replaces the body. The Content-Type is
 // application/json if Body is valid JSON, and text/plain if not. Header overrides it, for HTML or
 // for JSON under another name. A name without values in Header removes the header.
 type Fault struct {

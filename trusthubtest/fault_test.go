@@ -185,7 +185,7 @@ func TestLimitConcurrency(t *testing.T) {
 		client := inProcess(t, handler, once)
 		handler.LimitConcurrency(3)
 		handler.Delay(time.Second)
-		round := func() (refused int) {
+		round := func() (throttled int) {
 			var mu sync.Mutex
 			var all sync.WaitGroup
 			for range 5 {
@@ -196,25 +196,25 @@ func TestLimitConcurrency(t *testing.T) {
 							t.Errorf("got %v", err)
 						}
 						mu.Lock()
-						refused++
+						throttled++
 						mu.Unlock()
 					}
 				})
 			}
 			all.Wait()
-			return refused
+			return throttled
 		}
 		for range 3 { // each response frees a slot
-			if refused := round(); refused != 2 {
-				t.Errorf("%d of 5 throttled", refused)
+			if throttled := round(); throttled != 2 {
+				t.Errorf("%d of 5 throttled", throttled)
 			}
 		}
-		if refused := handler.Refused(); refused != 6 {
-			t.Errorf("%d throttled in all", refused)
+		if throttled := handler.Refused(); throttled != 6 {
+			t.Errorf("%d throttled in all", throttled)
 		}
 		handler.LimitConcurrency(0)
-		if refused := round(); refused != 0 {
-			t.Errorf("%d throttled without a limit", refused)
+		if throttled := round(); throttled != 0 {
+			t.Errorf("%d throttled without a limit", throttled)
 		}
 	})
 }

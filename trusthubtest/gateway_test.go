@@ -24,10 +24,10 @@ func TestGateways(t *testing.T) {
 			handler.Fail(trusthubtest.Gateway(name))
 			var response trusthub.Response
 			_, err := client.FetchCustomerProfile(t.Context(), trusthubtest.ExampleSID, trusthub.WithResponseInto(&response))
-			apiErr, refused := errors.AsType[*trusthub.Error](err)
+			apiErr, failed := errors.AsType[*trusthub.Error](err)
 			decodeErr, undecoded := errors.AsType[*trusthub.DecodeError](err)
 			switch {
-			case refused && !apiErr.FromTwilio():
+			case failed && !apiErr.FromTwilio():
 			case undecoded && decodeErr.RequestID == "":
 			default:
 				t.Errorf("%s: got %v", name, err)

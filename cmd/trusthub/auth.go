@@ -52,17 +52,17 @@ func newAuthStatusCommand() *cobra.Command {
 	return cmd
 }
 
-// tried describes the response to a request with the credentials. ok means that Twilio accepts
-// them.
+// tried describes the response to a request with the credentials. ok means that they are
+// accepted.
 func tried(err error, response trusthub.Response) (result string, ok bool) {
 	status := fmt.Sprintf("status %d, request %s", response.StatusCode, orDash(response.RequestID))
 	switch {
 	case err == nil || errors.Is(err, trusthub.ErrNotFound):
-		return "accepted by Twilio (" + status + ")", true
+		return "accepted (" + status + ")", true
 	case errors.Is(err, trusthub.ErrUnauthorized):
-		return "rejected by Twilio (" + status + ")", false
+		return "rejected (" + status + ")", false
 	case errors.Is(err, trusthub.ErrForbidden):
-		return "accepted by Twilio, without the permission to fetch profiles (" + status + ")", false
+		return "accepted, without the permission to fetch profiles (" + status + ")", false
 	}
 	return err.Error(), false
 }

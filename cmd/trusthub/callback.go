@@ -138,18 +138,18 @@ func explain(out io.Writer, r *http.Request, url string, named []webhook.NamedKe
 	would, found := webhook.Explain(r, url, named)
 	switch {
 	case problem == nil:
-		fmt.Fprintf(out, "The signature is valid, by the key of %s and %s.\n", would.Key, would.Algorithm)
+		fmt.Fprintf(out, "The signature is valid. Key: %s, algorithm: %s.\n", would.Key, would.Algorithm)
 		fmt.Fprintln(out, "If the service answers 403, its handler has another URL: try PublicURL with the path that reaches the handler.")
 		if path, ok := webhook.ParseAddress(url); ok && message.Subject(path.Path) == "" {
 			fmt.Fprintln(out, "But neither the path nor the parameters name exactly one profile: the response is 400.")
 		}
 		return nil
 	case !found:
-		fmt.Fprintf(out, "The signature is not valid: %s.\nNo known change makes it valid: it is of another key, URL or body.\n", text.Clean(problem.Error()))
+		fmt.Fprintf(out, "The signature is not valid: %s.\nNo known change makes it valid: the key, the URL or the body is another one.\n", text.Clean(problem.Error()))
 	case len(would.Changes) == 0:
-		fmt.Fprintf(out, "The signature is not valid: %s.\nEverything else is right, by the key of %s and %s.\n", text.Clean(problem.Error()), would.Key, would.Algorithm)
+		fmt.Fprintf(out, "The signature is not valid: %s.\nEverything else is right. Key: %s, algorithm: %s.\n", text.Clean(problem.Error()), would.Key, would.Algorithm)
 	default:
-		fmt.Fprintf(out, "The signature is not valid: %s.\nIt would be valid, by the key of %s and %s,\n", text.Clean(problem.Error()), would.Key, would.Algorithm)
+		fmt.Fprintf(out, "The signature is not valid: %s.\nIt would be valid with the key %s and %s,\n", text.Clean(problem.Error()), would.Key, would.Algorithm)
 		for _, change := range would.Changes {
 			fmt.Fprintln(out, "  "+change)
 		}

@@ -193,7 +193,7 @@ func conclude(stderr io.Writer, verdicts []verdict, source *sidSource, interrupt
 	}
 	passed := len(verdicts) - broken - missing - malformed
 	missing += source.reader.Skipped()
-	summary := fmt.Errorf("%d profiles pass, %d break the contract, %d could not be fetched", passed, broken, missing+malformed)
+	summary := fmt.Errorf("profiles: %d pass, %d break the contract, %d not fetched", passed, broken, missing+malformed)
 	if broken == 0 && !source.complete.Load() {
 		why := errors.New("ended early")
 		if interrupted {
@@ -207,7 +207,7 @@ func conclude(stderr io.Writer, verdicts []verdict, source *sidSource, interrupt
 	case broken > 0:
 		return failure{exitBroken, summary}
 	case malformed == len(verdicts) && malformed > 0:
-		return fmt.Errorf("trusthub: %d of %d SIDs are malformed", malformed, malformed)
+		return fmt.Errorf("trusthub: malformed SIDs: %d of %d", malformed, malformed)
 	case missing+malformed > 0:
 		return failed(summary)
 	}

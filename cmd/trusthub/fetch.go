@@ -91,7 +91,7 @@ func (o *fetchOptions) runMany(cmd *cobra.Command, args []string, client *trusth
 		}
 		defer func() { _ = earlier.Close() }()
 		if earlier.torn {
-			fmt.Fprintf(stderr, "trusthub: the last line of %s was torn and is gone\n", o.resume)
+			fmt.Fprintf(stderr, "trusthub: the last line of %s was truncated, and was removed\n", o.resume)
 		}
 		out = earlier.file
 		// After a resume, the rest may be bad SIDs only. They look like an outage to a client that has
@@ -127,7 +127,7 @@ func (o *fetchOptions) runMany(cmd *cobra.Command, args []string, client *trusth
 	case how.unfinished && o.output == "ndjson":
 		err = failed(fmt.Errorf("%w\nTo continue: %s", err, resumeCommand(cmd, args, &o.input, o.resume)))
 	case how.unfinished:
-		err = failed(fmt.Errorf("%w\nWith --resume FILE, another run would go on with what is missing", err))
+		err = failed(fmt.Errorf("%w\nUse --resume FILE, so that another run fetches only the missing SIDs", err))
 	}
 	return err
 }
@@ -190,7 +190,7 @@ func fetch(ctx context.Context, client *trusthub.Client, sids []string, format *
 		return failure{code: code}
 	}
 	if code == exitUsage {
-		return fmt.Errorf("trusthub: %d of %d SIDs are malformed", missing, len(sids))
+		return fmt.Errorf("trusthub: malformed SIDs: %d of %d", missing, len(sids))
 	}
 	return failure{code, fmt.Errorf("%d of %d profiles could not be fetched", missing, len(sids))}
 }

@@ -30,7 +30,7 @@ func (r *outageReporter) Enabled(ctx context.Context, level slog.Level) bool {
 // Handle writes a line about an outage.
 func (r *outageReporter) Handle(ctx context.Context, record slog.Record) error {
 	switch record.Message {
-	case "trusthub: holding in an outage":
+	case "trusthub: an outage pauses the batch":
 		r.begin(record)
 	case "trusthub: the outage is over":
 		r.set("")

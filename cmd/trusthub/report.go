@@ -34,7 +34,7 @@ func newReportCommand() *cobra.Command {
 		Use:   "report RESULTS",
 		Short: "Summarize the results of fetch",
 		Long: "Summarize a file of fetch -o ndjson or --resume: profiles by status, findings and failures by\n" +
-			"reason, and expiring profiles.  If a SID has several lines, the last one counts.\n\n" +
+			"reason, and expiring profiles. If a SID has several lines, the last one counts.\n\n" +
 			"-o csv writes a row for each SID. It is safe to open in a spreadsheet: a formula gets a ' in\n" +
 			"front. --join writes a row for each row of your own CSV file, whose columns come first.\n\n" +
 			exitCodes("0 each SID has a profile", "1 some are missing; a later run may fetch them", "2 wrong use", "5 nothing is left to fetch, and some SIDs have no profile"),

@@ -13,8 +13,8 @@ func newRootCommand() *cobra.Command {
 		Use:   "trusthub",
 		Short: "Fetch, watch and check Twilio Trust Hub Customer Profiles",
 		Long: "Fetch, watch and check Twilio Trust Hub Customer Profiles, or serve a fake of the API.\n\n" +
-			"Credentials come from TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN, or TWILIO_API_KEY and\n" +
-			"TWILIO_API_SECRET.\n\n" +
+			"Credentials come from TWILIO_API_KEY and TWILIO_API_SECRET if they are set, otherwise from\n" +
+			"TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN.\n\n" +
 			exitCodes("0 success", "1 something could not be fetched", "2 wrong use", "3 the watched profile is rejected", "4 the contract is broken",
 				"5 nothing is left to fetch, and some SIDs have no profile"),
 		Version:       version(),

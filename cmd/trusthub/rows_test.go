@@ -79,7 +79,7 @@ func TestRowsAreThoseOfTheModel(t *testing.T) {
 	}
 }
 
-func TestChangesTellElementsApart(t *testing.T) {
+func TestChangesDistinguishElements(t *testing.T) {
 	one, two := trusthub.CustomerProfileError{Code: 1}, trusthub.CustomerProfileError{Code: 2}
 	before := rows(&trusthub.CustomerProfile{Errors: []trusthub.CustomerProfileError{one}})
 	after := rows(&trusthub.CustomerProfile{Email: "e", Errors: []trusthub.CustomerProfileError{one, two}})

@@ -257,7 +257,7 @@ func (t *tracking) end(change trusthub.Change) {
 	case errors.Is(change.Err, trusthub.ErrInvalidSID):
 		t.cancel(errors.New("trusthub: the SID is malformed"))
 	case isFinal(change.Err), errors.Is(change.Err, trusthub.ErrForbidden):
-		t.cancel(failed(errors.New("the watch ended before the review")))
+		t.cancel(failed(errors.New("the watch ended, and the review did not")))
 	case change.After != nil && endOf(change.After.Status) != nil:
 		t.cancel(endOf(change.After.Status))
 	}

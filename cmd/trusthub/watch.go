@@ -102,7 +102,7 @@ func watch(ctx context.Context, client *trusthub.Client, sid string, every time.
 	if errors.Is(last, trusthub.ErrInvalidSID) {
 		return errors.New("trusthub: the SID is malformed")
 	}
-	return failed(errors.New("the watch ended before the review"))
+	return failed(errors.New("the watch ended, and the review did not"))
 }
 
 // display shows a profile whenever it has changed.
@@ -122,7 +122,7 @@ func (profileLines) show(w io.Writer, profile *trusthub.CustomerProfile) error {
 	return err
 }
 
-// changeLog tells what changes.
+// changeLog prints the status and later changes.
 type changeLog struct{ before []row }
 
 func (c *changeLog) show(w io.Writer, profile *trusthub.CustomerProfile) error {
@@ -151,7 +151,7 @@ func state(profile *trusthub.CustomerProfile, all []row) string {
 	return line
 }
 
-// changes tells what is new, attribute by attribute.
+// changes lists the properties that differ.
 func changes(before, now []row) (lines []string) {
 	for _, r := range now {
 		was := slices.IndexFunc(before, func(b row) bool { return b.key == r.key })

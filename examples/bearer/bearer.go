@@ -51,8 +51,8 @@ type tokens struct {
 	turn    chan struct{} // full while a caller fetches a token
 }
 
-// patience is how long a caller waits for another caller's token before it fetches one itself.
-const patience = time.Second
+// maxWait is how long a caller waits for another caller's token before it fetches one itself.
+const maxWait = time.Second
 
 func (t *tokens) token(ctx context.Context) (*oauth2.Token, error) {
 	if token := t.current.Load(); token.Valid() {
@@ -61,7 +61,7 @@ func (t *tokens) token(ctx context.Context) (*oauth2.Token, error) {
 	select {
 	case t.turn <- struct{}{}:
 		defer func() { <-t.turn }()
-	case <-time.After(patience):
+	case <-time.After(maxWait):
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}

@@ -149,10 +149,10 @@ func TestStartsAndDonesBalance(t *testing.T) {
 					})
 				}
 				for range pick(0, 5) {
-					patience := time.Duration(pick(1, 100)) * time.Second
+					maxWait := time.Duration(pick(1, 100)) * time.Second
 					all.Go(func() {
 						defer func() { _ = recover() }()
-						ctx, cancel := context.WithTimeout(t.Context(), patience)
+						ctx, cancel := context.WithTimeout(t.Context(), maxWait)
 						defer cancel()
 						for range 5 {
 							_, _ = client.FetchCustomerProfile(ctx, sid)

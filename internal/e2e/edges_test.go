@@ -150,20 +150,20 @@ func TestBatchThatEndsEarlyYieldsAnError(t *testing.T) {
 			return apitest.After(10*time.Millisecond, apitest.Unavailable())
 		})
 		client := apitest.Over(t, server, apitest.Defaults(), trusthub.WithMaxConcurrency(1))
-		results, told := 0, false
+		results, failed := 0, false
 		for result := range client.FetchCustomerProfiles(t.Context(), apitest.Numbered(100, new(atomic.Int64))) {
 			if results++; results == 1 {
 				time.Sleep(10 * time.Second) // slow, so that one SID is in progress
 			}
-			told = told || result.Err != nil
+			failed = failed || result.Err != nil
 		}
-		if results < 100 && !told {
+		if results < 100 && !failed {
 			t.Errorf("%d of 100 results, all of them successes", results)
 		}
 	})
 }
 
-// Two failing SIDs in a row do not open the circuit breaker in a batch with concurrency 1: there
+// Two failing SIDs in a row do not make a batch wait with concurrency 1: there
 // are other SIDs in progress.
 func TestTwoBadSIDsInABatchOfOne(t *testing.T) {
 	for name, bad := range map[string]http.HandlerFunc{"500": apitest.Answer(500, apitest.Text, ""), "429": apitest.Throttle("")} {
@@ -332,7 +332,7 @@ func TestIdleTimeIsNoOutage(t *testing.T) {
 			}
 			return apitest.After(2*time.Second, apitest.OK())
 		})
-		results, told := 0, false
+		results, failed := 0, false
 		for result := range apitest.Over(t, server, apitest.Defaults()).FetchCustomerProfiles(t.Context(), func(yield func(string) bool) {
 			for i := range 10 {
 				switch i {
@@ -350,10 +350,10 @@ func TestIdleTimeIsNoOutage(t *testing.T) {
 			}
 		}) {
 			results++
-			told = told || errors.Is(result.Err, trusthub.ErrOutage)
+			failed = failed || errors.Is(result.Err, trusthub.ErrOutage)
 		}
 		if results < 10 {
-			t.Errorf("%d of 10 results, ErrOutage among them: %v", results, told)
+			t.Errorf("%d of 10 results, ErrOutage among them: %v", results, failed)
 		}
 		time.Sleep(time.Hour) // time for the input
 	})
@@ -400,7 +400,7 @@ func TestSecondSIDIsPulled(t *testing.T) {
 		input := func(yield func(string) bool) {
 			for i := range 20 {
 				if i == 2 {
-					time.Sleep(time.Second) // opens the circuit breaker before the next pull
+					time.Sleep(time.Second) // the API counts as down before the next pull
 				}
 				if !yield(fmt.Sprintf("BU%032x", i)) {
 					return

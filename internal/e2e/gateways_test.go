@@ -44,7 +44,7 @@ func TestGatewaysInACall(t *testing.T) {
 		fake.FailFunc(func(*http.Request) (trusthubtest.Fault, bool) { return fault, true })
 		var d apitest.Diary
 		profile, err := apitest.Over(t, fake, d.Hooks(), apitest.Defaults()).FetchCustomerProfile(t.Context(), sid)
-		apiErr, refused := errors.AsType[*trusthub.Error](err)
+		apiErr, failed := errors.AsType[*trusthub.Error](err)
 		_, undecoded := errors.AsType[*trusthub.DecodeError](err)
 		attempts, reason := 1, trusthub.ReasonGateway
 		if isRetried(fault.Status) {
@@ -57,7 +57,7 @@ func TestGatewaysInACall(t *testing.T) {
 		case profile != nil, isNamed(err), !trusthub.IsRetryable(err), len(d.Attempts) != attempts, d.Calls[0].Reason != reason, len(err.Error()) >= 500:
 			t.Errorf("got %v after %d attempts, reason %s", err, len(d.Attempts), d.Calls[0].Reason)
 		case undecoded && fault.Status == 200:
-		case !refused || apiErr.FromTwilio() || !strings.Contains(err.Error(), "not from Twilio") || d.Attempts[0].Reason != reason:
+		case !failed || apiErr.FromTwilio() || !strings.Contains(err.Error(), "not from Twilio") || d.Attempts[0].Reason != reason:
 			t.Errorf("got %v", err)
 		}
 	})

@@ -327,7 +327,7 @@ func TestPauseWithoutRetryAfter(t *testing.T) {
 }
 
 // A request that is throttled for the first time keeps its place in the queue.
-func TestThrottledWaitsAtTheHead(t *testing.T) {
+func TestThrottledWaitsAtTheFront(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var order []int
 		client := apitest.Over(t, apitest.RoundTripFunc(func(req *http.Request) (*http.Response, error) {

@@ -23,7 +23,7 @@ import (
 )
 
 // An outage of a minute loses no profile, and few requests are sent during it.
-func TestBatchHoldsThroughAnOutage(t *testing.T) {
+func TestBatchWaitsOutAnOutage(t *testing.T) {
 	t.Parallel()
 	for name, down := range map[string]func() apitest.RoundTripFunc{
 		"503":                func() apitest.RoundTripFunc { return apitest.Unavailable() },
@@ -51,7 +51,7 @@ func TestBatchHoldsThroughAnOutage(t *testing.T) {
 					if n := server.Between(7*time.Second, 65*time.Second); n < 5 || n > 60 {
 						t.Errorf("%d requests in the outage", n)
 					}
-					if hold, release := strings.Count(log.String(), "holding in an outage"), strings.Count(log.String(), "outage is over"); hold != 1 || release != 1 {
+					if hold, release := strings.Count(log.String(), "an outage pauses the batch"), strings.Count(log.String(), "outage is over"); hold != 1 || release != 1 {
 						t.Errorf("%d starts and %d ends of outages logged", hold, release)
 					}
 				})
@@ -289,7 +289,7 @@ func TestBatchWithABadSIDAlone(t *testing.T) {
 // With a limit per minute, a batch waits for the next minute.
 func TestBatchUnderAQuotaPerMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		minute, used, refused := time.Duration(0), 0, 0
+		minute, used, throttled := time.Duration(0), 0, 0
 		var mu sync.Mutex
 		server := apitest.NewScene(100*time.Millisecond, func(after time.Duration, _ string) apitest.RoundTripFunc {
 			mu.Lock()
@@ -298,14 +298,14 @@ func TestBatchUnderAQuotaPerMinute(t *testing.T) {
 				minute, used = now, 0
 			}
 			if used++; used > 500 {
-				refused++
+				throttled++
 				return apitest.Handled(apitest.Throttle(strconv.Itoa(int((minute+time.Minute-after)/time.Second) + 1)))
 			}
 			return nil
 		})
 		results := apitest.FetchAll(t.Context(), t, apitest.Over(t, server, apitest.Defaults()), 2000)
-		if n := apitest.Failed(results); n > 0 || refused > 3*20 || server.Elapsed() > 4*time.Minute {
-			t.Errorf("%d lost, %d throttled, took %v", n, refused, server.Elapsed())
+		if n := apitest.Failed(results); n > 0 || throttled > 3*20 || server.Elapsed() > 4*time.Minute {
+			t.Errorf("%d lost, %d throttled, took %v", n, throttled, server.Elapsed())
 		}
 	})
 }
@@ -351,17 +351,17 @@ func TestBatchEndsWhenAllIsRejected(t *testing.T) {
 }
 
 // A token that expires during a batch is renewed, and no profile is lost.
-func TestBatchRenewsAToken(t *testing.T) {
+func TestBatchSignsAgainAfter401(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		auth := trusthub.AuthFunc(func(req *http.Request) error {
 			req.Header.Set("Authorization", "Bearer "+time.Now().Truncate(time.Minute).String())
 			return nil
 		})
-		var refused atomic.Int64
+		var unauthorized atomic.Int64
 		client, err := trusthub.NewClient(auth, trusthub.WithHTTPClient(&http.Client{Transport: apitest.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
 			time.Sleep(time.Second)
 			if req.Header.Get("Authorization") != "Bearer "+time.Now().Truncate(time.Minute).String() {
-				refused.Add(1)
+				unauthorized.Add(1)
 				return apitest.Canned(401, http.Header{"Content-Type": {apitest.JSON}, "Twilio-Request-Id": {"RQ1"}}, "{}")(req)
 			}
 			return apitest.OK()(req)
@@ -369,8 +369,8 @@ func TestBatchRenewsAToken(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if n := apitest.Failed(apitest.FetchAll(t.Context(), t, client, 2000)); n > 0 || refused.Load() == 0 {
-			t.Errorf("%d lost, %d unauthorized", n, refused.Load())
+		if n := apitest.Failed(apitest.FetchAll(t.Context(), t, client, 2000)); n > 0 || unauthorized.Load() == 0 {
+			t.Errorf("%d lost, %d unauthorized", n, unauthorized.Load())
 		}
 	})
 }

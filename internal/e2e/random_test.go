@@ -160,10 +160,10 @@ func TestBatchesAndCallsOnOneClient(t *testing.T) {
 					})
 				}
 				for range pick(0, 1, 10) {
-					wait, patience := time.Duration(rng.Int64N(int64(30*time.Second))), time.Duration(pick(1, 100))*time.Second
+					wait, maxWait := time.Duration(rng.Int64N(int64(30*time.Second))), time.Duration(pick(1, 100))*time.Second
 					all.Go(func() {
 						time.Sleep(wait)
-						ctx, cancel := context.WithTimeout(t.Context(), patience)
+						ctx, cancel := context.WithTimeout(t.Context(), maxWait)
 						defer cancel()
 						profile, err := client.FetchCustomerProfile(ctx, sid)
 						if (profile == nil) == (err == nil) || err != nil && ctx.Err() != nil && !errors.Is(err, ctx.Err()) {

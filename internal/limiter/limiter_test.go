@@ -217,7 +217,7 @@ func TestIsolatedTicket(t *testing.T) {
 	})
 }
 
-func TestHoldAndProbe(t *testing.T) {
+func TestProbeDuringAHold(t *testing.T) {
 	test(t, 9, func(_ *testing.T, q *queued) {
 		batch := q.l.NewBatch(math.Inf(1))
 		a, b, single := &limiter.Ticket{Batch: batch}, &limiter.Ticket{Batch: batch}, new(limiter.Ticket)

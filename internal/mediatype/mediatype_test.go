@@ -6,7 +6,7 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/mediatype"
 )
 
-func TestOf(t *testing.T) {
+func TestMediaTypeOf(t *testing.T) {
 	for contentType, want := range map[string]struct {
 		mediaType string
 		json      bool

@@ -100,7 +100,7 @@ func (s *script) is(sid string, want state) {
 	}
 }
 
-// goDown makes eight calls fail, which opens the circuit breaker.
+// goDown makes eight calls fail, after which the API counts as down.
 func (s *script) goDown() []string {
 	sids := strings.Split("b1 b2 b3 b4 b5 b6 b7 b8", " ")
 	s.send(sids...)

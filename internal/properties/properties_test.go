@@ -11,7 +11,7 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/properties"
 )
 
-func TestOf(t *testing.T) {
+func TestPropertiesOf(t *testing.T) {
 	var names []string
 	for name := range properties.Of(gen.Error{}) {
 		names = append(names, name)

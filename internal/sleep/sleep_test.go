@@ -10,7 +10,7 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/sleep"
 )
 
-func TestFor(t *testing.T) {
+func TestSleepFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()

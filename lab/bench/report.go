@@ -91,10 +91,10 @@ func (r *report) write(folder string) error {
 	}
 	fmt.Fprintf(file, "# Results\n\nMeasured on %s by `make bench` (%d turns, medians; builds and account limits: 3 turns; outages are counted once).\n",
 		r.started.Format(time.DateOnly), r.turns)
-	fmt.Fprintf(file, "Lower is better but for profiles/s, the share of the ideal and the slots used. trusthub is this SDK, floor is written by hand on net/http.\n"+
+	fmt.Fprintf(file, "Lower is better except for profiles/s, the share of the ideal and the slots used. trusthub is this SDK, floor is written by hand on net/http.\n"+
 		"retryablehttp is the stock client of oapi-codegen over go-retryablehttp: 10 retries, waits of 250 ms to 30 s with full jitter.\n\n")
-	fmt.Fprintf(file, "What users pay is in (b), (c) and (f). In (a) the transport is one that net/http takes for its own, as that of production is: "+
-		"behind any other, the timeout\nof twilio-go's http.Client costs a goroutine and 2 to 6 µs for each request.\n\n")
+	fmt.Fprintf(file, "What users pay is in (b), (c) and (f). In (a) net/http recognizes the transport as one of its own, as in production: "+
+		"with any other transport, the timeout\nof twilio-go's http.Client costs a goroutine and 2 to 6 µs for each request.\n\n")
 	fmt.Fprintf(file, "- Machine: %s/%s, %s, %d cores\n- %s\n%s", runtime.GOOS, runtime.GOARCH, processorName(), runtime.NumCPU(), runtime.Version(), versions())
 	for _, t := range r.tables {
 		t.markdown(file)

@@ -49,7 +49,7 @@ func draw(file string, limit, inFlight, refused plotter.XYs) error {
 	for i, line := range []struct {
 		name   string
 		points plotter.XYs
-	}{{"limit of the account", limit}, {"requests in flight", inFlight}, {"refused in half a second", refused}} {
+	}{{"limit of the account", limit}, {"requests in flight", inFlight}, {"429s in half a second", refused}} {
 		drawn, err := plotter.NewLine(line.points)
 		if err != nil {
 			return err

@@ -77,9 +77,9 @@ func TestLossFormulas(t *testing.T) {
 	}
 }
 
-// TestTable prints the table of docs/SCALE.md. The expected results apply to the medians of ten or
-// more RUNS. In every run, no profile may be lost.
-func TestTable(t *testing.T) {
+// TestSimulationTable prints the table of docs/SCALE.md. The expected results apply to the medians
+// of ten or more RUNS. In every run, no profile may be lost.
+func TestSimulationTable(t *testing.T) {
 	runs, err := strconv.Atoi(os.Getenv("RUNS"))
 	if err != nil {
 		runs = 1

@@ -66,8 +66,8 @@ func TestTorture(t *testing.T) {
 	s := seed(t)
 	t.Logf("SEED=%d", s)
 	for name, start := range map[string]func(*testing.T, *rand.Rand, http.Handler) *world{
-		"HTTP/1.1 behind a bad line": newBadLine,
-		"HTTP/2 with GOAWAY":         newGoAway,
+		"HTTP/1.1 with bad connections": newBadConnections,
+		"HTTP/2 with GOAWAY":            newGoAway,
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := resources()

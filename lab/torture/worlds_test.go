@@ -35,8 +35,9 @@ func newPlain(t *testing.T, handler http.Handler) *world {
 	return &world{baseURL: "http://" + listener.Addr().String(), stop: func() { _ = server.Close() }}
 }
 
-// newBadLine returns a server behind toxiproxy, which damages connections and sometimes stops.
-func newBadLine(t *testing.T, random *rand.Rand, handler http.Handler) *world {
+// newBadConnections returns a server behind toxiproxy, which damages connections and sometimes
+// stops.
+func newBadConnections(t *testing.T, random *rand.Rand, handler http.Handler) *world {
 	t.Helper()
 	server := newPlain(t, handler)
 	proxy := toxiproxy.NewProxy(toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop()), "line", "127.0.0.1:0",

@@ -3,7 +3,7 @@
 results=audit-$(date +%F).ndjson
 code=1
 tries=0
-while [ "$code" -eq 1 ] && [ "$tries" -lt 12 ]; do # something could not be fetched; a later run may succeed
+while [ "$code" -eq 1 ] && [ "$tries" -lt 12 ]; do # a later run may fetch the rest
 	if [ "$tries" -gt 0 ]; then sleep "${PAUSE:-300}"; fi
 	tries=$((tries + 1))
 	trusthub fetch --from customers.csv --column profile_sid --resume "$results"
