@@ -15,7 +15,7 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write the files that say what is meant, such as the exported API")
+var update = flag.Bool("update", false, "update the files of expected output, such as the exported API")
 
 // accepted returns the content of a file of expected output. With -update, it writes got to the
 // file first.

@@ -194,7 +194,7 @@ func (c *call) try() (a *answer) {
 	if sent {
 		c.sent++
 	}
-	c.judge(a, err)
+	c.conclude(a, err)
 	if c.ctx.Err() == nil || c.outcome.Err == nil {
 		learned = &c.outcome
 		c.health.learn(learned, strings.TrimPrefix(c.req.URL.Path, c.template.URL.Path), time.Now())
@@ -235,9 +235,9 @@ func (c *call) send() (*answer, error) {
 	return c.exchange(signed.WithContext(bounded), c.req)
 }
 
-// judge classifies the end of an attempt.
-func (c *call) judge(a *answer, err error) {
-	if a != nil && a.judge(c.origin()) == nil && c.decoder != nil {
+// conclude decodes the response and sets the outcome of an attempt.
+func (c *call) conclude(a *answer, err error) {
+	if a != nil && a.check(c.origin()) == nil && c.decoder != nil {
 		a.failure = c.decoder.decode(a, c.origin())
 		a.undecoded = a.failure != nil
 	}

@@ -17,7 +17,7 @@ import (
 // later decisions use it.
 func classify(a *answer, err error, from origin, took time.Duration) attempt.Outcome {
 	if a != nil {
-		err = a.judge(from)
+		err = a.check(from)
 	}
 	o := attempt.Outcome{Took: took}
 	if err == nil {
@@ -32,8 +32,8 @@ func classify(a *answer, err error, from origin, took time.Duration) attempt.Out
 	return o
 }
 
-// judge checks a response before it is decoded.
-func (a *answer) judge(from origin) error {
+// check checks a response before it is decoded.
+func (a *answer) check(from origin) error {
 	if a.failure != nil { // it was checked before
 		return a.failure
 	}

@@ -119,7 +119,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	exchange := doc.find(req)
-	if findings := exchange.judgeRequest(); len(findings) > 0 {
+	if findings := exchange.validateRequest(); len(findings) > 0 {
 		if err := t.violated(&Violation{Direction: "request", Findings: findings}); err != nil {
 			return nil, closeRequest(req, err)
 		}
@@ -131,7 +131,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if answer.Body == nil {
 		answer.Body = http.NoBody
 	}
-	findings, body := t.judgeResponse(exchange, answer)
+	findings, body := t.validateResponse(exchange, answer)
 	if len(findings) == 0 {
 		return answer, nil
 	}
@@ -149,9 +149,9 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return answer, nil
 }
 
-// judgeResponse reads the body up to the limit, and puts it back. The end of the context closes a
-// body without an end.
-func (t *transport) judgeResponse(exchange *exchange, answer *http.Response) (found []Finding, body []byte) {
+// validateResponse reads the body up to the limit, and puts it back. The end of the context closes
+// a body without an end.
+func (t *transport) validateResponse(exchange *exchange, answer *http.Response) (found []Finding, body []byte) {
 	original, ctx := &onceCloser{ReadCloser: answer.Body}, exchange.request.Context()
 	stop := context.AfterFunc(ctx, func() { _ = original.Close() })
 	defer stop()
@@ -175,7 +175,7 @@ func (t *transport) judgeResponse(exchange *exchange, answer *http.Response) (fo
 	case len(body) > maxBody:
 		return nil, body
 	}
-	return exchange.judgeResponse(answer.StatusCode, answer.Header, body), body
+	return exchange.validateResponse(answer.StatusCode, answer.Header, body), body
 }
 
 // onceCloser closes only once, since a second Close may do anything.

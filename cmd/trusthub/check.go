@@ -117,7 +117,7 @@ func (o *checkOptions) verdicts(ctx context.Context, fetched iter.Seq[trusthub.F
 			ended = result.Err
 			continue
 		}
-		v := judge(result.SID, withFlaw(result.SID, result.Err))
+		v := verdictOf(result.SID, withFlaw(result.SID, result.Err))
 		if result.Profile != nil {
 			v.Unknown = undocumented(result.Response.Body)
 		}
@@ -158,7 +158,7 @@ func undocumented(body []byte) []string {
 	return properties.Undocumented(object, properties.Names(trusthub.CustomerProfile{}))
 }
 
-func judge(sid string, err error) verdict {
+func verdictOf(sid string, err error) verdict {
 	v := verdict{SID: sid, Pass: err == nil, malformed: errors.Is(err, trusthub.ErrInvalidSID)}
 	var violation *contract.Violation
 	var decodeErr *trusthub.DecodeError

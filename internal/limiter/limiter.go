@@ -79,16 +79,16 @@ func (e *PausedError) Error() string {
 // Unwrap returns the cause of the pause.
 func (e *PausedError) Unwrap() error { return e.Cause }
 
-// New returns a limiter for at most most requests in flight; +Inf: any number. maxSlotPause bounds
-// a pause for which the server named no time.
-func New(most float64, maxSlotPause time.Duration) *Limiter {
-	l := &Limiter{queue: queue{maxSlotPause: maxSlotPause, client: Scope{window: newWindow(most)}}}
+// New returns a limiter for up to limit requests in flight; +Inf: any number. maxSlotPause bounds a
+// pause for which the server named no time.
+func New(limit float64, maxSlotPause time.Duration) *Limiter {
+	l := &Limiter{queue: queue{maxSlotPause: maxSlotPause, client: Scope{window: newWindow(limit)}}}
 	l.queue.client.limiter = l
 	return l
 }
 
-// NewBatch returns the scope of a batch with at most most requests in flight.
-func (l *Limiter) NewBatch(most float64) *Scope { return &Scope{limiter: l, window: newWindow(most)} }
+// NewBatch returns the scope of a batch with up to limit requests in flight.
+func (l *Limiter) NewBatch(limit float64) *Scope { return &Scope{limiter: l, window: newWindow(limit)} }
 
 // Acquire waits until t may send a request. After each success, call [Limiter.Release] once. It
 // fails with the cause of ctx, a [*PausedError], or the error of [Scope.Close].

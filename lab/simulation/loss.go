@@ -1,6 +1,6 @@
 package simulation
 
-// The loss formulas return the 429s per served request, for a number of slots and their
+// The formulas of queueing theory return the 429s per served request, for a number of slots and their
 // utilization, when the clients do not adapt.
 
 // erlang is for independent requests of any number of sources (Erlang B).

@@ -179,7 +179,7 @@ func fetchAll(ctx context.Context, t *testing.T, client *trusthub.Client, outcom
 		}
 	}) {
 		results[result.Index]++
-		outcomes.add("batch: " + judge(ctx, t, result.Index, result.Profile, result.Err, name))
+		outcomes.add("batch: " + outcomeOf(ctx, t, result.Index, result.Profile, result.Err, name))
 	}
 	if ctx.Err() != nil {
 		return
@@ -213,11 +213,11 @@ func fetchOne(t *testing.T, client *trusthub.Client, i int, name string) string 
 	if took := time.Since(start); took > deadline+grace {
 		t.Errorf("took %v of %v", took, deadline)
 	}
-	return judge(ctx, t, i, profile, err, name)
+	return outcomeOf(ctx, t, i, profile, err, name)
 }
 
-// judge returns the name of an outcome, and reports a wrong one.
-func judge(ctx context.Context, t *testing.T, i int, profile *trusthub.CustomerProfile, err error, name string) string {
+// outcomeOf returns the name of an outcome, and reports a wrong one.
+func outcomeOf(ctx context.Context, t *testing.T, i int, profile *trusthub.CustomerProfile, err error, name string) string {
 	t.Helper()
 	var apiErr *trusthub.Error
 	var decodeErr *trusthub.DecodeError

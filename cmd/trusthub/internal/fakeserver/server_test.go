@@ -42,7 +42,7 @@ func start(t *testing.T, config fakeserver.Config) *fake {
 }
 
 // tell sends a control request and returns the body of the response. It checks the status.
-func (f *fake) tell(status int, method, path, body string) string {
+func (f *fake) control(status int, method, path, body string) string {
 	f.Helper()
 	req, err := http.NewRequestWithContext(f.Context(), method, f.url+"/_fake/"+path, strings.NewReader(body))
 	if err != nil {
@@ -82,11 +82,11 @@ func (f *fake) expect(sid string, want int) {
 
 func TestHealth(t *testing.T) {
 	f := start(t, fakeserver.Config{})
-	if got := f.tell(200, "GET", "health", ""); !strings.Contains(got, `"ok"`) {
+	if got := f.control(200, "GET", "health", ""); !strings.Contains(got, `"ok"`) {
 		t.Errorf("got %s", got)
 	}
-	f.tell(404, "GET", "nonsense", "")
-	f.tell(405, "GET", "faults", "")
+	f.control(404, "GET", "nonsense", "")
+	f.control(405, "GET", "faults", "")
 }
 
 func TestProfiles(t *testing.T) {
@@ -95,41 +95,41 @@ func TestProfiles(t *testing.T) {
 	if profile, _, err := f.fetch(other); err != nil || profile.Status != trusthub.StatusInReview {
 		t.Errorf("got %v, %v", profile, err)
 	}
-	f.tell(204, "PUT", "profiles/"+other, `{"status":"twilio-rejected","errors":[{"code":18603}]}`)
+	f.control(204, "PUT", "profiles/"+other, `{"status":"twilio-rejected","errors":[{"code":18603}]}`)
 	if profile, _, err := f.fetch(other); err != nil || profile.Status != trusthub.StatusTwilioRejected || profile.Errors[0].Code != 18603 {
 		t.Errorf("got %v, %v", profile, err)
 	}
-	f.tell(204, "PATCH", "profiles/"+other, `{"email":"a@acme.example","errors":null}`)
-	text := f.tell(200, "GET", "profiles/"+other, "")
+	f.control(204, "PATCH", "profiles/"+other, `{"email":"a@acme.example","errors":null}`)
+	text := f.control(200, "GET", "profiles/"+other, "")
 	var profile trusthub.CustomerProfile
 	if err := json.Unmarshal([]byte(text), &profile); err != nil || profile.Status != trusthub.StatusTwilioRejected || profile.Email != "a@acme.example" ||
 		len(profile.Errors) > 0 || !strings.Contains(text, `"valid_until": null`) {
 		t.Errorf("got %s, %v", text, err)
 	}
 	for _, wrong := range []string{``, `5`, `{"stauts":"draft"}`, `{"sid":"` + example + `"}`} {
-		f.tell(400, "PATCH", "profiles/"+other, wrong)
+		f.control(400, "PATCH", "profiles/"+other, wrong)
 	}
-	f.tell(204, "DELETE", "profiles/BU"+strings.ToUpper(other[2:]), "")
+	f.control(204, "DELETE", "profiles/BU"+strings.ToUpper(other[2:]), "")
 	f.expect(other, 404)
 	for _, method := range []string{"GET", "PATCH", "DELETE"} {
-		if got := f.tell(404, method, "profiles/"+other, `{}`); got != "there is no profile "+other+"\n" {
+		if got := f.control(404, method, "profiles/"+other, `{}`); got != "there is no profile "+other+"\n" {
 			t.Errorf("%s: got %s", method, got)
 		}
-		f.tell(400, method, "profiles/BU1", `{}`)
+		f.control(400, method, "profiles/BU1", `{}`)
 	}
-	f.tell(413, "PUT", "profiles/"+other, `{"email":"`+strings.Repeat("a", 1<<20)+`"}`)
+	f.control(413, "PUT", "profiles/"+other, `{"email":"`+strings.Repeat("a", 1<<20)+`"}`)
 	for _, wrong := range []string{``, `{`, `[]`, `{} {}`, `{}}`, `{"stauts":"draft"}`, `{"sid":"` + example + `"}`, `{"valid_until":"soon"}`} {
-		f.tell(400, "PUT", "profiles/"+other, wrong)
+		f.control(400, "PUT", "profiles/"+other, wrong)
 	}
-	if got := f.tell(400, "PUT", "profiles/BU1", `{}`); !strings.Contains(got, "want BU and 32 hexadecimal digits") {
+	if got := f.control(400, "PUT", "profiles/BU1", `{}`); !strings.Contains(got, "want BU and 32 hexadecimal digits") {
 		t.Errorf("got %s", got)
 	}
 }
 
 func TestFaults(t *testing.T) {
 	f := start(t, fakeserver.Config{Profiles: []trusthub.CustomerProfile{{SID: other}}})
-	f.tell(204, "POST", "faults", `{"status":503,"times":2}`)
-	f.tell(204, "POST", "faults", `{"status":404,"sid":"BU`+strings.ToUpper(other[2:])+`"}`)
+	f.control(204, "POST", "faults", `{"status":503,"times":2}`)
+	f.control(204, "POST", "faults", `{"status":404,"sid":"BU`+strings.ToUpper(other[2:])+`"}`)
 	f.expect(example, 503)
 	f.expect(other, 503)
 	f.expect(example, 200)
@@ -137,46 +137,46 @@ func TestFaults(t *testing.T) {
 	f.expect(other, 200)
 
 	for _, end := range []struct{ method, path string }{{"POST", "reset"}, {"DELETE", "faults"}} {
-		f.tell(204, "PUT", "profiles/"+other, `{"status":"in-review"}`)
-		f.tell(204, "POST", "faults", `{"status":500,"times":-1}`)
+		f.control(204, "PUT", "profiles/"+other, `{"status":"in-review"}`)
+		f.control(204, "POST", "faults", `{"status":500,"times":-1}`)
 		for range 3 {
 			f.expect(example, 500)
 		}
-		f.tell(204, end.method, end.path, "")
+		f.control(204, end.method, end.path, "")
 		f.expect(example, 200)
 	}
 	if profile, _, err := f.fetch(other); err != nil || profile.Status != trusthub.StatusInReview {
 		t.Errorf("got %v, %v", profile, err)
 	}
-	if got := f.tell(200, "POST", "faults", `{"status":302}`); got != "warning: the contract documents no status 302\n" {
+	if got := f.control(200, "POST", "faults", `{"status":302}`); got != "warning: the contract documents no status 302\n" {
 		t.Errorf("got %s", got)
 	}
 	f.expect(example, 302)
 
-	f.tell(204, "POST", "faults", `{"status":429,"header":{"Retry-After":"7"},"body":"slow down"}`)
+	f.control(204, "POST", "faults", `{"status":429,"header":{"Retry-After":"7"},"body":"slow down"}`)
 	_, _, err := f.fetch(example)
 	var apiErr *trusthub.Error
 	if !errors.As(err, &apiErr) || apiErr.RetryAfter != 7*time.Second || string(apiErr.Body) != "slow down" {
 		t.Errorf("got %v", err)
 	}
-	f.tell(204, "POST", "faults", `{"body":{"email":1},"header":{"content-type":["application/json"]}}`)
+	f.control(204, "POST", "faults", `{"body":{"email":1},"header":{"content-type":["application/json"]}}`)
 	var decodeErr *trusthub.DecodeError
 	if _, _, err := f.fetch(example); !errors.As(err, &decodeErr) || decodeErr.Pointer != "/email" {
 		t.Errorf("got %v", err)
 	}
-	f.tell(204, "POST", "faults", `{"preset":"cloudflare-403","header":{"Retry-After":"7"}}`)
+	f.control(204, "POST", "faults", `{"preset":"cloudflare-403","header":{"Retry-After":"7"}}`)
 	if _, _, err := f.fetch(example); !errors.As(err, &apiErr) || apiErr.StatusCode != 403 || apiErr.FromTwilio() || apiErr.RetryAfter != 7*time.Second {
 		t.Errorf("got %v", err)
 	}
-	f.tell(204, "POST", "faults", `{"status":404,"body":""}`)
+	f.control(204, "POST", "faults", `{"status":404,"body":""}`)
 	if _, _, err := f.fetch(example); !errors.Is(err, trusthub.ErrNotFound) || !errors.As(err, &apiErr) || len(apiErr.Body) > 0 {
 		t.Errorf("got %v", err)
 	}
-	f.tell(204, "POST", "faults", `{"truncate":true}`)
+	f.control(204, "POST", "faults", `{"truncate":true}`)
 	if _, _, err := f.fetch(example); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("got %v", err)
 	}
-	f.tell(204, "POST", "faults", `{"reset":true,"delay":"1ms"}`)
+	f.control(204, "POST", "faults", `{"reset":true,"delay":"1ms"}`)
 	if _, status, err := f.fetch(example); err == nil || status != 0 {
 		t.Errorf("got %d, %v", status, err)
 	}
@@ -197,7 +197,7 @@ func TestInvalidFaults(t *testing.T) {
 		`{"preset":"nginx"}`:                  "nginx-404, nginx-502",
 		`{"preset":"nginx-404","status":503}`: "takes neither status nor body",
 	} {
-		if got := f.tell(400, "POST", "faults", body); !strings.Contains(strings.ToLower(got), strings.ToLower(want)) {
+		if got := f.control(400, "POST", "faults", body); !strings.Contains(strings.ToLower(got), strings.ToLower(want)) {
 			t.Errorf("%s: got %s", body, got)
 		}
 	}
@@ -207,10 +207,10 @@ func TestInvalidFaults(t *testing.T) {
 // Control requests are not recorded, have no faults and use no slot.
 func TestRequests(t *testing.T) {
 	f := start(t, fakeserver.Config{})
-	f.tell(204, "POST", "faults", `{"status":503}`)
+	f.control(204, "POST", "faults", `{"status":503}`)
 	f.expect(example, 503)
 	f.expect(other, 404)
-	text := f.tell(200, "GET", "requests", "")
+	text := f.control(200, "GET", "requests", "")
 	var got struct {
 		Refused  int
 		Requests []struct {
@@ -227,8 +227,8 @@ func TestRequests(t *testing.T) {
 	if strings.Contains(text, "Authorization") {
 		t.Error("the response contains credentials")
 	}
-	f.tell(204, "POST", "reset", "")
-	if text := f.tell(200, "GET", "requests", ""); !strings.Contains(text, `"requests": []`) {
+	f.control(204, "POST", "reset", "")
+	if text := f.control(200, "GET", "requests", ""); !strings.Contains(text, `"requests": []`) {
 		t.Errorf("got %s", text)
 	}
 }
@@ -236,23 +236,23 @@ func TestRequests(t *testing.T) {
 func TestLimit(t *testing.T) {
 	f := start(t, fakeserver.Config{})
 	for _, wrong := range []string{``, `-1`, `1.5`, `"1"`, `{}`} {
-		f.tell(400, "PUT", "limit", wrong)
+		f.control(400, "PUT", "limit", wrong)
 	}
-	f.tell(204, "PUT", "limit", `1`)
-	f.tell(204, "POST", "faults", `{"delay":"1h"}`)
+	f.control(204, "PUT", "limit", `1`)
+	f.control(204, "POST", "faults", `{"delay":"1h"}`)
 	req, err := http.NewRequestWithContext(f.Context(), "GET", f.url+"/v1/CustomerProfiles/"+example, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	go func() { _, _ = http.DefaultClient.Do(req) }() //nolint:bodyclose // ends with the test
-	for !strings.Contains(f.tell(200, "GET", "requests", ""), example) {
+	for !strings.Contains(f.control(200, "GET", "requests", ""), example) {
 		continue // until the slow request is in flight
 	}
 	f.expect(example, 429)
-	if text := f.tell(200, "GET", "requests", ""); !strings.Contains(text, `"refused": 1`) {
+	if text := f.control(200, "GET", "requests", ""); !strings.Contains(text, `"refused": 1`) {
 		t.Errorf("got %s", text)
 	}
-	f.tell(204, "PUT", "limit", `0`)
+	f.control(204, "PUT", "limit", `0`)
 	f.expect(example, 200)
 }
 
@@ -298,7 +298,7 @@ func TestCallbacks(t *testing.T) {
 		}))
 		f := start(t, fakeserver.Config{CallBack: callBack})
 		for _, status := range []string{"draft", "in-review", "in-review", "twilio-approved"} {
-			f.tell(http.StatusNoContent, "PUT", "profiles/"+other, `{"status":"`+status+`","status_callback":"`+app.URL+`/`+other+`"}`)
+			f.control(http.StatusNoContent, "PUT", "profiles/"+other, `{"status":"`+status+`","status_callback":"`+app.URL+`/`+other+`"}`)
 		}
 		if want := map[bool]int{true: 2}[callBack]; len(called) != want || errors.Join(called...) != nil || strings.Count(f.log.String(), "callback 204") != want {
 			t.Errorf("%v: called %v, log\n%s", callBack, called, f.log.String())
@@ -321,9 +321,9 @@ func TestCallbackStyles(t *testing.T) {
 	}))
 	defer app.Close()
 	f := start(t, fakeserver.Config{CallBack: true})
-	f.tell(http.StatusNoContent, "PUT", "accounts/"+account, `"`+token+`"`)
+	f.control(http.StatusNoContent, "PUT", "accounts/"+account, `"`+token+`"`)
 	put := func(status string) {
-		f.tell(http.StatusNoContent, "PUT", "profiles/"+other, `{"account_sid":"`+account+`","status":"`+status+`","status_callback":"`+strings.Replace(app.URL, "://", "://u:hunter2@", 1)+`"}`)
+		f.control(http.StatusNoContent, "PUT", "profiles/"+other, `{"account_sid":"`+account+`","status":"`+status+`","status_callback":"`+strings.Replace(app.URL, "://", "://u:hunter2@", 1)+`"}`)
 	}
 	put("draft")
 	for i, test := range []struct {
@@ -335,13 +335,13 @@ func TestCallbackStyles(t *testing.T) {
 		{`{"shared_key":{"id":"webhooks_sharedkey_1","secret":"hunter2"}}`, shared},
 		{`{"shared_key":{"id":"webhooks_sharedkey_1","secret":"hunter2"},"algorithm":"HMAC_SHA1","method":"POST","body_sha256":true}`, shared},
 	} {
-		f.tell(http.StatusNoContent, "PUT", "callbacks", test.style)
+		f.control(http.StatusNoContent, "PUT", "callbacks", test.style)
 		keys, status = []trusthub.SigningKey{test.key}, 200+i
 		put(fmt.Sprint("status ", i))
 	}
 	app.Close()
 	put("twilio-approved")
-	text := f.tell(200, "GET", "callbacks", "")
+	text := f.control(200, "GET", "callbacks", "")
 	var got struct {
 		Callbacks []struct {
 			Method, URL, Body, Error, Duration string
@@ -357,17 +357,17 @@ func TestCallbackStyles(t *testing.T) {
 			t.Errorf("%d: got %+v", i, one)
 		}
 	}
-	f.tell(http.StatusNoContent, "POST", "reset", "")
-	if text := f.tell(200, "GET", "callbacks", ""); !strings.Contains(text, `"callbacks": []`) {
+	f.control(http.StatusNoContent, "POST", "reset", "")
+	if text := f.control(200, "GET", "callbacks", ""); !strings.Contains(text, `"callbacks": []`) {
 		t.Errorf("got %s", text)
 	}
 	for _, wrong := range []string{``, `{"mehtod":"GET"}`, `{"method":"PUT"}`, `{"algorithm":"HMAC_SHA1"}`, `{"algorithm":"MD5","shared_key":{"id":"a","secret":"b"}}`, `{"shared_key":{"id":"a"}}`} {
-		f.tell(400, "PUT", "callbacks", wrong)
+		f.control(400, "PUT", "callbacks", wrong)
 	}
 	for _, wrong := range []string{``, `""`, `1`} {
-		f.tell(400, "PUT", "accounts/"+account, wrong)
+		f.control(400, "PUT", "accounts/"+account, wrong)
 	}
-	if got := start(t, fakeserver.Config{}).tell(400, "PUT", "callbacks", `{}`); !strings.Contains(got, "--callbacks") {
+	if got := start(t, fakeserver.Config{}).control(400, "PUT", "callbacks", `{}`); !strings.Contains(got, "--callbacks") {
 		t.Errorf("got %s", got)
 	}
 }
@@ -376,18 +376,18 @@ func TestCallbackStyles(t *testing.T) {
 func TestPatchesAtTheSameTime(t *testing.T) {
 	f := start(t, fakeserver.Config{})
 	for i := range 100 {
-		f.tell(http.StatusNoContent, "PUT", "profiles/"+other, `{"status":"draft"}`)
+		f.control(http.StatusNoContent, "PUT", "profiles/"+other, `{"status":"draft"}`)
 		var both sync.WaitGroup
-		both.Go(func() { f.tell(http.StatusNoContent, "PATCH", "profiles/"+other, `{"status":"in-review"}`) })
+		both.Go(func() { f.control(http.StatusNoContent, "PATCH", "profiles/"+other, `{"status":"in-review"}`) })
 		both.Go(func() {
-			f.tell(http.StatusNoContent, "PATCH", "profiles/"+other, fmt.Sprintf(`{"friendly_name":"n%d"}`, i))
+			f.control(http.StatusNoContent, "PATCH", "profiles/"+other, fmt.Sprintf(`{"friendly_name":"n%d"}`, i))
 		})
 		both.Wait()
-		if got := f.tell(http.StatusOK, "GET", "profiles/"+other, ""); !strings.Contains(got, `"in-review"`) || !strings.Contains(got, fmt.Sprintf(`"n%d"`, i)) {
+		if got := f.control(http.StatusOK, "GET", "profiles/"+other, ""); !strings.Contains(got, `"in-review"`) || !strings.Contains(got, fmt.Sprintf(`"n%d"`, i)) {
 			t.Fatalf("got %s", got)
 		}
 	}
-	f.tell(http.StatusBadRequest, "PATCH", "profiles/"+other, `{"Status":"in-review"}`)
+	f.control(http.StatusBadRequest, "PATCH", "profiles/"+other, `{"Status":"in-review"}`)
 }
 
 // A callback may be redirected.
@@ -396,7 +396,7 @@ func TestRedirectedCallback(t *testing.T) {
 	defer target.Close()
 	f := start(t, fakeserver.Config{CallBack: true})
 	for _, status := range []string{"draft", "in-review"} {
-		f.tell(http.StatusNoContent, "PUT", "profiles/"+other, `{"status":"`+status+`","status_callback":"`+target.URL+`/hook"}`)
+		f.control(http.StatusNoContent, "PUT", "profiles/"+other, `{"status":"`+status+`","status_callback":"`+target.URL+`/hook"}`)
 	}
 }
 
@@ -404,6 +404,6 @@ func TestTooLargeBodies(t *testing.T) {
 	f := start(t, fakeserver.Config{})
 	many := strings.Repeat("1", 2<<20)
 	for path, body := range map[string]string{"limit": many, "accounts/AC1": `"` + many + `"`, "profiles/" + other: "{}" + strings.Repeat(" ", 2<<20)} {
-		f.tell(http.StatusRequestEntityTooLarge, "PUT", path, body)
+		f.control(http.StatusRequestEntityTooLarge, "PUT", path, body)
 	}
 }

@@ -19,8 +19,8 @@ import (
 	"github.com/seed07fc1495/trusthub/internal/properties"
 )
 
-// judgeRequest returns what is wrong with the request.
-func (e *exchange) judgeRequest() []Finding {
+// validateRequest returns what is wrong with the request.
+func (e *exchange) validateRequest() []Finding {
 	switch {
 	case e.path == "":
 		return []Finding{{Reason: "undocumented path"}}
@@ -43,8 +43,8 @@ func checkAuthorization(_ context.Context, input *openapi3filter.AuthenticationI
 	return nil
 }
 
-// judgeResponse returns what is wrong with the response.
-func (e *exchange) judgeResponse(status int, header http.Header, body []byte) []Finding {
+// validateResponse returns what is wrong with the response.
+func (e *exchange) validateResponse(status int, header http.Header, body []byte) []Finding {
 	if e.operation == nil {
 		return nil // the request is the violation, and has no documented responses
 	}
@@ -58,7 +58,7 @@ func (e *exchange) judgeResponse(status int, header http.Header, body []byte) []
 	if response == nil {
 		return []Finding{{Reason: "undocumented status"}}
 	}
-	found := e.judgeHeaders(status, header, response.Value)
+	found := e.validateHeaders(status, header, response.Value)
 	content := response.Value.Content.Get(mediaType)
 	switch {
 	case len(response.Value.Content) == 0:
@@ -68,11 +68,11 @@ func (e *exchange) judgeResponse(status int, header http.Header, body []byte) []
 	case content.Schema == nil:
 		return found
 	}
-	return append(found, e.judgeBody(status, content.Schema.Value, body)...)
+	return append(found, e.validateBody(status, content.Schema.Value, body)...)
 }
 
-// judgeHeaders validates one header at a time, since kin-openapi stops at the first wrong one.
-func (e *exchange) judgeHeaders(status int, header http.Header, response *openapi3.Response) (found []Finding) {
+// validateHeaders validates one header at a time, since kin-openapi stops at the first wrong one.
+func (e *exchange) validateHeaders(status int, header http.Header, response *openapi3.Response) (found []Finding) {
 	for name, documented := range response.Headers {
 		one := *e.operation
 		one.Responses = openapi3.NewResponses(openapi3.WithStatus(status, &openapi3.ResponseRef{
@@ -105,9 +105,9 @@ func headerReason(err error, schema *openapi3.SchemaRef) string {
 	return "not as documented"
 }
 
-// judgeBody decodes strictly. kin-openapi accepts duplicate names, invalid UTF-8 and data after the
-// document.
-func (e *exchange) judgeBody(status int, schema *openapi3.Schema, body []byte) []Finding {
+// validateBody decodes strictly. kin-openapi accepts duplicate names, invalid UTF-8 and data after
+// the document.
+func (e *exchange) validateBody(status int, schema *openapi3.Schema, body []byte) []Finding {
 	var value any
 	var syntactic *jsontext.SyntacticError
 	switch err := json.Unmarshal(body, &value); {
