@@ -30,9 +30,10 @@ type FetchResult struct {
 }
 
 // FetchCustomerProfiles fetches many profiles concurrently and yields each result as it completes,
-// in any order. Each SID that is pulled from sids yields one result. A SID that comes twice is
-// fetched twice. When an option is invalid or sids is nil, nothing is pulled, and one result has
-// Index -1 and the error, an *[OptionError] for an option.
+// in any order. Each SID that is pulled from sids yields one result, except one that is pulled
+// while the batch ends. A SID that comes twice is fetched twice. When an option is invalid or sids
+// is nil, nothing is pulled, and one result has Index -1 and the error, an *[OptionError] for an
+// option.
 //
 // Concurrency: at most 16 requests are in flight, or as many as [WithMaxConcurrency] permits, see
 // [WithBatchConcurrency]. Below that bound a batch adapts to the limit of the account. SIDs are
@@ -116,8 +117,7 @@ type batch struct {
 }
 
 func (b *batch) fetch(ctx context.Context, index int, sid string, result *FetchResult) {
-	call := b.guard.Begin(sid)
-	call.Ticket.First = b.isUrgent != nil && b.isUrgent(sid)
+	call := b.guard.Begin(sid, b.isUrgent != nil && b.isUrgent(sid))
 	*result = FetchResult{SID: sid, Index: index, Err: errGoexit}
 	defer func() { result.Err = markOutage(result.Err, call.End()) }()
 	result.Profile, result.Err = b.client.fetchCustomerProfile(ctx, call, sid, callOptions{&result.Response})

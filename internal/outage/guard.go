@@ -109,9 +109,9 @@ func (g *Guard) InputEnded() {
 	g.machine.endInput(time.Now())
 }
 
-// Begin returns the call of a SID that was pulled.
-func (g *Guard) Begin(sid string) *Call {
-	c := &Call{Ticket: limiter.Ticket{Batch: g.Scope}, guard: g, sid: sid}
+// Begin returns the call of a SID that was pulled. With first, it is sent before the others.
+func (g *Guard) Begin(sid string, first bool) *Call {
+	c := &Call{Ticket: limiter.Ticket{Batch: g.Scope, First: first}, guard: g, sid: sid}
 	g.mu.Lock()
 	defer g.unlock()
 	g.machine.begin(c, time.Now())
