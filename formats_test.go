@@ -2,6 +2,8 @@ package trusthub_test
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"net/http"
 	"reflect"
 	"testing"
@@ -24,6 +26,12 @@ func TestAValueOfEveryPropertyArrives(t *testing.T) {
 				value = valueOf(property.Value)
 			}
 			checkArrives(t, map[string]any{name: value}, map[string]any{name: value})
+			if property.Value.Type.Is("integer") {
+				checkArrives(t, map[string]any{name: json.RawMessage(fmt.Sprint(value) + ".0")}, map[string]any{name: value})
+			}
+			if wrong, ok := wrongOfFormats[property.Value.Format]; ok {
+				checkBreaks(t, map[string]any{name: wrong})
+			}
 			if property.Value.Nullable {
 				checkArrives(t, map[string]any{name: nil}, map[string]any{})
 			}
@@ -46,6 +54,19 @@ func checkArrives(t *testing.T, sent, want map[string]any) {
 	}
 }
 
+func checkBreaks(t *testing.T, sent map[string]any) {
+	t.Helper()
+	body, err := json.Marshal(sent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := apitest.Over(t, apitest.CannedJSON(string(body)), trusthub.WithMiddleware(contract.NewTransport))
+	_, err = client.FetchCustomerProfile(t.Context(), sid)
+	if _, ok := errors.AsType[*contract.Violation](err); !ok {
+		t.Errorf("sent %s, got %v", body, err)
+	}
+}
+
 // A response header of a wrong type is an error for the generated client. The facade ignores it.
 func TestAMalformedHeaderLosesNothing(t *testing.T) {
 	header := http.Header{"Content-Type": {apitest.JSON}, "Access-Control-Allow-Credentials": {"maybe"}}
@@ -65,6 +86,11 @@ var valuesOfFormats = map[string]any{
 	"uuid": "5f0c1a51-46a9-4d0e-9b0c-9f9d5e1f7a35", "email": "a@example.com", "uri": "https://example.com/a", "hostname": "example.com",
 	"ipv4": "192.0.2.1", "ipv6": "2001:db8::1", "duration": "PT1H",
 	"int32": 1 << 30, "int64": int64(1 << 52), "float": 0.5, "double": 0.1,
+}
+
+// wrongOfFormats has a value that is not of the format, for each format that the contract validates.
+var wrongOfFormats = map[string]any{
+	"date": "2026-13-01", "date-time": "2026-11-27", "byte": "!", "uri": "a b", "int32": int64(1) << 40,
 }
 
 // valueOf returns a value that fits a schema.

@@ -72,7 +72,7 @@ func TestViolations(t *testing.T) {
 		"URI":           {200, headers(), `{"url":"` + secret + `"}`, []contract.Finding{{"/url", `string doesn't match the format "uri" (not an absolute URI of RFC 3986)`}}},
 		"URI character": {200, headers(), `{"url":"https://a/ ` + secret + `"}`, []contract.Finding{{"/url", `string doesn't match the format "uri" (not an absolute URI of RFC 3986)`}}},
 		"date": {200, headers(), `{"date_created":"2026-02-30T00:00:00Z"}`, []contract.Finding{
-			{"/date_created", `string doesn't match the format "date-time" (not a date and time of RFC 3339 without a leap second)`},
+			{"/date_created", `string doesn't match the format "date-time" (not a date and time of RFC 3339 in capitals, without a leap second)`},
 		}},
 		"two at a time":         {200, headers(), `{"status":null,"email":1}`, []contract.Finding{{"/email", "value must be a string"}, {"/status", notInEnum}}},
 		"array":                 {200, headers(), `[]`, []contract.Finding{{"", "value must be an object"}}},

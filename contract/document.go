@@ -93,7 +93,7 @@ func (d *document) find(req *http.Request) *exchange {
 func checkDateTime(value string) error {
 	text, err := json.Marshal(value)
 	if err != nil || json.Unmarshal(text, new(time.Time)) != nil {
-		return errors.New("not a date and time of RFC 3339 without a leap second")
+		return errors.New("not a date and time of RFC 3339 in capitals, without a leap second")
 	}
 	return nil
 }

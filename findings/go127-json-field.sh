@@ -28,7 +28,7 @@ func main() {
 		} `json:"errors"`
 		Links map[string]int `json:"links"`
 	}
-	for _, text := range []string{`{"errors":[{"code":1},{"code":"x"}]}`, `{"links":{"jane@example.com":"x"}}`} {
+	for _, text := range []string{`{"errors":[{"code":1},{"code":"x"}]}`, `{"links":{"a.b":"x"}}`} {
 		err := json.Unmarshal([]byte(text), &profile)
 		var wrongType *json.UnmarshalTypeError
 		if !errors.As(err, &wrongType) {
@@ -43,4 +43,4 @@ old=$(GOTOOLCHAIN=go1.26.8 go run .)
 new=$(GOTOOLCHAIN=go1.27.4 go run .)
 echo "go1.26.8: $old"
 echo "go1.27.4: $new"
-[ "$old" = "errors.code links " ] && [ "$new" = "errors.1.code links.jane@example.com " ]
+[ "$old" = "errors.code links " ] && [ "$new" = "errors.1.code links.a.b " ]

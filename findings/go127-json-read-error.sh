@@ -3,8 +3,8 @@
 #
 # Guess: an error of the reader, such as a timeout, ends Decode with that error, as before.
 # Found: if the same Read returned data that does not complete the value, the Decoder reads again.
-# If that Read succeeds, Decode succeeds, and the timeout is lost. A reader that returns an error
-# only once, such as a wrapper that checks a deadline after each Read, cannot stop the new Decoder.
+# If that Read succeeds, Decode succeeds, and the timeout is lost. io.Reader permits an error beside
+# data, and does not say that the next Read has to return it again.
 # Source: jsontext's decodeBuffer.fetch, behind Decoder in encoding/json/v2_stream.go of that
 # version.
 set -euo pipefail

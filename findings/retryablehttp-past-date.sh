@@ -3,8 +3,7 @@
 #
 # Guess: a Retry-After that asks for no wait is ignored, and the exponential backoff counts.
 # Found: the wait is 0. A client that retries 10 times sends 11 requests within milliseconds, to a
-# server that said it is overloaded, as soon as its clock is a second ahead of the server's. This
-# SDK ignores such a date.
+# server that said it is overloaded, as soon as its clock is a second ahead of the server's.
 # Source: DefaultBackoff and parseRetryAfterHeader in client.go of that version.
 set -euo pipefail
 work=$(mktemp -d)

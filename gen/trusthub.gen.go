@@ -168,16 +168,13 @@ type Problem struct {
 	Instance string `json:"instance,omitempty,omitzero"`
 }
 
-// Getter for additional properties for CustomerProfileError. Returns the specified
-// element and whether it was found
+// Get returns a further property by its name.
 func (a CustomerProfileError) Get(fieldName string) (value interface{}, found bool) {
-	if a.AdditionalProperties != nil {
-		value, found = a.AdditionalProperties[fieldName]
-	}
-	return
+	value, found = a.AdditionalProperties[fieldName]
+	return value, found
 }
 
-// Setter for additional properties for CustomerProfileError
+// Set sets a further property.
 func (a *CustomerProfileError) Set(fieldName string, value interface{}) {
 	if a.AdditionalProperties == nil {
 		a.AdditionalProperties = make(map[string]interface{})
@@ -185,51 +182,43 @@ func (a *CustomerProfileError) Set(fieldName string, value interface{}) {
 	a.AdditionalProperties[fieldName] = value
 }
 
-// Override default JSON handling for CustomerProfileError to handle AdditionalProperties
+// UnmarshalJSON also reads the further properties.
 func (a *CustomerProfileError) UnmarshalJSON(b []byte) error {
-	object := make(map[string]json.RawMessage)
-	err := json.Unmarshal(b, &object)
-	if err != nil {
+	var object map[string]json.RawMessage
+	if err := json.Unmarshal(b, &object); err != nil {
 		return err
 	}
-
-	if raw, found := object["code"]; found {
-		err = json.Unmarshal(raw, &a.Code)
-		if err != nil {
-			return fmt.Errorf("error reading 'code': %w", err)
+	if text, ok := object["code"]; ok {
+		if err := json.Unmarshal(text, &a.Code); err != nil {
+			return fmt.Errorf("property code: %w", err)
 		}
 		delete(object, "code")
 	}
-
-	if len(object) != 0 {
-		a.AdditionalProperties = make(map[string]interface{})
-		for fieldName, fieldBuf := range object {
-			var fieldVal interface{}
-			err := json.Unmarshal(fieldBuf, &fieldVal)
-			if err != nil {
-				return fmt.Errorf("error unmarshaling field %s: %w", fieldName, err)
-			}
-			a.AdditionalProperties[fieldName] = fieldVal
+	for name, text := range object {
+		var value interface{}
+		if err := json.Unmarshal(text, &value); err != nil {
+			return fmt.Errorf("property %s: %w", name, err)
 		}
+		a.Set(name, value)
 	}
 	return nil
 }
 
-// Override default JSON handling for CustomerProfileError to handle AdditionalProperties
+// MarshalJSON also writes the further properties.
 func (a CustomerProfileError) MarshalJSON() ([]byte, error) {
-	var err error
-	object := make(map[string]json.RawMessage)
-
-	object["code"], err = json.Marshal(a.Code)
+	type documented CustomerProfileError
+	text, err := json.Marshal(documented(a))
 	if err != nil {
-		return nil, fmt.Errorf("error marshaling 'code': %w", err)
+		return nil, err
 	}
-
-	for fieldName, field := range a.AdditionalProperties {
-		object[fieldName], err = json.Marshal(field)
-		if err != nil {
-			return nil, fmt.Errorf("error marshaling '%s': %w", fieldName, err)
+	object := make(map[string]json.RawMessage)
+	for name, value := range a.AdditionalProperties {
+		if object[name], err = json.Marshal(value); err != nil {
+			return nil, fmt.Errorf("property %s: %w", name, err)
 		}
+	}
+	if err := json.Unmarshal(text, &object); err != nil {
+		return nil, err
 	}
 	return json.Marshal(object)
 }

@@ -94,7 +94,9 @@ func Describe(err error) string {
 var options = json.WithUnmarshalers(json.JoinUnmarshalers(
 	json.UnmarshalFromFunc(decodeErrorItem),
 	json.UnmarshalFromFunc(decodeUntyped),
-	json.UnmarshalFunc(decodeInteger),
+	json.UnmarshalFunc(decodeInteger[int]),
+	json.UnmarshalFunc(decodeInteger[int32]),
+	json.UnmarshalFunc(decodeInteger[int64]),
 ))
 
 // decodeErrorItem replaces the generated UnmarshalJSON, which fails for an item of another shape
@@ -148,24 +150,25 @@ func parseCode(text jsontext.Value) (int, bool) {
 			return 0, false
 		}
 	}
-	return parseInteger(digits)
+	return parseInteger[int](digits)
 }
 
 // decodeInteger accepts 18601.0 as an integer, like JSON Schema.
-func decodeInteger(text []byte, integer *int) (err error) {
-	var ok bool
-	if *integer, ok = parseInteger(string(text)); !ok {
-		err = json.Unmarshal(text, integer) // null, or an error
+func decodeInteger[T int | int32 | int64](text []byte, integer *T) error {
+	parsed, ok := parseInteger[T](string(text))
+	if !ok {
+		return json.Unmarshal(text, integer) // null, or an error
 	}
-	return err
+	*integer = parsed
+	return nil
 }
 
-func parseInteger(text string) (int, bool) {
-	if integer, err := strconv.Atoi(text); err == nil {
-		return integer, true
+func parseInteger[T int | int32 | int64](text string) (T, bool) {
+	if integer, err := strconv.ParseInt(text, 10, 64); err == nil {
+		return T(integer), int64(T(integer)) == integer
 	}
 	number, err := strconv.ParseFloat(text, 64)
-	return int(number), err == nil && math.Abs(number) < exactIntegers && float64(int(number)) == number
+	return T(number), err == nil && math.Abs(number) < exactIntegers && float64(T(number)) == number
 }
 
 // decodeUntyped keeps numbers that a float64 would change. It decides by the kind of each value,

@@ -66,7 +66,7 @@ func Marshal(model any) ([]byte, error) {
 		text := []byte("null")
 		if !value.IsZero() {
 			var err error
-			if text, err = json.Marshal(written(value)); err != nil {
+			if text, err = json.Marshal(value.Interface()); err != nil {
 				return nil, err
 			}
 		}
@@ -75,33 +75,6 @@ func Marshal(model any) ([]byte, error) {
 	}
 	buf.WriteByte('}')
 	return buf.Bytes(), nil
-}
-
-// written returns the value to write. In a list of objects with further properties, the generated
-// code would write every documented property, also a zero that was never set.
-func written(value reflect.Value) any {
-	if value.Kind() != reflect.Slice {
-		return value.Interface()
-	}
-	items := make([]any, value.Len())
-	for i := range items {
-		item := value.Index(i)
-		items[i] = item.Interface()
-		if item.Kind() != reflect.Struct || !item.FieldByName("AdditionalProperties").IsValid() {
-			continue
-		}
-		object := make(map[string]any)
-		for name, further := range item.FieldByName("AdditionalProperties").Seq2() {
-			object[name.String()] = further.Interface()
-		}
-		for name, property := range Of(item.Interface()) {
-			if !property.IsZero() {
-				object[name] = property.Interface()
-			}
-		}
-		items[i] = object
-	}
-	return items
 }
 
 // Label is the name of a property for people: account_sid becomes Account SID.
