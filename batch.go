@@ -149,8 +149,9 @@ func (b *batch) newGuard(cfg batchConfig) *outage.Guard {
 	}
 	return outage.New(outage.Config{
 		Limiter: p.limiter, Scope: p.limiter.NewBatch(window), Retry: p.cfg.retry, MaxOutage: cfg.maxOutage,
-		// so that calls that wait to try again leave no slot unused
-		Places:    cmp.Or(cfg.places, max(2*cfg.concurrency, leastPlaces)),
+		// so that calls that wait to try again leave no slot unused, and one place is for the SID whose
+		// result is in the loop body
+		Places:    cmp.Or(cfg.places, max(2*cfg.concurrency, leastPlaces)+1),
 		CanReauth: !static, Stop: b.stream.Stop, Ask: b.ask,
 		NewError: newEndOfBatch, Canaries: p.health.recent(),
 		OnChange: p.logOutage,

@@ -88,7 +88,8 @@ var valuesOfFormats = map[string]any{
 	"int32": 1 << 30, "int64": int64(1 << 52), "float": 0.5, "double": 0.1,
 }
 
-// wrongOfFormats has a value that is not of the format, for each format that the contract validates.
+// wrongOfFormats has a value that is not of the format, for each format that the contract
+// validates.
 var wrongOfFormats = map[string]any{
 	"date": "2026-13-01", "date-time": "2026-11-27", "byte": "!", "uri": "a b", "int32": int64(1) << 40,
 }

@@ -423,7 +423,7 @@ func TestStatsOfBatches(t *testing.T) {
 			}
 		}()
 		time.Sleep(9500 * time.Millisecond)
-		if got := client.Stats(); got.Limit != 16 || got.InFlight != 16 || got.Waiting != 16 || got.Holding {
+		if got := client.Stats(); got.Limit != 16 || got.InFlight != 16 || got.Waiting != 17 || got.Holding {
 			t.Errorf("running: got %+v", got)
 		}
 		time.Sleep(20 * time.Second)

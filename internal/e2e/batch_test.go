@@ -174,6 +174,40 @@ func TestBatchRunsInConstantMemory(t *testing.T) {
 	}
 }
 
+// A loop body may hand a new SID to sids for each result, and wait until sids has it.
+func TestBatchFedByItsLoop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const first, fed = 8, 1000
+		more := make(chan string)
+		results := 0
+		for result := range apitest.Over(t, apitest.OK()).FetchCustomerProfiles(t.Context(), func(yield func(string) bool) {
+			for i := range first {
+				if !yield(apitest.NumberedSID(i)) {
+					return
+				}
+			}
+			for next := range more {
+				if !yield(next) {
+					return
+				}
+			}
+		}, trusthub.WithBatchConcurrency(1)) {
+			if results++; result.Err != nil {
+				t.Error(result.Err)
+			}
+			if results <= fed {
+				more <- sid
+			}
+			if results == fed {
+				close(more)
+			}
+		}
+		if results != first+fed {
+			t.Errorf("%d results", results)
+		}
+	})
+}
+
 // A break ends the requests in flight. No goroutine is left; synctest would report it.
 func TestBatchLeftEarly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
