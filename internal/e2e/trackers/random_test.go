@@ -55,7 +55,8 @@ type program struct {
 	// By SID, in this run of the program, since the last response with a profile.
 	failures map[string]string
 	polledAt map[string]time.Time
-	handler  http.Handler // of this run; nil: not running
+	backAt   map[string]time.Time // last response with a profile
+	handler  http.Handler         // of this run; nil: not running
 	life     int
 	count    struct{ changes, answered, handled, failed, crashes, events, callbacks int }
 }
@@ -68,7 +69,7 @@ func newProgram(t *testing.T, seed uint64) *program {
 		until: 3 * time.Hour, lost: rng.Float64() / 2, flaky: []float64{0, 0.1, 0.5}[rng.IntN(3)],
 		slow:     []time.Duration{0, 100 * time.Millisecond, 20 * time.Second}[rng.IntN(3)],
 		database: make(map[string]*trusthub.CustomerProfile), out: make(map[string]int), busy: make(map[string]bool),
-		failures: make(map[string]string), polledAt: make(map[string]time.Time),
+		failures: make(map[string]string), polledAt: make(map[string]time.Time), backAt: make(map[string]time.Time),
 	}
 	if windows := p.world.Windows; len(windows) > 0 {
 		p.until = max(p.until, windows[len(windows)-1].To)
@@ -135,6 +136,7 @@ func (p *program) answer(i int) {
 	if p.refused[i] = p.gone[i]; !p.gone[i] {
 		p.answered[i] = &truth
 		delete(p.failures, truth.SID)
+		p.backAt[truth.SID] = time.Now()
 	}
 }
 
@@ -222,7 +224,9 @@ func (p *program) handle(ctx context.Context, life int, change trusthub.Change) 
 	p.count.handled++
 	p.polledAt[change.SID] = change.PolledAt
 	if change.Err != nil {
-		p.failures[change.SID] = fmt.Sprint(errors.Is(change.Err, trusthub.ErrNotFound))
+		if !p.backAt[change.SID].After(change.PolledAt) { // it is not back since
+			p.failures[change.SID] = fmt.Sprint(errors.Is(change.Err, trusthub.ErrNotFound))
+		}
 		return nil
 	}
 	delete(p.failures, change.SID)
