@@ -162,7 +162,7 @@ func notAnswered(from origin, failure, previous error) error {
 func interrupted(ctx context.Context, from origin, failure, previous error) error {
 	ended, cause := ctx.Err(), context.Cause(ctx)
 	why := failure
-	if _, refused := errors.AsType[*Error](failure); previous != nil && !refused {
+	if _, answered := errors.AsType[*Error](failure); previous != nil && !answered {
 		why = previous
 	}
 	err := ended

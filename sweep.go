@@ -24,10 +24,10 @@ type trackerRun struct {
 	wake   chan struct{} // has a value when there may be a SID to fetch
 	swept  chan struct{} // has a value when the sweep may be complete
 
-	refused  error // Twilio's 401
-	jobs     int   // calls of Known and of the handler in progress
-	timer    *time.Timer
-	panicked any
+	unauthorized error // Twilio's 401
+	jobs         int   // calls of Known and of the handler in progress
+	timer        *time.Timer
+	panicked     any
 }
 
 func (r *trackerRun) begin() error {
@@ -266,7 +266,7 @@ func (b *trackerBatch) land(result FetchResult) error {
 	if result.Index < 0 { // the error of a probe
 		b.mu.Lock()
 		defer b.unlock()
-		b.refuse(result.Err)
+		b.endIfUnauthorized(result.Err)
 		return result.Err
 	}
 	seen := tracker.Seen{SentAt: result.SentAt, Err: result.Err}
@@ -284,17 +284,17 @@ func (b *trackerBatch) land(result FetchResult) error {
 		if ended, ok := errors.AsType[*endedError](result.Err); ok {
 			result.Err = ended.err
 		}
-		b.refuse(result.Err)
+		b.endIfUnauthorized(result.Err)
 		return result.Err
 	}
 	b.machine.Land(result.SID, seen, time.Now())
 	return nil
 }
 
-// refuse ends the Run at Twilio's 401.
-func (b *trackerBatch) refuse(err error) {
+// endIfUnauthorized ends the Run at Twilio's 401.
+func (b *trackerBatch) endIfUnauthorized(err error) {
 	if b.ctx.Err() == nil && errors.Is(err, ErrUnauthorized) {
-		b.refused = err
+		b.unauthorized = err
 		b.cancel()
 	}
 }

@@ -139,8 +139,8 @@ func (t *Tracker) Run(ctx context.Context, handle func(context.Context, Change) 
 		r.sweeps()
 	})
 	r.fetches()
-	if r.refused != nil {
-		return r.refused
+	if r.unauthorized != nil {
+		return r.unauthorized
 	}
 	return ctx.Err()
 }

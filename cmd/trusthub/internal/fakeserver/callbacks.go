@@ -69,9 +69,9 @@ func (s *Server) putCallbacks(w http.ResponseWriter, r *http.Request) {
 	style, err := decodeStyle(body(w, r))
 	switch {
 	case err != nil:
-		refuse(w, err)
+		badRequest(w, err)
 	case !s.config.CallBack:
-		refuse(w, errors.New("the fake sends no callbacks: start it with --callbacks"))
+		badRequest(w, errors.New("the fake sends no callbacks: start it with --callbacks"))
 	default:
 		s.current().CallBackWith(&http.Client{Transport: caller{s}}, style)
 		w.WriteHeader(http.StatusNoContent)
@@ -120,7 +120,7 @@ func decodeStyle(r io.Reader) (style trusthubtest.CallbackStyle, err error) {
 func (s *Server) putAccount(w http.ResponseWriter, r *http.Request) {
 	var token string
 	if err := decodeJSON(body(w, r), &token); err != nil || token == "" {
-		refuse(w, unlessTooLarge(err, `want the auth token of the account as a JSON string, such as "0123456789abcdef0123456789abcdef"`))
+		badRequest(w, unlessTooLarge(err, `want the auth token of the account as a JSON string, such as "0123456789abcdef0123456789abcdef"`))
 		return
 	}
 	s.current().AddAccount(r.PathValue("sid"), token)

@@ -41,7 +41,7 @@ func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
 func (s *Server) postFault(w http.ResponseWriter, r *http.Request) {
 	fault, err := decodeFault(body(w, r))
 	if err != nil {
-		refuse(w, err)
+		badRequest(w, err)
 		return
 	}
 	s.addFault(fault)
@@ -63,7 +63,7 @@ func (s *Server) deleteFaults(w http.ResponseWriter, _ *http.Request) {
 func (s *Server) putLimit(w http.ResponseWriter, r *http.Request) {
 	var limit int
 	if err := decodeJSON(body(w, r), &limit); err != nil || limit < 0 {
-		refuse(w, unlessTooLarge(err, "want a number of requests at a time, 0 for no limit"))
+		badRequest(w, unlessTooLarge(err, "want a number of requests at a time, 0 for no limit"))
 		return
 	}
 	s.current().LimitConcurrency(limit)
@@ -136,8 +136,8 @@ func unlessTooLarge(err error, text string) error {
 	return errors.New(text)
 }
 
-// refuse answers a bad request with the text of err.
-func refuse(w http.ResponseWriter, err error) {
+// badRequest answers a bad request with the text of err.
+func badRequest(w http.ResponseWriter, err error) {
 	status := http.StatusBadRequest
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		status = http.StatusRequestEntityTooLarge

@@ -35,7 +35,7 @@ func (s *Server) getProfile(w http.ResponseWriter, r *http.Request) {
 func (s *Server) putProfile(w http.ResponseWriter, r *http.Request) {
 	profile, err := decodeProfile(body(w, r))
 	if err != nil {
-		refuse(w, err)
+		badRequest(w, err)
 		return
 	}
 	s.put(w, r, *profile)
@@ -55,7 +55,7 @@ func (s *Server) patchProfile(w http.ResponseWriter, r *http.Request) {
 	case !ok:
 		return
 	case err != nil:
-		refuse(w, err)
+		badRequest(w, err)
 		return
 	}
 	text, err := properties.Marshal(before)
@@ -69,7 +69,7 @@ func (s *Server) patchProfile(w http.ResponseWriter, r *http.Request) {
 	text, _ = json.Marshal(merged)
 	profile, err := decodeProfile(bytes.NewReader(text))
 	if err != nil {
-		refuse(w, err)
+		badRequest(w, err)
 		return
 	}
 	s.put(w, r, *profile)
@@ -86,7 +86,7 @@ func (s *Server) deleteProfile(w http.ResponseWriter, r *http.Request) {
 func (s *Server) profile(w http.ResponseWriter, r *http.Request) (profile trusthub.CustomerProfile, ok bool) {
 	sid := r.PathValue("sid")
 	if err := checkSID(sid); err != nil {
-		refuse(w, err)
+		badRequest(w, err)
 		return profile, false
 	}
 	if profile, ok = s.current().Profile(sid); !ok {
@@ -102,7 +102,7 @@ func (s *Server) put(w http.ResponseWriter, r *http.Request, profile trusthub.Cu
 		err = errors.New("the sid of the profile differs from that of the path")
 	}
 	if err != nil {
-		refuse(w, err)
+		badRequest(w, err)
 		return
 	}
 	profile.SID = sid
