@@ -1,7 +1,7 @@
 package simulation
 
-// The formulas of queueing theory return the 429s per served request, for a number of slots and their
-// utilization, when the clients do not adapt.
+// The formulas of queueing theory return the 429s per served request, for a number of slots and
+// their utilization, when the clients do not adapt.
 
 // erlang is for independent requests of any number of sources (Erlang B).
 func erlang(slots int, used float64) float64 {
