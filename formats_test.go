@@ -41,12 +41,7 @@ func TestAValueOfEveryPropertyArrives(t *testing.T) {
 
 func checkArrives(t *testing.T, sent, want map[string]any) {
 	t.Helper()
-	body, err := json.Marshal(sent)
-	if err != nil {
-		t.Fatal(err)
-	}
-	client := apitest.Over(t, apitest.CannedJSON(string(body)), trusthub.WithMiddleware(contract.NewTransport))
-	profile, err := client.FetchCustomerProfile(t.Context(), sid)
+	profile, body, err := fetchSent(t, sent)
 	if err != nil {
 		t.Errorf("sent %s: %v. A Go type that does not take null needs x-go-type-skip-optional-pointer: false", body, err)
 	} else if got, want := viaJSON(t, profile), viaJSON(t, want); !reflect.DeepEqual(got, want) {
@@ -56,15 +51,22 @@ func checkArrives(t *testing.T, sent, want map[string]any) {
 
 func checkBreaks(t *testing.T, sent map[string]any) {
 	t.Helper()
-	body, err := json.Marshal(sent)
+	_, body, err := fetchSent(t, sent)
+	if _, ok := errors.AsType[*contract.Violation](err); !ok {
+		t.Errorf("sent %s, got %v", body, err)
+	}
+}
+
+// fetchSent fetches a profile from a response with these properties, and validates it.
+func fetchSent(t *testing.T, sent map[string]any) (profile *trusthub.CustomerProfile, body []byte, err error) {
+	t.Helper()
+	body, err = json.Marshal(sent)
 	if err != nil {
 		t.Fatal(err)
 	}
 	client := apitest.Over(t, apitest.CannedJSON(string(body)), trusthub.WithMiddleware(contract.NewTransport))
-	_, err = client.FetchCustomerProfile(t.Context(), sid)
-	if _, ok := errors.AsType[*contract.Violation](err); !ok {
-		t.Errorf("sent %s, got %v", body, err)
-	}
+	profile, err = client.FetchCustomerProfile(t.Context(), sid)
+	return profile, body, err
 }
 
 // A response header of a wrong type is an error for the generated client. The facade ignores it.
